@@ -1,0 +1,126 @@
+//===- BlockLayouts.h - The blocks as structs, for Blocks and Quantise ----===//
+//
+// Private to runtime/base. Every member is of 1 or 2 bytes, so that no struct
+// has padding; qh of the 5-bit types is a little-endian word stored as bytes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_RUNTIME_BASE_BLOCKLAYOUTS_H
+#define TENON_RUNTIME_BASE_BLOCKLAYOUTS_H
+
+#include "runtime/base/Blocks.h"
+
+#include <cstdint>
+
+namespace tenon::base {
+
+struct BlockQ8_0 {
+  uint16_t d;
+  int8_t qs[32];
+};
+struct BlockQ4_0 {
+  uint16_t d;
+  uint8_t qs[16];
+};
+struct BlockQ4_1 {
+  uint16_t d, m;
+  uint8_t qs[16];
+};
+struct BlockQ5_0 {
+  uint16_t d;
+  uint8_t qh[4];
+  uint8_t qs[16];
+};
+struct BlockQ5_1 {
+  uint16_t d, m;
+  uint8_t qh[4];
+  uint8_t qs[16];
+};
+struct BlockQ4_K {
+  uint16_t d, dmin;
+  uint8_t scales[12];
+  uint8_t qs[128];
+};
+struct BlockQ5_K {
+  uint16_t d, dmin;
+  uint8_t scales[12];
+  uint8_t qh[32];
+  uint8_t qs[128];
+};
+struct BlockQ6_K {
+  uint8_t ql[128];
+  uint8_t qh[64];
+  int8_t scales[16];
+  uint16_t d;
+};
+static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18 &&
+              sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22 &&
+              sizeof(BlockQ5_1) == 24 && sizeof(BlockQ4_K) == 144 &&
+              sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
+
+/// The 5-bit integer of element `j` of 32: a nibble and a bit of the word.
+inline int fiveBits(const uint8_t *qs, const uint8_t *qh, int j) {
+  int low = j < 16 ? qs[j] & 15 : qs[j - 16] >> 4;
+  return low | ((qh[j / 8] >> (j % 8)) & 1) << 4;
+}
+
+struct ScaleAndMin {
+  int scale, min;
+};
+
+/// The 6-bit scale and minimum of sub-block `j` of 8, from 12 bytes: the first
+/// four have a byte each; the others borrow the top bits of those bytes.
+inline ScaleAndMin scaleAndMin(const uint8_t *s, int j) {
+  if (j < 4)
+    return {s[j] & 63, s[j + 4] & 63};
+  return {(s[j + 4] & 15) | (s[j - 4] >> 6) << 4, (s[j + 4] >> 4) | (s[j] >> 6)
+                                                                        << 4};
+}
+
+/// The nibble of element `e` of 256: 64 elements share 32 bytes, the first 32
+/// in the low halves.
+inline int nibbleK(const uint8_t *qs, int e) {
+  uint8_t byte = qs[e / 64 * 32 + e % 32];
+  return e % 64 < 32 ? byte & 15 : byte >> 4;
+}
+
+/// Where the 4 low and 2 high bits of one q6_k element lie.
+struct SixBits {
+  int lowByte, lowShift, highByte, highShift;
+};
+
+/// Finds element `e` of 256: each half of 128 is four runs of 32, of which two
+/// share the bytes of ql and all four those of qh.
+inline SixBits sixBits(int e) {
+  int half = e / 128, run = e % 128 / 32, lane = e % 32;
+  return {half * 64 + run % 2 * 32 + lane, run / 2 * 4, half * 32 + lane,
+          run * 2};
+}
+
+/// Calls `f` with an empty block of the struct that stores `type`.
+template <typename F> Status dispatchBlock(ElementType type, F f) {
+  switch (type) {
+  case ElementType::Q8_0:
+    return f(BlockQ8_0());
+  case ElementType::Q4_0:
+    return f(BlockQ4_0());
+  case ElementType::Q4_1:
+    return f(BlockQ4_1());
+  case ElementType::Q5_0:
+    return f(BlockQ5_0());
+  case ElementType::Q5_1:
+    return f(BlockQ5_1());
+  case ElementType::Q4_K:
+    return f(BlockQ4_K());
+  case ElementType::Q5_K:
+    return f(BlockQ5_K());
+  case ElementType::Q6_K:
+    return f(BlockQ6_K());
+  default:
+    return internalError("expects a blocked type, got ", info(type).name);
+  }
+}
+
+} // namespace tenon::base
+
+#endif // TENON_RUNTIME_BASE_BLOCKLAYOUTS_H
