@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TENON_RUNTIME_BASE_BLOCKLAYOUTS_H
-#define TENON_RUNTIME_BASE_BLOCKLAYOUTS_H
+#ifndef TENON_BASE_BLOCKLAYOUTS_H
+#define TENON_BASE_BLOCKLAYOUTS_H
 
 #include "runtime/base/Blocks.h"
 
@@ -123,4 +123,4 @@ template <typename F> Status dispatchBlock(ElementType type, F f) {
 
 } // namespace tenon::base
 
-#endif // TENON_RUNTIME_BASE_BLOCKLAYOUTS_H
+#endif // TENON_BASE_BLOCKLAYOUTS_H

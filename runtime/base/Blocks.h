@@ -19,8 +19,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TENON_RUNTIME_BASE_BLOCKS_H
-#define TENON_RUNTIME_BASE_BLOCKS_H
+#ifndef TENON_BASE_BLOCKS_H
+#define TENON_BASE_BLOCKS_H
 
 #include "runtime/base/Status.h"
 
@@ -95,4 +95,4 @@ Status pack(ElementType type, const float *values, int64_t count, void *blocks);
 
 } // namespace tenon::base
 
-#endif // TENON_RUNTIME_BASE_BLOCKS_H
+#endif // TENON_BASE_BLOCKS_H

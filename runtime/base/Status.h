@@ -14,8 +14,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TENON_RUNTIME_BASE_STATUS_H
-#define TENON_RUNTIME_BASE_STATUS_H
+#ifndef TENON_BASE_STATUS_H
+#define TENON_BASE_STATUS_H
 
 #include "tenon/status.h"
 
@@ -153,4 +153,4 @@ private:
     return name.status();                                                      \
   target = *std::move(name)
 
-#endif // TENON_RUNTIME_BASE_STATUS_H
+#endif // TENON_BASE_STATUS_H
