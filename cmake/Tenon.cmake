@@ -20,10 +20,11 @@ if(TENON_SANITIZE)
 endif()
 set(TENON_WARNINGS -Wall -Wextra -Wshadow -Werror)
 
-# tenon_library(NAME [INTERFACE_ONLY] [DEPS target...] [EXCLUDE regex...])
-# A static, position-independent library of every .cpp at and below this folder.
+# tenon_library(NAME [MLIR] [DEPS target...] [EXCLUDE regex...])
+# A static, position-independent library of every .cpp at and below this folder;
+# MLIR precompiles the headers most of its files include.
 function(tenon_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;EXCLUDE;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "MLIR" "" "DEPS;EXCLUDE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(pattern IN LISTS ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX ${pattern})
@@ -33,7 +34,13 @@ function(tenon_library name)
     ${CMAKE_SOURCE_DIR}/runtime/include)
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
   target_compile_options(${name} PRIVATE ${TENON_WARNINGS})
-  target_link_libraries(${name} PUBLIC ${ARG_DEPS} ${ARG_LIBS})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+  if(ARG_MLIR)
+    target_link_libraries(${name} PUBLIC tenon_mlir)
+    target_precompile_headers(${name} PRIVATE
+      ${CMAKE_SOURCE_DIR}/cmake/MlirHeaders.h)
+    target_compile_options(${name} PRIVATE -Xclang -fno-pch-timestamp)
+  endif()
 endfunction()
 
 # tenon_test(NAME SOURCES file... [DEPS target...]): a gtest program.

@@ -1,0 +1,97 @@
+//===- Attention.td - Rotary positions, caches, attention -----------------===//
+
+#ifndef TN_ATTENTION
+#define TN_ATTENTION
+
+include "ir/tn/TnBase.td"
+include "ir/tn/TnInterfaces.td"
+
+def Tn_RopeLayout : I32EnumAttr<"RopeLayout", "which elements form a pair",
+    [I32EnumAttrCase<"Half", 0, "half">, I32EnumAttrCase<"Interleaved", 1, "interleaved">]> {
+  let cppNamespace = "::tenon::ir";
+}
+
+def Tn_RopeOp : Tn_Op<"rope", [Pure, AllTypesMatch<["x", "y"]>,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "Rotary position embedding";
+  let description = [{
+    For token t at position p, head h and pair i of width/2:
+
+        angle = f32(p) * frequency[i]   (one f32 product)
+        (u, v) -> (u * cos(angle) - v * sin(angle), v * cos(angle) + u * sin(angle))
+
+    each product rounded, then the sum; `amplitude` multiplies cos and sin first.
+    Pairs are (i, i + width/2) for `half`, (2i, 2i + 1) for `interleaved`.
+    `frequency` is a constant of the model (linear and YaRN scaling are in it;
+    see `ropeFrequencies` in `ir/tn/Attention.h`).
+
+    (C1) x is [T, H, W] with even W. (C2) frequency is f32 [W/2]. (C3) amplitude
+    is positive.
+    Source: Su et al. 2021, eq. 34; YaRN: Peng et al. 2023, section 3.
+  }];
+  let arguments = (ins Tn_FloatTensor:$x, Tn_BatchType:$batch,
+                       Tn_FloatTensor:$frequency, Tn_RopeLayout:$layout,
+                       DefaultValuedAttr<F64Attr, "1.0">:$amplitude);
+  let results = (outs Tn_FloatTensor:$y);
+  let assemblyFormat = [{
+    $layout $x `,` $batch `,` $frequency (`amplitude` $amplitude^)? attr-dict
+    `:` type($x) `,` type($frequency)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tn_CacheAppendOp : Tn_Op<"cache_append", [Pure, AllTypesMatch<["cache", "updated"]>,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "Writes each token's row at its position";
+  let description = [{
+    Row t of x, [heads, width], becomes the row of position[t] in the pages of
+    sequence[t]. A position without a page is a failure of the step.
+
+    (C1) x is [T, heads, width] of the cache's element type (the model casts).
+    (C2) linear use of the cache, checked by the verifier of the function.
+  }];
+  let arguments = (ins Tn_CacheType:$cache, Tn_FloatTensor:$x, Tn_BatchType:$batch);
+  let results = (outs Tn_CacheType:$updated);
+  let assemblyFormat = "$cache `,` $x `,` $batch attr-dict `:` type($cache) `,` type($x)";
+  let hasVerifier = 1;
+}
+
+def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "Causal attention of each token over its sequence's cache";
+  let description = [{
+    For token t at position p of sequence s, query head h, and the head
+    g = h / (H / heads) of the caches, over keys j = max(0, p - window + 1) .. p:
+
+        score_j = scale * sum_d q[t, h, d] * k_j[g, d]
+        y[t, h, :] = sum_j softmax(score)_j * v_j[g, :]
+
+    Numerics (order is part of the meaning): keys in blocks of 64 from position 0
+    of the sequence. A score is one f32 chain over d (segments of 512) by fused
+    multiply-adds, then one product with `scale`. Inside a segment of 512 keys,
+    per block with any key in range: m' = max(m, block maximum); c = exp(m - m');
+    p_j = exp(score_j - m') (0 outside the range); l = l * c + S, S the 64 p_j
+    summed by the tree of halves (32, 16, 8, 4, 2, 1); acc_d = acc_d * c, then one
+    fused multiply-add a key, j ascending. A segment starts with m = -inf, l = 0,
+    acc = 0, and the first block's c is 0. Segments with any key in range merge
+    in order: M' = max(M, m); a = exp(M - M'), b = exp(m - M'); L = L * a + l * b;
+    O_d = O_d * a + acc_d * b (two products, one sum; the first segment is copied).
+    y = O_d / L, rounded to the type of y. NaN scores are a failure of the step.
+
+    (C1) q is [T, H, W], H a multiple of the heads. (C2) keys has layout keys and
+    width W; values layout values, and y's last axis is its width (= W here).
+    (C3) window >= 0; 0 means none. (C4) scale > 0.
+    Source: Dao et al. 2022, algorithm 1.
+  }];
+  let arguments = (ins Tn_FloatTensor:$q, Tn_CacheType:$keys, Tn_CacheType:$values,
+                       Tn_BatchType:$batch, F64Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window);
+  let results = (outs Tn_FloatTensor:$y);
+  let assemblyFormat = [{
+    $q `,` $keys `,` $values `,` $batch `scale` $scale (`window` $window^)? attr-dict
+    `:` type($q) `,` type($keys) `,` type($values)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // TN_ATTENTION

@@ -1,0 +1,40 @@
+//===- Matmul.td - Products -----------------------------------------------===//
+
+#ifndef TN_MATMUL
+#define TN_MATMUL
+
+include "ir/tn/TnBase.td"
+include "ir/tn/TnInterfaces.td"
+
+def Tn_MatmulOp : Tn_Op<"matmul", [Pure,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "A matrix product, with an optional bias";
+  let description = [{
+        y[..., m, n] = sum_k a[..., m, k] * b[..., k, n] (+ bias[n])
+
+    with `transpose_a`, a is [..., k, m]; with `transpose_b`, b is [..., n, k]
+    (how weights are stored). b is [k, n] for all of a's leading axes, or has the
+    same leading axes. b may be blocked along its last axis: it then means its
+    unpacked values, and needs `transpose_b`.
+
+    Numerics: the matmul rule of the contract. Segments of 512 along k, in each
+    one f32 accumulator from +0, k ascending, one fused multiply-add a product;
+    segment results added in ascending order; then the bias; then one rounding
+    to the type of y.
+
+    (C1) rank(a) >= 2, rank(b) is 2 or rank(a). (C2) k agrees. (C3) leading axes
+    agree. (C4) bias is [n] of a float type. (C5) a blocked b has transpose_b.
+    (C6) y's shape follows.
+  }];
+  let arguments = (ins Tn_FloatTensor:$a, Tn_WeightTensor:$b,
+                       Optional<Tn_FloatTensor>:$bias, UnitAttr:$transpose_a,
+                       UnitAttr:$transpose_b);
+  let results = (outs Tn_FloatTensor:$y);
+  let assemblyFormat = [{
+    $a `,` $b (`bias` $bias^)? attr-dict `:` type($a) `,` type($b)
+    (`,` type($bias)^)? `->` type($y)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // TN_MATMUL

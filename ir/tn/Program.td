@@ -1,0 +1,95 @@
+//===- Program.td - Parameters, constants, casts of blocks ----------------===//
+
+#ifndef TN_PROGRAM
+#define TN_PROGRAM
+
+include "ir/tn/TnBase.td"
+include "ir/tn/TnInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+def Tn_ParameterOp : Tn_Op<"parameter", [Symbol]> {
+  let dslName = "";
+  let summary = "A weight of the model";
+  let description = [{
+    Declares a weight by name and type, in a module. `source` is its name in
+    the weights file, where it has one. The shape is static.
+
+    ```mlir
+    tn.parameter @"layers.0.gate" : tensor<64x32x!tn.block<q8_0>> from "blk.0.ffn_gate.weight"
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type,
+                       OptionalAttr<StrAttr>:$source);
+  let assemblyFormat = "$sym_name `:` $type (`from` $source^)? attr-dict";
+  let hasVerifier = 1;
+}
+
+def Tn_StateOp : Tn_Op<"state", [Symbol]> {
+  let dslName = "";
+  let summary = "A cache that lives across calls";
+  let description = [{
+    ```mlir
+    tn.state @"layers.0.keys" : !tn.cache<keys, 1 x 256 x f32>
+    ```
+    An entry receives the module's states as its last arguments, in order, and
+    returns them as its last results.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
+}
+
+def Tn_GetParameterOp : Tn_Op<"get_parameter", [Pure,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let dslName = "";
+  let summary = "The value of a weight";
+  let description = [{
+    (C1) the name is a `tn.parameter` of the module with the result's type
+    (encodings aside).
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$parameter);
+  let results = (outs Tn_Tensor:$value);
+  let assemblyFormat = "$parameter attr-dict `:` type($value)";
+}
+
+def Tn_ConstantOp : Tn_Op<"constant", [Pure, ConstantLike,
+    AllTypesMatch<["value", "result"]>, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let dslName = "";
+  let summary = "A tensor known while compiling";
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Tn_ValueTensor:$result);
+  let assemblyFormat = "$value attr-dict";
+  let hasFolder = 1;
+}
+
+def Tn_UnpackOp : Tn_Op<"unpack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "The values of a blocked tensor";
+  let description = [{
+    y[i] is the value of element i of x, as `base::unpack` defines it: exact in
+    f32, then rounded to the type of y. An op that takes a blocked operand means
+    the same op on its f32 unpacked values.
+
+    (C1) x has a blocked element type, y a float type. (C2) equal shapes.
+  }];
+  let arguments = (ins Tn_Tensor:$x);
+  let results = (outs Tn_FloatTensor:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
+  let hasVerifier = 1;
+}
+
+def Tn_PackOp : Tn_Op<"pack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let dslName = "";
+  let summary = "Lays a weight out in panels";
+  let description = [{
+    Logically the identity. Hoisted into the entry `@prepare`, which runs once.
+
+    (C1) x is [N, K] without, y with the encoding #tn.panels; otherwise their
+    types are equal. (C2) the shape is static.
+  }];
+  let arguments = (ins Tn_WeightTensor:$x);
+  let results = (outs Tn_WeightTensor:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
+  let hasVerifier = 1;
+}
+
+#endif // TN_PROGRAM

@@ -1,0 +1,184 @@
+//===- TnDialect.cpp - Types, attributes and registration -----------------===//
+
+#include "ir/tn/Tn.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::ir;
+
+#include "ir/tn/TnEnums.cpp.inc"
+
+#include "ir/tn/TnDialect.cpp.inc"
+
+#include "ir/tn/TnInterfaces.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "ir/tn/TnTypes.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "ir/tn/TnAttrs.cpp.inc"
+
+void TnDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "ir/tn/TnTypes.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "ir/tn/TnAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "ir/tn/TnOps.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+Type BlockType::parse(AsmParser &parser) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseKeyword(&keyword) ||
+      parser.parseGreater())
+    return {};
+  std::optional<base::ElementType> format = base::parseElementType(keyword);
+  if (!format) {
+    parser.emitError(loc) << "unknown element format '" << keyword << "'";
+    return {};
+  }
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(),
+                    *format);
+}
+
+void BlockType::print(AsmPrinter &printer) const {
+  printer << "<" << StringRef(base::info(getFormat()).name) << ">";
+}
+
+LogicalResult BlockType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                base::ElementType format) {
+  if (base::info(format).isBlocked())
+    return success();
+  return emitError() << "expects a blocked format such as q8_0, got "
+                     << StringRef(base::info(format).name);
+}
+
+LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                CacheLayout, int64_t heads, int64_t width,
+                                Type elementType) {
+  if (heads < 1 || width < 1)
+    return emitError() << "expects heads and width of at least 1, got " << heads
+                       << " x " << width;
+  if (!isa<Float32Type, Float16Type, BFloat16Type>(elementType))
+    return emitError() << "expects an element type of f32, f16 or bf16, got "
+                       << elementType;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+Attribute DimsAttr::parse(AsmParser &parser, Type) {
+  SmallVector<Attribute> dims;
+  auto parseDim = [&]() -> ParseResult {
+    int64_t extent = 0;
+    OptionalParseResult number = parser.parseOptionalInteger(extent);
+    if (number.has_value()) {
+      dims.push_back(parser.getBuilder().getI64IntegerAttr(extent));
+      return *number;
+    }
+    StringRef name;
+    if (parser.parseKeyword(&name))
+      return failure();
+    dims.push_back(parser.getBuilder().getStringAttr(name));
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseDim))
+    return {};
+  return get(parser.getContext(), dims);
+}
+
+void DimsAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  llvm::interleaveComma(getDims(), printer, [&](Attribute dim) {
+    if (auto name = dyn_cast<StringAttr>(dim))
+      printer << name.getValue();
+    else
+      printer << cast<IntegerAttr>(dim).getInt();
+  });
+  printer << ">";
+}
+
+//===----------------------------------------------------------------------===//
+// Helpers
+//===----------------------------------------------------------------------===//
+
+StringRef ir::symbolOf(RankedTensorType type, int64_t axis) {
+  auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding());
+  if (!dims || !type.isDynamicDim(axis))
+    return {};
+  auto name = dyn_cast<StringAttr>(dims.getDims()[axis]);
+  return name ? name.getValue() : StringRef();
+}
+
+RankedTensorType ir::tensorOf(ArrayRef<int64_t> shape,
+                              ArrayRef<StringRef> symbols, Type element) {
+  if (llvm::none_of(shape, ShapedType::isDynamic))
+    return RankedTensorType::get(shape, element);
+  Builder builder(element.getContext());
+  SmallVector<Attribute> dims;
+  for (auto [extent, symbol] : llvm::zip_equal(shape, symbols))
+    if (ShapedType::isDynamic(extent))
+      dims.push_back(builder.getStringAttr(symbol));
+    else
+      dims.push_back(builder.getI64IntegerAttr(extent));
+  return RankedTensorType::get(shape, element,
+                               DimsAttr::get(element.getContext(), dims));
+}
+
+RankedTensorType ir::takeAxes(RankedTensorType type, ArrayRef<int64_t> axes) {
+  SmallVector<int64_t> shape;
+  SmallVector<StringRef> symbols;
+  for (int64_t axis : axes) {
+    shape.push_back(type.getDimSize(axis));
+    symbols.push_back(symbolOf(type, axis));
+  }
+  return tensorOf(shape, symbols, type.getElementType());
+}
+
+RankedTensorType ir::withElement(RankedTensorType type, Type element) {
+  return RankedTensorType::get(type.getShape(), element, type.getEncoding());
+}
+
+bool ir::sameExtent(RankedTensorType a, int64_t axisA, RankedTensorType b,
+                    int64_t axisB) {
+  if (a.getDimSize(axisA) != b.getDimSize(axisB))
+    return false;
+  return !a.isDynamicDim(axisA) || symbolOf(a, axisA) == symbolOf(b, axisB);
+}
+
+base::ElementType ir::storageOf(Type element) {
+  return llvm::TypeSwitch<Type, base::ElementType>(element)
+      .Case([](BlockType block) { return block.getFormat(); })
+      .Case([](Float32Type) { return base::ElementType::F32; })
+      .Case([](Float16Type) { return base::ElementType::F16; })
+      .Case([](BFloat16Type) { return base::ElementType::BF16; })
+      .Case([](IntegerType integer) {
+        switch (integer.getWidth()) {
+        case 1:
+          return base::ElementType::Bool;
+        case 8:
+          return base::ElementType::I8;
+        case 32:
+          return base::ElementType::I32;
+        default:
+          return base::ElementType::I64;
+        }
+      });
+}
