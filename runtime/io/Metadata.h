@@ -73,6 +73,7 @@ public:
 
   /// The file this came from, as messages name it.
   const std::string &source() const { return name; }
+  void rename(std::string sourceName) { name = std::move(sourceName); }
 
   /// Adds a value. Returns false if `key` is there already.
   bool add(std::string_view key, Value value);
