@@ -18,23 +18,27 @@ if(TENON_SANITIZE)
   add_compile_options(-fsanitize=${TENON_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TENON_SANITIZE})
 endif()
-set(TENON_WARNINGS -Wall -Wextra -Wshadow -Werror)
+# libstdc++ 12 deprecates what its own std::stable_sort uses, which clang reports.
+set(TENON_WARNINGS -Wall -Wextra -Wshadow -Werror -Wno-deprecated-declarations)
 
-# tenon_library(NAME [MLIR] [DEPS target...] [EXCLUDE regex...])
+# tenon_library(NAME [MLIR] [DEPS target...] [LIBS library...] [EXCLUDE regex...])
 # A static, position-independent library of every .cpp at and below this folder;
 # MLIR precompiles the headers most of its files include.
 function(tenon_library name)
-  cmake_parse_arguments(ARG "MLIR" "" "DEPS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "MLIR" "" "DEPS;LIBS;EXCLUDE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(pattern IN LISTS ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX ${pattern})
   endforeach()
+  if(NOT sources)
+    return()
+  endif()
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}
     ${CMAKE_SOURCE_DIR}/runtime/include)
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
   target_compile_options(${name} PRIVATE ${TENON_WARNINGS})
-  target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} ${ARG_LIBS})
   if(ARG_MLIR)
     target_link_libraries(${name} PUBLIC tenon_mlir)
     target_precompile_headers(${name} PRIVATE
