@@ -1,10 +1,15 @@
 //===- Container.h - The .tenon file ----------------------------*- C++ -*-===//
 //
-// Magic "TENON\0\r\n", major.minor, section count, then a table of sections
-// (kind, offset, size, XXH3-128 hash), then the sections, each 4096-byte
-// aligned. Another major version is refused; unknown kinds of a newer minor
-// are ignored. Hashes of the program and code sections are checked on open;
-// the weights' on request.
+// All numbers are little-endian:
+//
+//   magic "TENON\0\r\n"  u32 major  u32 minor  u32 sections  u32 zero
+//   per section            u32 kind   u32 tag    u64 offset    u64 size
+//                          u64 u64 XXH3-128 of its bytes, low half first
+//   u64 u64                XXH3-128 of all of the above
+//
+// then the sections, each 4096-byte aligned, in the table's order. Another
+// major version is refused; unknown kinds of a newer minor are ignored. Hashes
+// of the table, program and code are checked on open; the weights' on request.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +40,8 @@ enum class CpuFeatures : uint32_t {
   V4 = 1,     // x86-64-v4: AVX-512 F/BW/CD/DQ/VL
   V4Vnni = 2, // v4 + VNNI + BF16
 };
-const char *cpuFeaturesName(CpuFeatures features); // "v3", "v4", "v4-vnni"
+/// "v3", "v4", "v4-vnni"; "unknown" for another number.
+const char *cpuFeaturesName(CpuFeatures features);
 StatusOr<CpuFeatures> parseCpuFeatures(const std::string &name);
 
 struct Section {
@@ -54,6 +60,10 @@ Status writeContainer(const std::string &path,
 /// version, bounds and the hashes of Program and Code.
 /// Errors: DATA_LOSS, UNIMPLEMENTED (another major version).
 StatusOr<std::vector<Section>> readContainer(const void *bytes, size_t size);
+
+/// Checks the hash of every section, reading the whole file.
+/// Errors: those of readContainer; DATA_LOSS, naming the section.
+Status verifyContainer(const void *bytes, size_t size);
 
 } // namespace tenon::base
 #endif // TENON_BASE_CONTAINER_H

@@ -26,8 +26,8 @@
 namespace tenon::base {
 
 /// An integer expression over the symbols of an entry, in postfix order.
-/// Evaluation is checked: overflow, a division by zero or a malformed program
-/// is an error, never undefined.
+/// Evaluation is checked: overflow, a divisor below 1 or a malformed program is
+/// an error, never undefined. Division rounds down (FloorDiv) or up (CeilDiv).
 class Expr {
 public:
   enum class Op : uint8_t {
@@ -51,6 +51,9 @@ public:
     bool operator==(const Term &) const = default;
   };
 
+  /// Operands waiting on the evaluation stack at any time.
+  static constexpr size_t kMaxDepth = 32;
+
   Expr() = default; // The empty expression is invalid; see `isValid`.
   explicit Expr(std::vector<Term> terms) : terms(std::move(terms)) {}
 
@@ -62,8 +65,14 @@ public:
   /// The value, or an error for overflow and malformed expressions.
   StatusOr<int64_t> evaluate(const std::vector<int64_t> &symbols,
                              const std::vector<int64_t> &registers) const;
+  /// The same for the steps' hot path: allocates nothing, trusts `isValid`, and
+  /// returns false for overflow or a divisor below 1.
+  bool tryEvaluate(const int64_t *symbols, const int64_t *registers,
+                   int64_t &value) const;
   bool isConstant() const;
-  /// Well formed, and every symbol and register is below its bound.
+  bool usesRegisters() const;
+  /// Well formed, no deeper than kMaxDepth, and every symbol and register is
+  /// below its bound.
   bool isValid(size_t symbolCount, size_t registerCount) const;
   /// Infix text for people: "ceildiv(T, 4) * 640".
   std::string print(const std::vector<std::string> &symbolNames) const;
@@ -222,8 +231,10 @@ struct Program {
 /// Errors: DATA_LOSS, naming entry, variant, instruction and what was expected.
 Status verify(const Program &program);
 
-/// A stable binary form, and back. `parse` verifies.
-/// Errors: DATA_LOSS (truncated, trailing bytes, not verified).
+/// A stable little-endian binary form, and back. `parse` verifies, and takes
+/// memory in proportion to `size` whatever the bytes say.
+/// Errors: DATA_LOSS (truncated, trailing bytes, not verified), UNIMPLEMENTED
+///         (another format or TENON_ABI_VERSION).
 std::string serialise(const Program &program);
 StatusOr<Program> parse(const void *bytes, size_t size);
 

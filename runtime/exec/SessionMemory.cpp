@@ -1,0 +1,239 @@
+//===- SessionMemory.cpp - Opens a session: places all of its memory ------===//
+
+#include "runtime/exec/Session.h"
+
+#include <algorithm>
+
+namespace tenon::exec {
+namespace {
+
+using base::Buffer;
+using base::BufferKind;
+
+constexpr int64_t kAlignment = 64; // a cache line, and the widest vector
+
+/// Whether some buffer of the entry is the program's `parameter`th.
+bool reads(const base::Entry &entry, size_t parameter) {
+  for (const base::Variant &variant : entry.variants)
+    for (const Buffer &buffer : variant.buffers)
+      if (buffer.kind == BufferKind::Parameter && buffer.index == parameter)
+        return true;
+  return false;
+}
+
+std::string printShape(std::span<const int64_t> shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += concat(i ? ", " : "", shape[i]);
+  return text + "]";
+}
+
+StatusOr<Region> bindParameter(const base::Parameter &parameter,
+                               const ParameterLookup &lookup) {
+  std::string name =
+      concat("parameter '", parameter.name, "' ('", parameter.source, "')");
+  if (!lookup)
+    return notFound(name, ": expects weights, got none");
+  StatusOr<TensorView> view = lookup(parameter);
+  if (!view.ok())
+    return view.status().withContext(name);
+  if (view->element != parameter.element)
+    return invalidArgument(name, ": expects elements of type ",
+                           base::info(parameter.element).name, ", got ",
+                           base::info(view->element).name);
+  if (!std::ranges::equal(view->shape, parameter.shape))
+    return invalidArgument(name, ": expects shape ",
+                           printShape(parameter.shape), ", got ",
+                           printShape(view->shape));
+  int64_t count = 1;
+  for (int64_t dim : parameter.shape)
+    count *= dim; // verified not to overflow
+  TENON_ASSIGN_OR_RETURN(int64_t bytes,
+                         base::sizeBytes(parameter.element, count));
+  if (!view->data && bytes > 0)
+    return invalidArgument(name, ": expects data, got null");
+  // Kernels only read parameters; a Region serves both kinds of memory.
+  return Region{static_cast<char *>(const_cast<void *>(view->data)), bytes};
+}
+
+Status checkOptions(const SessionOptions &options) {
+  if (options.pageBlocks < 1 || options.pages < 0)
+    return invalidArgument("expects pageBlocks >= 1 and pages >= 0, got ",
+                           options.pageBlocks, " and ", options.pages);
+  for (const SessionOptions::Limit &limit : options.limits)
+    if (limit.most < 0)
+      return invalidArgument("expects a limit >= 0 of ", limit.symbol, ", got ",
+                             limit.most);
+  return Status();
+}
+
+} // namespace
+
+StatusOr<std::unique_ptr<Session>>
+Session::open(std::shared_ptr<const LoadedProgram> program,
+              std::shared_ptr<hal::Device> device,
+              const SessionOptions &options, ParameterLookup lookup) {
+  TENON_RETURN_IF_ERROR(checkOptions(options));
+  std::unique_ptr<Session> session(new Session());
+  session->loaded = std::move(program);
+  session->device = std::move(device);
+  for (const SessionOptions::Limit &limit : options.limits)
+    session->limits.most[limit.symbol] = limit.most;
+  session->limits.pageBlocks = options.pageBlocks;
+  session->limits.pages = options.pages;
+  session->context.program = session->loaded.get();
+  session->context.device = session->device.get();
+  session->context.cancel = &session->cancelFlag;
+
+  const base::Program &data = session->loaded->program();
+  session->map.parameters.resize(data.parameters.size());
+  session->map.constants = {const_cast<char *>(session->loaded->constants()),
+                            static_cast<int64_t>(data.constants.size())};
+  for (const base::Kernel &kernel : data.kernels)
+    session->scratchBytes =
+        std::max(session->scratchBytes, kernel.scratchBytes);
+  TENON_RETURN_IF_ERROR(session->device->reserveScratch(session->scratchBytes));
+  TENON_RETURN_IF_ERROR(session->planEntries());
+  TENON_RETURN_IF_ERROR(session->placeStates());
+  TENON_RETURN_IF_ERROR(session->placePrepared(options, lookup));
+  TENON_RETURN_IF_ERROR(session->bindParameters(lookup, false));
+  TENON_RETURN_IF_ERROR(session->placeArena());
+  if (session->readsParameters())
+    session->parameters = std::move(lookup);
+  return session;
+}
+
+Status Session::planEntries() {
+  for (const base::Entry &entry : loaded->program().entries) {
+    EntryPlan &plan = entries.emplace_back();
+    plan.entry = &entry;
+    plan.symbols.resize(entry.symbols.size());
+    plan.arguments.resize(entry.arguments.size());
+    plan.results.resize(entry.results.size());
+    StatusOr<SymbolBinder> binder = SymbolBinder::create(entry, limits);
+    plan.unusable = binder.status();
+    if (!binder.ok())
+      continue;
+    plan.binder = *std::move(binder);
+    for (const base::Variant &variant : entry.variants) {
+      StatusOr<VariantPlan> planned =
+          VariantPlan::create(variant, plan.binder.limits());
+      if (!planned.ok())
+        return planned.status().withContext(concat("entry '", entry.name, "'"));
+      plan.variants.push_back(*std::move(planned));
+    }
+  }
+  return Status();
+}
+
+Status Session::placeStates() {
+  std::vector<int64_t> offsets, sizes;
+  for (const base::State &state : loaded->program().states) {
+    int64_t bytes, padded;
+    if (__builtin_mul_overflow(state.bytesPerBlock, limits.pageBlocks,
+                               &bytes) ||
+        __builtin_mul_overflow(bytes, limits.pages, &bytes) ||
+        __builtin_add_overflow(bytes, kAlignment - 1, &padded) ||
+        __builtin_add_overflow(stateBytes, padded, &padded))
+      return resourceExhausted("state '", state.name, "' of ", limits.pages,
+                               " pages exceeds 2^63 bytes");
+    offsets.push_back(stateBytes);
+    sizes.push_back(bytes);
+    stateBytes = padded / kAlignment * kAlignment;
+  }
+  TENON_ASSIGN_OR_RETURN(states, device->allocate(stateBytes));
+  for (size_t i = 0; i < sizes.size(); ++i)
+    map.states.push_back(
+        {static_cast<char *>(states.data()) + offsets[i], sizes[i]});
+  return Status();
+}
+
+bool Session::readsParameters() const {
+  return std::ranges::any_of(map.parameters, [](const Region &region) {
+    return region.data != nullptr;
+  });
+}
+
+Status Session::bindParameters(const ParameterLookup &lookup, bool forPrepare) {
+  const base::Program &program = loaded->program();
+  for (size_t p = 0; p < program.parameters.size(); ++p) {
+    bool needed = std::ranges::any_of(program.entries, [&](auto &entry) {
+      return (entry.name == "prepare") == forPrepare && reads(entry, p);
+    });
+    if (!needed)
+      continue;
+    TENON_ASSIGN_OR_RETURN(map.parameters[p],
+                           bindParameter(program.parameters[p], lookup));
+  }
+  return Status();
+}
+
+Status Session::placePrepared(const SessionOptions &options,
+                              const ParameterLookup &lookup) {
+  const base::Program &program = loaded->program();
+  TENON_ASSIGN_OR_RETURN(PreparedLayout layout, layoutPrepared(program));
+  preparedSize = layout.sizeBytes;
+  std::span<const std::byte> embedded =
+      loaded->section(base::SectionKind::Weights);
+  prepared = options.prepared;
+  auto size = static_cast<size_t>(preparedSize);
+  bool given = !embedded.empty() || prepared;
+  if (!embedded.empty() && embedded.size() != size)
+    return dataLoss("expects embedded weights of ", size, " bytes, got ",
+                    embedded.size());
+  if (embedded.empty() && prepared && prepared->sizeBytes() < size)
+    return invalidArgument("expects prepared memory of ", size, " bytes, got ",
+                           prepared->sizeBytes());
+  if (!given) {
+    TENON_ASSIGN_OR_RETURN(hal::Memory memory, device->allocate(size));
+    prepared = std::make_shared<const hal::Memory>(std::move(memory));
+  }
+  auto *begin = static_cast<char *>(
+      embedded.empty()
+          ? prepared->data()
+          : const_cast<void *>(static_cast<const void *>(embedded.data())));
+  for (size_t i = 0; i < program.prepared.size(); ++i)
+    map.prepared.push_back(
+        {begin + layout.offsets[i], program.prepared[i].sizeBytes});
+  if (given)
+    return Status();
+  TENON_RETURN_IF_ERROR(bindParameters(lookup, true));
+  return runPrepare();
+}
+
+/// Its temporaries live in an arena of their own, gone before the first call.
+Status Session::runPrepare() {
+  auto plan = std::ranges::find_if(entries, [](const EntryPlan &candidate) {
+    return candidate.entry->name == "prepare";
+  });
+  if (plan == entries.end())
+    return Status();
+  Status status = plan->unusable;
+  int64_t bytes = 0;
+  for (const VariantPlan &variant : plan->variants)
+    bytes = std::max(bytes, variant.arenaBytes());
+  TENON_ASSIGN_OR_RETURN(hal::Memory memory, device->allocate(bytes));
+  map.arena = {static_cast<char *>(memory.data()), bytes};
+  for (VariantPlan &variant : plan->variants)
+    variant.place(map);
+  if (status.ok())
+    status = run(*plan, {}, {});
+  map.arena = {};
+  std::ranges::fill(map.parameters, Region());
+  return status.ok() ? status : status.withContext("entry 'prepare'");
+}
+
+Status Session::placeArena() {
+  for (const EntryPlan &plan : entries)
+    for (const VariantPlan &variant : plan.variants)
+      if (plan.entry->name != "prepare")
+        arenaBytes = std::max(arenaBytes, variant.arenaBytes());
+  TENON_ASSIGN_OR_RETURN(arena, device->allocate(arenaBytes));
+  map.arena = {static_cast<char *>(arena.data()), arenaBytes};
+  for (EntryPlan &plan : entries)
+    for (VariantPlan &variant : plan.variants)
+      variant.place(map);
+  return Status();
+}
+
+} // namespace tenon::exec
