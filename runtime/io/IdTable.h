@@ -26,6 +26,12 @@ inline uint64_t mixBits(uint64_t key) {
   return key ^ key >> 31;
 }
 
+/// Hashes a pair of token ids.
+inline uint64_t pairHash(int32_t left, int32_t right) {
+  return mixBits(uint64_t{static_cast<uint32_t>(left)} << 32 |
+                 static_cast<uint32_t>(right));
+}
+
 class IdTable {
 public:
   /// Makes room for `capacity` keys; no more may be inserted.
