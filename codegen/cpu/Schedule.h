@@ -1,0 +1,24 @@
+//===- Schedule.h - How nests are cut on a CPU ------------------*- C++ -*-===//
+//
+// An analytic model: tiles large enough to amortise a launch and fill the
+// registers, small enough that every thread has some. The numbers it rests on
+// stand at the top of Schedule.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_CODEGEN_CPU_SCHEDULE_H
+#define TENON_CODEGEN_CPU_SCHEDULE_H
+
+#include "codegen/Target.h"
+
+namespace tenon::codegen::cpu {
+
+/// The CPU as a target.
+const Target &target();
+
+/// `Target::schedule` of the CPU.
+ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
+                              const SymbolRanges &ranges);
+
+} // namespace tenon::codegen::cpu
+#endif // TENON_CODEGEN_CPU_SCHEDULE_H
