@@ -6,6 +6,8 @@
 
 #include "runtime/exec/Session.h"
 
+#include <algorithm>
+
 namespace tenon::exec {
 namespace {
 
@@ -105,13 +107,20 @@ SessionStats Session::stats() const {
   return stats;
 }
 
-int64_t Session::limit(uint32_t entry, std::string_view symbol) const {
+Session::AxisRange Session::axisRange(uint32_t entry, size_t argument,
+                                      size_t axis) const {
   const EntryPlan &plan = entries[entry];
-  const std::vector<base::Symbol> &symbols = plan.entry->symbols;
-  for (size_t s = 0; s < symbols.size() && plan.unusable.ok(); ++s)
-    if (symbols[s].name == symbol)
-      return plan.binder.limits()[s];
-  return -1;
+  const base::Expr &expr = plan.entry->arguments[argument].type.shape[axis];
+  if (expr.isConstant())
+    return {expr.terms[0].value, expr.terms[0].value};
+  if (!plan.unusable.ok() || expr.terms.size() != 1)
+    return {};
+  size_t symbol = expr.terms[0].value;
+  AxisRange range = {plan.entry->symbols[symbol].min, 0};
+  for (const VariantPlan &variant : plan.variants)
+    if (variant.reachable())
+      range.most = std::max(range.most, variant.limits()[symbol]);
+  return range;
 }
 
 std::span<const std::byte> Session::preparedBytes() const {

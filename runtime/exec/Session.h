@@ -103,9 +103,13 @@ public:
   std::span<const KernelTime> kernelTimes() const { return times; }
 
   SessionStats stats() const;
-  /// The largest value a symbol of the entry can have in this session; -1 if
-  /// the entry has no such symbol.
-  int64_t limit(uint32_t entry, std::string_view symbol) const;
+  /// The sizes an axis of an argument can have in this session's calls; the
+  /// largest is one that some variant takes.
+  struct AxisRange {
+    int64_t least = 0;
+    int64_t most = 0;
+  };
+  AxisRange axisRange(uint32_t entry, size_t argument, size_t axis) const;
   const LoadedProgram &program() const { return *loaded; }
   int64_t pageBlocks() const { return limits.pageBlocks; }
   int64_t pages() const { return limits.pages; }

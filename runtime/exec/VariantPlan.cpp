@@ -63,7 +63,8 @@ StatusOr<VariantPlan> VariantPlan::create(const base::Variant &variant,
                                           const std::vector<int64_t> &limits) {
   VariantPlan result;
   result.variant = &variant;
-  std::vector<int64_t> most = limits;
+  result.largest = limits;
+  std::vector<int64_t> &most = result.largest;
   for (const base::Guard &guard : variant.guards) {
     most[guard.symbol] = std::min(most[guard.symbol], guard.max);
     result.isReachable &= guard.min <= most[guard.symbol];

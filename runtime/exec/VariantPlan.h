@@ -67,6 +67,8 @@ public:
   /// Whether the guards hold.
   bool accepts(const std::vector<int64_t> &symbols) const;
   int64_t arenaBytes() const { return plan.arenaBytes; }
+  /// The largest value of each symbol that it takes.
+  const std::vector<int64_t> &limits() const { return largest; }
 
   /// Gives every buffer but arguments and results its address; `map` must have
   /// an arena of at least `arenaBytes`.
@@ -98,6 +100,7 @@ private:
 
   const base::Variant *variant = nullptr;
   bool isReachable = true;
+  std::vector<int64_t> largest; // by symbol
   base::MemoryPlan plan;
   std::vector<Region> bounds; // by buffer: the memory it lies in
   std::vector<int64_t> sizes; // by buffer: bytes for `sizedFor`

@@ -1,0 +1,58 @@
+//===- DecoderEntries.h - The entries a decoder model has -------*- C++ -*-===//
+//
+// What `Generator` expects of a program's signature; its header shows it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_RUNTIME_EXEC_DECODERENTRIES_H
+#define TENON_RUNTIME_EXEC_DECODERENTRIES_H
+
+#include "runtime/base/Program.h"
+
+#include <span>
+#include <string_view>
+
+namespace tenon::exec {
+
+// Roles of the arguments of `forward` and of `sample`.
+enum : size_t {
+  kTokens,
+  kSequence,
+  kPosition,
+  kPages,
+  kRows,
+  kForwardRoles,
+};
+enum : size_t {
+  kLogits,
+  kTemperature,
+  kTopK,
+  kTopP,
+  kMinP,
+  kSeed,
+  kDrawPosition,
+  kSampleRoles,
+};
+
+struct ValueForm {
+  std::string_view name;
+  base::ElementType element;
+  size_t rank;
+};
+struct EntryForm {
+  std::span<const ValueForm> arguments; // by role
+  ValueForm result;
+};
+EntryForm forwardSignature();
+EntryForm sampleSignature();
+
+/// Finds the place of each role's argument in the entry.
+/// Errors: INVALID_ARGUMENT (one is missing, unknown, or of another type).
+StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,
+                                             const EntryForm &form);
+
+/// The longest context the model was made for; 0 where it does not say.
+int64_t modelContext(const base::Program &program);
+
+} // namespace tenon::exec
+#endif // TENON_RUNTIME_EXEC_DECODERENTRIES_H

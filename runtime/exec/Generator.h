@@ -1,0 +1,155 @@
+//===- Generator.h - Decoder models token by token --------------*- C++ -*-===//
+//
+// Drives a program with the entries
+//
+//   forward(tokens i32[T], batch.sequence i32[T], batch.position i32[T],
+//           batch.pages i32[S, P], rows i32[R]) -> logits f32[R, V]
+//   sample(logits f32[R, V], temperature f32[R], topK i32[R], topP f32[R],
+//          minP f32[R], seed i64[R], position i32[R]) -> token i32[R]
+//
+// found by argument name, in any order. `rows` are the token rows that want
+// logits; `position` is that of the token being drawn. Prompts are cut into
+// chunks; then all requests step together, one token each. A slot remembers
+// what its cache holds: a prompt that begins like the one before computes only
+// the rest.
+//
+//   TENON_ASSIGN_OR_RETURN(auto options, decoderOptions(program, {}));
+//   TENON_ASSIGN_OR_RETURN(auto session, Session::open(..., options, lookup));
+//   TENON_ASSIGN_OR_RETURN(auto generator, Generator::create(*session, {}));
+//   TENON_ASSIGN_OR_RETURN(auto stats, generator->generate(requests, onToken));
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_RUNTIME_EXEC_GENERATOR_H
+#define TENON_RUNTIME_EXEC_GENERATOR_H
+
+#include "runtime/exec/PageTable.h"
+#include "runtime/exec/Session.h"
+
+namespace tenon::exec {
+
+/// How much a decoder's session is to hold.
+struct DecoderLimits {
+  int64_t contextTokens = 0; // of a sequence; 0: 4096, or less if the model is
+  int64_t sequences = 1;     // that run together
+  int64_t chunkTokens = 512; // of a prompt, computed at once
+  int64_t pageBlocks = 4;    // blocks of TENON_CACHE_BLOCK keys in a page
+};
+
+/// Works out the session's options from the shapes of `forward`. The model's
+/// longest context is the metadata "context_tokens", where present.
+/// Errors: INVALID_ARGUMENT (limits below 1, a context beyond the model's),
+///         NOT_FOUND (no such entry or argument).
+StatusOr<SessionOptions> decoderOptions(const base::Program &program,
+                                        const DecoderLimits &limits);
+
+/// Temperature 0 takes the likeliest token; topK 0, topP 1 and minP 0 are off.
+struct SamplingOptions {
+  float temperature = 0;
+  int32_t topK = 0;
+  float topP = 1;
+  float minP = 0;
+  int64_t seed = 0;
+};
+
+struct GenerateRequest {
+  std::span<const int32_t> prompt; // outlives the call
+  SamplingOptions sampling;
+  int64_t maxTokens = 256;
+  std::span<const int32_t> stopTokens; // end a request and are not given out
+};
+
+enum class FinishReason : uint8_t {
+  MaxTokens,
+  StopToken,
+  Callback, // it asked to stop
+  Context,  // the cache of the sequence is full
+};
+
+/// Takes a token of `request`; returns whether that request should stop.
+using OnToken = std::function<bool(size_t request, int32_t token)>;
+
+struct GenerateStats {
+  int64_t promptTokens = 0; // computed: without what the cache held
+  int64_t cachedTokens = 0; // of the prompts, found in the cache
+  int64_t promptNs = 0;     // to the prompts' last logits
+  int64_t tokens = 0;       // given out, of all requests
+  int64_t decodeTokens = 0; // computed one by one; without prompts' ends
+  int64_t decodeNs = 0;     // with sampling
+  std::vector<FinishReason> reasons; // by request
+
+  double promptTokensPerSecond() const {
+    return promptNs ? promptTokens * 1e9 / promptNs : 0;
+  }
+  double decodeTokensPerSecond() const {
+    return decodeNs ? decodeTokens * 1e9 / decodeNs : 0;
+  }
+};
+
+/// Threads: one at a time; `Session::cancel` stops it from any.
+class Generator {
+public:
+  struct Options {
+    int64_t chunkTokens = 0; // 0: the most the session allows
+  };
+
+  /// `session` must outlive the result, which is the only one to call it.
+  /// Errors: NOT_FOUND, INVALID_ARGUMENT (entries of another form).
+  static StatusOr<std::unique_ptr<Generator>> create(Session &session,
+                                                     const Options &options);
+
+  /// Runs all requests, at most the session's sequences, to their ends.
+  /// Errors: INVALID_ARGUMENT (no or too many requests; an empty prompt, or
+  ///         one longer than the context), RESOURCE_EXHAUSTED (cache pages),
+  ///         CANCELLED, those of `Session::call`.
+  StatusOr<GenerateStats> generate(std::span<const GenerateRequest> requests,
+                                   const OnToken &onToken);
+
+  /// Computes a prompt and gives the logits of its last token, valid until the
+  /// next call; for tests, scoring and constrained decoding.
+  StatusOr<std::span<const float>> logits(std::span<const int32_t> prompt);
+
+  int64_t contextTokens() const { return context; }
+  int64_t vocabulary() const { return width; }
+
+private:
+  struct Slot {
+    std::vector<int32_t> cached; // the tokens its cache holds
+    int32_t drawn = 0;           // sampled, not yet computed
+    int64_t tokens = 0;          // given out for this request
+    bool active = false;
+    FinishReason reason = FinishReason::MaxTokens;
+  };
+  struct Step {
+    int64_t tokens = 0, rows = 0, sequences = 0;
+  };
+
+  explicit Generator(Session &owner) : session(owner) {}
+  Status resolve();
+  Status checkRequests(std::span<const GenerateRequest> requests) const;
+  Status prefill(size_t slot, std::span<const int32_t> prompt,
+                 int64_t sequences, GenerateStats &stats);
+  Status decode(int64_t sequences);
+  Status draw(std::span<const GenerateRequest> requests);
+  void addToken(Step &step, size_t slot, int32_t token, int64_t position);
+  Status forward(const Step &step, float *out);
+  bool accept(size_t slot, const GenerateRequest &request,
+              const OnToken &onToken);
+
+  Session &session;
+  uint32_t forwardEntry = 0, sampleEntry = 0;
+  std::vector<size_t> forwardOrder, sampleOrder; // argument's place, by role
+  int64_t chunk = 0, context = 0, width = 0;
+  bool rowsMayBeEmpty = false;
+  std::unique_ptr<PageTable> pages;
+  std::vector<Slot> slots;
+  std::vector<size_t> drawing; // slots whose logits wait, by row
+  // Arguments of the entries, as long as the session's limits.
+  std::vector<int32_t> tokens, sequence, position, rows;
+  std::vector<float> logitRows, temperature, topP, minP;
+  std::vector<int32_t> topK, drawPosition, drawnTokens;
+  std::vector<int64_t> seed;
+};
+
+} // namespace tenon::exec
+#endif // TENON_RUNTIME_EXEC_GENERATOR_H
