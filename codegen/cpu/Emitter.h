@@ -52,8 +52,8 @@ mlir::LogicalResult emitKernel(ir::KernelOp kernel, llvm::StringRef symbol,
 /// Width 1 is a scalar, not a vector, and has no mask.
 struct Lanes {
   int64_t width = 1;
-  mlir::Value mask;
-  mlir::Value offset;
+  mlir::Value mask = {};
+  mlir::Value offset = {};
 };
 
 /// A size that the host computes before a launch and the kernel inside it, by
@@ -85,7 +85,7 @@ public:
 
   mlir::ImplicitLocOpBuilder builder;
 
-  ir::KernelOp kernel() const { return op; }
+  ir::KernelOp kernel() const { return kernelOp; }
   base::CpuFeatures features() const { return cpu; }
   /// f32 lanes of a register: 8 or 16.
   int64_t vectorWidth() const { return cpu == base::CpuFeatures::V3 ? 8 : 16; }
@@ -186,7 +186,7 @@ private:
   const ir::SymbolAttr *findSymbol(llvm::StringRef name) const;
   int32_t locationOf(mlir::Operation *at);
 
-  ir::KernelOp op;
+  ir::KernelOp kernelOp;
   llvm::SmallVector<ir::SymbolAttr> symbolTable;
   base::CpuFeatures cpu;
   mlir::func::FuncOp function;
