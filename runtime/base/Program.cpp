@@ -232,6 +232,8 @@ Arity arityOf(Opcode op) {
   case Opcode::Load:
   case Opcode::Emit:
     return {1, 1, true, false};
+  case Opcode::Store:
+    return {1, 2, false, false};
   case Opcode::Branch:
     return {0, 0, false, true};
   case Opcode::BranchIf:
@@ -261,8 +263,9 @@ Status checkOperands(const Scope &scope, const Instruction &instruction,
 
 Status checkLoad(const Scope &scope, const Instruction &instruction) {
   ElementType element = scope.variant.buffers[instruction.buffers[0]].element;
-  bool wide = element == ElementType::I64 && instruction.op == Opcode::Load;
-  if (element == ElementType::I32 || wide)
+  bool other = element == ElementType::I64 || element == ElementType::Bool;
+  if (element == ElementType::I32 ||
+      (other && instruction.op != Opcode::Emit))
     return Status();
   return dataLoss("expects integer elements, got ", info(element).name);
 }
@@ -290,7 +293,12 @@ Status checkInstruction(const Scope &scope, uint32_t at) {
     return checkLoop(scope.variant, instruction.target, at);
   if (instruction.op == Opcode::Copy)
     return checkCopy(scope, instruction);
-  if (instruction.op == Opcode::Load || instruction.op == Opcode::Emit)
+  if (instruction.op == Opcode::Store &&
+      scope.variant.buffers[instruction.buffers[0]].kind !=
+          BufferKind::Temporary)
+    return dataLoss("expects to store into a temporary");
+  if (instruction.op == Opcode::Load || instruction.op == Opcode::Store ||
+      instruction.op == Opcode::Emit)
     return checkLoad(scope, instruction);
   return Status();
 }

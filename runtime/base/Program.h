@@ -167,7 +167,8 @@ enum class Opcode : uint8_t {
   Launch,     // kernel, buffers, exprs = dims..., tiles
   Copy,       // buffers = {from, to}, exprs = {bytes}
   Set,        // reg = exprs[0]
-  Load,       // reg = the i32/i64 element exprs[0] of buffers[0]
+  Load,       // reg = the i32, i64 or bool element exprs[0] of buffers[0]
+  Store,      // the same element of buffers[0] = exprs[1]
   Branch,     // continue at `target`
   BranchIf,   // continue at `target` if exprs[0] is not 0
   Emit,       // gives the i32 elements of buffers[0] (exprs[0] of them) to the

@@ -189,6 +189,9 @@ Status VariantPlan::execute(RunContext &context,
     case Opcode::Load:
       status = load(instruction, symbols);
       break;
+    case Opcode::Store:
+      status = store(instruction, symbols);
+      break;
     case Opcode::Emit:
       status = emit(context, instruction, symbols);
       break;
@@ -258,24 +261,47 @@ Status VariantPlan::copy(RunContext &context, const Instruction &instruction,
   return Status();
 }
 
+StatusOr<char *> VariantPlan::hostElement(const Instruction &instruction,
+                                          const int64_t *symbols) {
+  uint32_t buffer = instruction.buffers[0];
+  int64_t bytes = base::info(variant->buffers[buffer].element).blockBytes;
+  int64_t index, count = sizes[buffer] / bytes;
+  if (!value(instruction.exprs[0], symbols, index))
+    return overflow("an element's index");
+  if (index < 0 || index >= count)
+    return outOfRange("expects an element below ", count, ", got ", index);
+  return bounds[buffer].data + index * bytes;
+}
+
 Status VariantPlan::load(const Instruction &instruction,
                          const int64_t *symbols) {
-  uint32_t from = instruction.buffers[0];
-  bool wide = variant->buffers[from].element == base::ElementType::I64;
-  int64_t index, count = sizes[from] / (wide ? 8 : 4);
-  if (!value(instruction.exprs[0], symbols, index))
-    return overflow("a load's index");
-  if (index < 0 || index >= count)
-    return outOfRange("expects to load an element below ", count, ", got ",
-                      index);
-  const char *element = bounds[from].data + index * (wide ? 8 : 4);
+  TENON_ASSIGN_OR_RETURN(char *element, hostElement(instruction, symbols));
+  int64_t &reg = registers[instruction.reg];
   int32_t narrow;
-  if (wide) {
-    std::memcpy(&registers[instruction.reg], element, 8);
-    return Status();
+  switch (variant->buffers[instruction.buffers[0]].element) {
+  case base::ElementType::Bool:
+    reg = *element != 0;
+    break;
+  case base::ElementType::I64:
+    std::memcpy(&reg, element, 8);
+    break;
+  default:
+    std::memcpy(&narrow, element, 4);
+    reg = narrow;
   }
-  std::memcpy(&narrow, element, 4);
-  registers[instruction.reg] = narrow;
+  return Status();
+}
+
+Status VariantPlan::store(const Instruction &instruction,
+                          const int64_t *symbols) {
+  TENON_ASSIGN_OR_RETURN(char *element, hostElement(instruction, symbols));
+  int64_t number;
+  if (!value(instruction.exprs[1], symbols, number))
+    return overflow("a stored value");
+  // Little-endian: the low bytes are the narrower value.
+  std::memcpy(
+      element, &number,
+      base::info(variant->buffers[instruction.buffers[0]].element).blockBytes);
   return Status();
 }
 

@@ -90,7 +90,11 @@ private:
                 const int64_t *symbols);
   Status copy(RunContext &context, const base::Instruction &instruction,
               const int64_t *symbols);
+  /// The element that a load or a store names.
+  StatusOr<char *> hostElement(const base::Instruction &instruction,
+                               const int64_t *symbols);
   Status load(const base::Instruction &instruction, const int64_t *symbols);
+  Status store(const base::Instruction &instruction, const int64_t *symbols);
   Status emit(RunContext &context, const base::Instruction &instruction,
               const int64_t *symbols);
   bool value(const base::Expr &expr, const int64_t *symbols,
