@@ -1,0 +1,104 @@
+//===- TextModel.cpp - A decoder model from text to text ------------------===//
+
+#include "runtime/exec/TextModel.h"
+
+#include <algorithm>
+
+namespace tenon::exec {
+namespace {
+
+bool isDecoder(const base::Program &program) {
+  return std::ranges::any_of(program.entries, [](const base::Entry &entry) {
+    return entry.name == "forward" &&
+           std::ranges::any_of(entry.arguments, [](const base::Value &value) {
+             return value.name == "batch.pages";
+           });
+  });
+}
+
+StatusOr<SessionOptions> sessionOptions(const base::Program &program,
+                                        const ModelOptions &options) {
+  SessionOptions result;
+  if (isDecoder(program)) {
+    TENON_ASSIGN_OR_RETURN(result, decoderOptions(program, options.decoder));
+  }
+  result.limits.insert(result.limits.end(), options.limits.begin(),
+                       options.limits.end());
+  return result;
+}
+
+} // namespace
+
+StatusOr<std::unique_ptr<TextModel>>
+TextModel::open(std::shared_ptr<const LoadedProgram> program,
+                const std::string &programPath, const ModelOptions &options) {
+  std::shared_ptr<hal::Device> device = options.device;
+  if (!device) {
+    TENON_ASSIGN_OR_RETURN(device, hal::openDevice("cpu"));
+  }
+  TENON_ASSIGN_OR_RETURN(SessionOptions limits,
+                         sessionOptions(program->program(), options));
+  TENON_ASSIGN_OR_RETURN(
+      std::shared_ptr<const io::WeightsFile> weights,
+      openWeights(*program, programPath, options.weightsPath));
+
+  std::unique_ptr<TextModel> model(new TextModel());
+  StatusOr<io::Tokenizer> tokenizer = loadTokenizer(*program, weights.get());
+  model->tokenizerFailure = tokenizer.status();
+  if (tokenizer.ok())
+    model->loadedTokenizer = *std::move(tokenizer);
+  ParameterLookup lookup;
+  if (weights)
+    lookup = lookupIn(std::move(weights));
+  TENON_ASSIGN_OR_RETURN(model->opened,
+                         Session::open(std::move(program), std::move(device),
+                                       limits, std::move(lookup)));
+  auto generator = Generator::create(*model->opened, {});
+  model->generatorFailure = generator.status();
+  if (generator.ok())
+    model->madeGenerator = *std::move(generator);
+  return model;
+}
+
+StatusOr<const io::Tokenizer *> TextModel::tokenizer() const {
+  if (!loadedTokenizer)
+    return tokenizerFailure;
+  return &*loadedTokenizer;
+}
+
+StatusOr<Generator *> TextModel::generator() {
+  if (!madeGenerator)
+    return generatorFailure;
+  return madeGenerator.get();
+}
+
+StatusOr<GenerateStats> TextModel::generate(std::span<const int32_t> prompt,
+                                            const TextOptions &options,
+                                            const OnText &onText) {
+  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *used, tokenizer());
+  TENON_ASSIGN_OR_RETURN(Generator * driver, generator());
+  std::vector<int32_t> ends(used->endOfText().begin(), used->endOfText().end());
+  GenerateRequest request;
+  request.prompt = prompt;
+  request.sampling = options.sampling;
+  request.maxTokens = options.maxTokens;
+  request.stopTokens = ends;
+  io::Decoder decoder(*used);
+  Status decoding;
+  auto give = [&](std::string_view text) {
+    return !text.empty() && onText && onText(text);
+  };
+  auto onToken = [&](size_t, int32_t token) {
+    StatusOr<std::string> text = decoder.push(token);
+    if (!text.ok())
+      decoding = text.status();
+    return !text.ok() || give(*text);
+  };
+  TENON_ASSIGN_OR_RETURN(GenerateStats stats,
+                         driver->generate({&request, 1}, onToken));
+  TENON_RETURN_IF_ERROR(decoding);
+  give(decoder.finish());
+  return stats;
+}
+
+} // namespace tenon::exec

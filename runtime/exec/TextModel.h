@@ -1,0 +1,68 @@
+//===- TextModel.h - A decoder model from text to text ----------*- C++ -*-===//
+//
+//   TENON_ASSIGN_OR_RETURN(auto model, TextModel::open(program, "gemma.tenon",
+//                                                      {}));
+//   TENON_ASSIGN_OR_RETURN(auto stats, model->generate(prompt, {}, print));
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_RUNTIME_EXEC_TEXTMODEL_H
+#define TENON_RUNTIME_EXEC_TEXTMODEL_H
+
+#include "runtime/exec/Generator.h"
+#include "runtime/exec/ModelFiles.h"
+
+#include <optional>
+
+namespace tenon::exec {
+
+struct ModelOptions {
+  std::shared_ptr<hal::Device> device; // null: a CPU device of its own
+  std::string weightsPath; // empty: embedded, or the file it refers to
+  DecoderLimits decoder;   // where the program is a decoder
+  std::vector<SessionOptions::Limit> limits; // of other symbols
+};
+
+struct TextOptions {
+  int64_t maxTokens = INT64_MAX;
+  SamplingOptions sampling;
+};
+
+/// Takes text that never ends in half a character; returns whether to stop.
+using OnText = std::function<bool(std::string_view text)>;
+
+/// A session with everything around it: weights, tokenizer, generator. The
+/// latter two are there only if the program is a decoder with a tokenizer.
+/// Threads: one at a time, but for `session().cancel`.
+class TextModel {
+public:
+  /// Opens a session of `program`, which was read from `programPath`.
+  /// Errors: those of `openWeights`, `decoderOptions` and `Session::open`.
+  static StatusOr<std::unique_ptr<TextModel>>
+  open(std::shared_ptr<const LoadedProgram> program,
+       const std::string &programPath, const ModelOptions &options);
+
+  Session &session() { return *opened; }
+  const Session &session() const { return *opened; }
+  /// Errors: NOT_FOUND and others, of why there is none.
+  StatusOr<const io::Tokenizer *> tokenizer() const;
+  StatusOr<Generator *> generator();
+
+  /// Generates from token ids and streams the text.
+  /// Errors: those of `tokenizer`, `generator` and `Generator::generate`.
+  StatusOr<GenerateStats> generate(std::span<const int32_t> prompt,
+                                   const TextOptions &options,
+                                   const OnText &onText);
+
+private:
+  TextModel() = default;
+
+  std::unique_ptr<Session> opened;
+  std::optional<io::Tokenizer> loadedTokenizer;
+  Status tokenizerFailure;
+  std::unique_ptr<Generator> madeGenerator;
+  Status generatorFailure;
+};
+
+} // namespace tenon::exec
+#endif // TENON_RUNTIME_EXEC_TEXTMODEL_H
