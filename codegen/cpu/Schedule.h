@@ -10,6 +10,7 @@
 #define TENON_CODEGEN_CPU_SCHEDULE_H
 
 #include "codegen/Target.h"
+#include "codegen/cpu/MatmulTile.h"
 
 namespace tenon::codegen::cpu {
 
@@ -19,6 +20,11 @@ const Target &target();
 /// `Target::schedule` of the CPU.
 ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
                               const SymbolRanges &ranges);
+
+/// The register tile of a matmul nest: the schedule's rows, and as many panels
+/// beside each other as keep the multiply-adders busy without spilling.
+RegisterTile registerTile(ir::ScheduleAttr schedule,
+                          base::CpuFeatures features);
 
 } // namespace tenon::codegen::cpu
 #endif // TENON_CODEGEN_CPU_SCHEDULE_H

@@ -1,0 +1,278 @@
+//===- MatmulTile.cpp - Accumulation by the matmul rule -------------------===//
+
+#include "codegen/cpu/MatmulTile.h"
+
+#include "ir/tn/Emit.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+#include <algorithm>
+
+namespace tenon::codegen::cpu {
+
+using namespace mlir;
+using base::ElementType;
+using ir::kPanelLanes;
+
+namespace {
+
+/// Weights of one sub-block: scales and minima in registers, quants in memory.
+struct SubBlock {
+  SmallVector<Value> pointers;       // of each panel's sub-block
+  SmallVector<Value> scales, minima; // of each panel and vector
+};
+
+class TileEmitter {
+public:
+  TileEmitter(KernelEmitter &e, const RegisterTile &tile,
+              const TileOperands &operands)
+      : e(e), tile(tile), in(operands), lanes(e.vectorWidth()),
+        vectors(kPanelLanes / lanes) {}
+
+  void emit();
+
+private:
+  int64_t accumulators() const { return tile.rows * tile.panels * vectors; }
+  int64_t unroll() const;
+  SmallVector<Value> segment(Value from, Value to);
+  SmallVector<Value> plainSteps(Value from, Value to, ValueRange carried);
+  SmallVector<Value> blockedSteps(Value from, Value to, ValueRange carried);
+  SubBlock loadSubBlock(Value number);
+  Value loadScale(Value pointer, int64_t byte, int64_t vector);
+  Value loadPlain(Value panel, Value k, int64_t vector);
+  void loadQuants(const SubBlock &block, int64_t panel, int64_t vector,
+                  Value row, SmallVectorImpl<Value> &weights);
+  Value dequantise(const SubBlock &block, int64_t panel, int64_t vector,
+                   Value quant);
+  void accumulate(Value k, ArrayRef<Value> weights, SmallVector<Value> &acc);
+  void storeSegment(Value from, ValueRange acc);
+
+  KernelEmitter &e;
+  const RegisterTile &tile;
+  const TileOperands &in;
+  int64_t lanes, vectors;
+};
+
+// Enough multiply-adds in a loop body to hide its overhead; code size (compile
+// time) grows with it, too.
+int64_t TileEmitter::unroll() const {
+  int64_t steps = llvm::PowerOf2Ceil(64 / accumulators());
+  return std::clamp<int64_t>(steps, 2, 8);
+}
+
+void TileEmitter::accumulate(Value k, ArrayRef<Value> weights,
+                             SmallVector<Value> &acc) {
+  int64_t across = tile.panels * vectors;
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    Value at = e.add(k, e.mul(in.aStride, row));
+    Value a = e.splat(e.load(in.a, e.builder.getF32Type(), at), lanes);
+    for (int64_t i = 0; i < across; ++i) {
+      Value &sum = acc[row * across + i];
+      sum = math::FmaOp::create(e.builder, a, weights[i], sum);
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Plain weights
+//===----------------------------------------------------------------------===//
+
+Value TileEmitter::loadPlain(Value panel, Value k, int64_t vector) {
+  auto &b = e.builder;
+  Type element = b.getF32Type();
+  if (in.format.type == ElementType::F16)
+    element = b.getF16Type();
+  if (in.format.type == ElementType::BF16)
+    element = b.getBF16Type();
+  Value at = e.add(e.mul(k, kPanelLanes), e.index(vector * lanes));
+  Value weight = e.load(panel, element, at, Lanes{lanes});
+  return ir::Emit(b, b.getLoc(), weight.getType()).extend(weight);
+}
+
+SmallVector<Value> TileEmitter::plainSteps(Value from, Value to,
+                                           ValueRange carried) {
+  auto steps = [&](int64_t count) {
+    return [this, count](Value k, ValueRange sums) {
+      SmallVector<Value> acc(sums);
+      for (int64_t u = 0; u < count; ++u) {
+        Value at = e.add(k, e.index(u));
+        SmallVector<Value> weights;
+        for (Value panel : in.panels)
+          for (int64_t v = 0; v < vectors; ++v)
+            weights.push_back(loadPlain(panel, at, v));
+        accumulate(at, weights, acc);
+      }
+      return acc;
+    };
+  };
+  int64_t count = unroll();
+  Value whole = e.mul(e.div(e.sub(to, from), count), count);
+  Value middle = e.add(from, whole);
+  SmallVector<Value> acc = e.loop(from, middle, count, carried, steps(count));
+  std::optional<int64_t> k = getConstantIntValue(in.k);
+  if (k && *k % count == 0) // Segments are multiples of every count.
+    return acc;
+  return e.loop(middle, to, 1, acc, steps(1));
+}
+
+//===----------------------------------------------------------------------===//
+// Blocked weights
+//===----------------------------------------------------------------------===//
+
+Value TileEmitter::loadScale(Value pointer, int64_t byte, int64_t vector) {
+  OpBuilder &b = e.builder;
+  bool isHalf = in.format.scaleType == ElementType::F16;
+  Type element = isHalf ? Type(b.getF16Type()) : Type(b.getF32Type());
+  int64_t at =
+      byte + vector * lanes * base::info(in.format.scaleType).blockBytes;
+  Value address = e.address(pointer, b.getI8Type(), e.index(at));
+  Value scale = e.load(address, element, e.index(0), Lanes{lanes});
+  return ir::Emit(b, e.builder.getLoc(), scale.getType()).extend(scale);
+}
+
+SubBlock TileEmitter::loadSubBlock(Value number) {
+  SubBlock block;
+  Value byte = e.mul(number, in.format.bytesPerSubBlock());
+  for (Value panel : in.panels) {
+    Value pointer = e.address(panel, e.builder.getI8Type(), byte);
+    block.pointers.push_back(pointer);
+    for (int64_t v = 0; v < vectors; ++v) {
+      block.scales.push_back(loadScale(pointer, 0, v));
+      if (in.format.hasMin)
+        block.minima.push_back(
+            loadScale(pointer, in.format.scaleRowBytes(), v));
+    }
+  }
+  return block;
+}
+
+// scale * quant is exact in f32 for every format, so that the fused form with
+// the minimum rounds once, as the definition does.
+Value TileEmitter::dequantise(const SubBlock &block, int64_t panel,
+                              int64_t vector, Value quant) {
+  auto &b = e.builder;
+  Type floats = VectorType::get({lanes}, b.getF32Type());
+  Value value = arith::SIToFPOp::create(b, floats, quant);
+  int64_t at = panel * vectors + vector;
+  if (in.format.hasMin)
+    return math::FmaOp::create(b, block.scales[at], value, block.minima[at]);
+  return arith::MulFOp::create(b, block.scales[at], value);
+}
+
+// Appends the weights of one row of quants: one k, or two for 4 bits.
+void TileEmitter::loadQuants(const SubBlock &block, int64_t panel,
+                             int64_t vector, Value row,
+                             SmallVectorImpl<Value> &weights) {
+  auto &b = e.builder;
+  auto words = VectorType::get({lanes}, b.getI32Type());
+  auto constant = [&](int32_t value) -> Value {
+    return arith::ConstantOp::create(
+        b, DenseElementsAttr::get(words, b.getI32IntegerAttr(value)));
+  };
+  Value at = e.add(e.mul(row, kPanelLanes),
+                   e.index(in.format.quantsOffset() + vector * lanes));
+  Value bytes = e.load(block.pointers[panel], b.getI8Type(), at, Lanes{lanes});
+  if (in.format.bits == 8) {
+    Value quant = arith::ExtSIOp::create(b, words, bytes);
+    weights.push_back(dequantise(block, panel, vector, quant));
+    return;
+  }
+  Value pair = arith::ExtUIOp::create(b, words, bytes);
+  Value even = arith::AndIOp::create(b, pair, constant(15));
+  Value odd = arith::ShRUIOp::create(b, pair, constant(4));
+  for (Value quant : {even, odd}) {
+    if (in.format.offset)
+      quant = arith::SubIOp::create(
+          b, quant, constant(static_cast<int32_t>(in.format.offset)));
+    weights.push_back(dequantise(block, panel, vector, quant));
+  }
+}
+
+SmallVector<Value> TileEmitter::blockedSteps(Value from, Value to,
+                                             ValueRange carried) {
+  const ir::PanelFormat &format = in.format;
+  int64_t perRow = format.bits == 4 ? 2 : 1;
+  int64_t rows = format.subBlock / perRow;
+  int64_t rowsAtOnce = std::max<int64_t>(unroll() / perRow, 1);
+  auto subBlock = [&](Value number, ValueRange sums) {
+    SubBlock block = loadSubBlock(number);
+    Value first = e.mul(number, format.subBlock);
+    auto steps = [&](Value row, ValueRange inner) {
+      SmallVector<Value> acc(inner);
+      for (int64_t u = 0; u < rowsAtOnce; ++u) {
+        Value at = e.add(row, e.index(u));
+        SmallVector<SmallVector<Value>, 2> weights(perRow);
+        for (int64_t p = 0; p < tile.panels; ++p)
+          for (int64_t v = 0; v < vectors; ++v) {
+            SmallVector<Value, 2> loaded;
+            loadQuants(block, p, v, at, loaded);
+            for (int64_t i = 0; i < perRow; ++i)
+              weights[i].push_back(loaded[i]);
+          }
+        Value k = e.add(first, e.mul(at, perRow));
+        for (int64_t i = 0; i < perRow; ++i)
+          accumulate(e.add(k, e.index(i)), weights[i], acc);
+      }
+      return acc;
+    };
+    return e.loop(e.index(0), e.index(rows), rowsAtOnce, sums, steps);
+  };
+  return e.loop(e.div(from, format.subBlock), e.div(to, format.subBlock), 1,
+                carried, subBlock);
+}
+
+//===----------------------------------------------------------------------===//
+// Segments
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> TileEmitter::segment(Value from, Value to) {
+  Value zero = e.splat(e.f32(0), lanes);
+  SmallVector<Value> acc(accumulators(), zero);
+  if (in.format.hasScale)
+    return blockedSteps(from, to, acc);
+  return plainSteps(from, to, acc);
+}
+
+// The first segment's sums are stored, later ones are added to what stands.
+void TileEmitter::storeSegment(Value from, ValueRange acc) {
+  auto &b = e.builder;
+  bool isOnly = getConstantIntValue(from).has_value();
+  Value isFirst;
+  if (!isOnly)
+    isFirst =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, from, e.index(0));
+  int64_t across = tile.panels * vectors;
+  for (auto [i, sum] : llvm::enumerate(acc)) {
+    int64_t row = i / across, column = i % across * lanes;
+    Value at = e.index(row * tile.columns() + column);
+    Value total = sum;
+    if (!isOnly) {
+      Value before = e.load(in.out, b.getF32Type(), at, Lanes{lanes});
+      Value added = arith::AddFOp::create(b, before, sum);
+      total = arith::SelectOp::create(b, isFirst, sum, added);
+    }
+    e.store(total, in.out, at, Lanes{lanes});
+  }
+}
+
+void TileEmitter::emit() {
+  std::optional<int64_t> k = getConstantIntValue(in.k);
+  if (k && *k <= kSegment) {
+    storeSegment(e.index(0), segment(e.index(0), in.k));
+    return;
+  }
+  e.loop(e.index(0), in.k, kSegment, [&](Value from) {
+    Value to = e.min(e.add(from, e.index(kSegment)), in.k);
+    storeSegment(from, segment(from, to));
+  });
+}
+
+} // namespace
+
+void emitRegisterTile(KernelEmitter &e, const RegisterTile &tile,
+                      const TileOperands &operands) {
+  TileEmitter(e, tile, operands).emit();
+}
+
+} // namespace tenon::codegen::cpu

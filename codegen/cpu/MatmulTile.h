@@ -1,0 +1,42 @@
+//===- MatmulTile.h - The register tile of a product ------------*- C++ -*-===//
+//
+// The innermost part of a matmul nest: some rows by some panels of 32 columns,
+// accumulated in registers by the matmul rule of the numerics contract. n lies
+// in the lanes, so that one row and many walk the same chain.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_CODEGEN_CPU_MATMULTILE_H
+#define TENON_CODEGEN_CPU_MATMULTILE_H
+
+#include "codegen/cpu/Emitter.h"
+#include "ir/tn/Panels.h"
+
+namespace tenon::codegen::cpu {
+
+/// Products of one segment share an accumulator.
+inline constexpr int64_t kSegment = 512;
+
+/// How many rows and panels are accumulated at once.
+struct RegisterTile {
+  int64_t rows = 1;
+  int64_t panels = 1;
+
+  int64_t columns() const { return panels * ir::kPanelLanes; }
+};
+
+/// One product: out[rows][columns] = a[rows][k] * b[k][columns].
+struct TileOperands {
+  mlir::Value a;       // f32, rows `aStride` elements apart
+  mlir::Value aStride; // index
+  mlir::Value k;       // index
+  ir::PanelFormat format;
+  llvm::SmallVector<mlir::Value> panels; // of b
+  mlir::Value out;                       // f32, rows tile.columns() apart
+};
+
+void emitRegisterTile(KernelEmitter &e, const RegisterTile &tile,
+                      const TileOperands &operands);
+
+} // namespace tenon::codegen::cpu
+#endif // TENON_CODEGEN_CPU_MATMULTILE_H

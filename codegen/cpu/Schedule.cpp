@@ -1,0 +1,167 @@
+//===- Schedule.cpp - The CPU's analytic model ----------------------------===//
+
+#include "codegen/cpu/Schedule.h"
+
+#include "ir/tn/NestRole.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+namespace tenon::codegen::cpu {
+
+using namespace mlir;
+using ir::kPanelLanes;
+
+namespace {
+
+// Rows of 32 columns that fit the registers beside one row of weights: 3 of 4
+// AVX2 registers, 12 of 2 AVX-512 ones.
+constexpr int64_t kRegisterRows[] = {3, 12, 12};
+// Accumulators of 32 columns in flight that hide a multiply-add's latency.
+constexpr int64_t kRowsTimesPanels[] = {3, 12, 12};
+constexpr int64_t kMostPanels[] = {2, 4, 4};
+// Rows of a matmul's tile: their f32 form should stay in a core's second-level
+// cache while the weights stream past.
+constexpr int64_t kMatmulRows = 96;
+constexpr int64_t kStagedBytes = 512 << 10;
+// Columns of a matmul's tile. One row streams weights, and wants a tile to be a
+// few microseconds of memory traffic; more rows want each weight row reused.
+constexpr int64_t kDecodeColumns = 128, kWideColumns = 512;
+constexpr int64_t kPrefillColumns = 256;
+// Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
+constexpr int64_t kRowsElements = 16384;
+// Tiles that a long rows nest is cut to at least, for threads to share.
+constexpr int64_t kLeastTiles = 16;
+// Tokens of an attention tile where there are many.
+constexpr int64_t kAttentionTokens = 4;
+constexpr int64_t kPackElements = 128 << 10;
+
+/// The largest extent of an axis in this variant.
+int64_t mostOf(RankedTensorType type, int64_t axis,
+               const SymbolRanges &ranges) {
+  if (!type.isDynamicDim(axis))
+    return type.getDimSize(axis);
+  auto found = ranges.find(ir::symbolOf(type, axis));
+  return found == ranges.end() ? 1 : found->second.getMax();
+}
+
+int64_t mostRows(RankedTensorType type, int64_t firstAxis, int64_t endAxis,
+                 const SymbolRanges &ranges) {
+  int64_t rows = 1;
+  for (int64_t axis = firstAxis; axis < endAxis; ++axis)
+    rows *= std::max<int64_t>(mostOf(type, axis, ranges), 1);
+  return rows;
+}
+
+/// The rows of a register tile that cut `rows` evenly, at most `limit`.
+int64_t evenRows(int64_t rows, int64_t limit) {
+  return llvm::divideCeil(rows, llvm::divideCeil(rows, limit));
+}
+
+ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
+                                const SymbolRanges &ranges) {
+  auto y = cast<RankedTensorType>(product.getType());
+  auto a = cast<RankedTensorType>(product.getA().getType());
+  int64_t last = y.getRank() - 1;
+  bool isBatched =
+      cast<RankedTensorType>(product.getB().getType()).getRank() > 2;
+  int64_t rows = mostRows(y, isBatched ? last - 1 : 0, last, ranges);
+  int64_t columns = mostOf(y, last, ranges);
+  int64_t k = mostOf(a, product.getTransposeA() ? last - 1 : last, ranges);
+
+  SmallVector<int64_t, 3> registers;
+  for (int64_t limit : kRegisterRows)
+    registers.push_back(evenRows(rows, limit));
+  int64_t most = registers.back();
+  int64_t fitting = kStagedBytes / (std::max<int64_t>(k, 1) * 4);
+  int64_t tileRows = std::min({rows, kMatmulRows, std::max(fitting, most)});
+  tileRows = std::max(tileRows / most * most, most);
+  int64_t tileCols = kPrefillColumns;
+  if (rows == 1)
+    tileCols = columns > 8192 ? kWideColumns : kDecodeColumns;
+  tileCols = std::min<int64_t>(tileCols, llvm::alignTo(columns, kPanelLanes));
+  return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,
+                               tileRows, tileCols, registers);
+}
+
+ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges) {
+  int64_t rows = 1, columns = 1;
+  for (Value result : yield->getOperands()) {
+    Operation *op = result.getDefiningOp();
+    auto type =
+        op ? ir::rowType(op) : dyn_cast<RankedTensorType>(result.getType());
+    if (!type || type.getRank() == 0)
+      continue;
+    int64_t last = type.getRank() - 1;
+    rows = std::max(rows, mostRows(type, 0, last, ranges));
+    columns = std::max(columns, mostOf(type, last, ranges));
+  }
+  int64_t tileRows = std::max<int64_t>(kRowsElements / columns, 1);
+  tileRows = std::min(tileRows, std::max<int64_t>(rows / kLeastTiles, 1));
+  return ir::ScheduleAttr::get(yield->getContext(), ir::NestKind::Rows,
+                               tileRows, 0, ArrayRef<int64_t>{});
+}
+
+ir::ScheduleAttr scheduleAttention(ir::AttentionOp op,
+                                   const SymbolRanges &ranges) {
+  auto q = cast<RankedTensorType>(op.getQ().getType());
+  int64_t tokens = mostOf(q, 0, ranges);
+  int64_t tileRows =
+      std::clamp<int64_t>(tokens / kLeastTiles, 1, kAttentionTokens);
+  return ir::ScheduleAttr::get(op.getContext(), ir::NestKind::Attention,
+                               tileRows, 1, ArrayRef<int64_t>{});
+}
+
+ir::ScheduleAttr schedulePack(ir::PackOp op) {
+  auto type = cast<RankedTensorType>(op.getY().getType());
+  int64_t panel = kPanelLanes * type.getDimSize(1);
+  int64_t tileRows = std::max<int64_t>(kPackElements / panel, 1);
+  return ir::ScheduleAttr::get(op.getContext(), ir::NestKind::Pack, tileRows, 0,
+                               ArrayRef<int64_t>{});
+}
+
+class CpuTarget final : public Target {
+public:
+  StringRef name() const override { return "cpu"; }
+  ir::ScheduleAttr schedule(ir::KernelOp kernel, unsigned nest,
+                            const SymbolRanges &ranges) const override {
+    return scheduleNest(kernel, nest, ranges);
+  }
+};
+
+} // namespace
+
+const Target &target() {
+  static const CpuTarget cpu;
+  return cpu;
+}
+
+ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
+                              const SymbolRanges &ranges) {
+  Block &body = kernel.getNests()[nest].front();
+  for (Operation &op : body) {
+    if (auto product = dyn_cast<ir::MatmulOp>(op))
+      return scheduleMatmul(product, ranges);
+    if (auto attention = dyn_cast<ir::AttentionOp>(op))
+      return scheduleAttention(attention, ranges);
+    if (auto pack = dyn_cast<ir::PackOp>(op))
+      return schedulePack(pack);
+  }
+  return scheduleRows(body.getTerminator(), ranges);
+}
+
+RegisterTile registerTile(ir::ScheduleAttr schedule,
+                          base::CpuFeatures features) {
+  size_t set = static_cast<size_t>(features);
+  RegisterTile tile;
+  tile.rows = schedule.getRegisterRows()[set];
+  tile.panels = std::clamp<int64_t>(kRowsTimesPanels[set] / tile.rows, 1,
+                                    kMostPanels[set]);
+  if (int64_t columns = schedule.getTileCols(); columns > 0)
+    tile.panels =
+        std::min<int64_t>(tile.panels, llvm::divideCeil(columns, kPanelLanes));
+  return tile;
+}
+
+} // namespace tenon::codegen::cpu
