@@ -48,7 +48,8 @@ def Tn_CacheAppendOp : Tn_Op<"cache_append", [Pure, AllTypesMatch<["cache", "upd
     sequence[t]. A position without a page is a failure of the step.
 
     (C1) x is [T, heads, width] of the cache's element type (the model casts).
-    (C2) linear use of the cache, checked by the verifier of the function.
+    (C2) linear use of the cache, checked by the verifier of the function
+    (`ir/tn/Caches.h`).
   }];
   let arguments = (ins Tn_CacheType:$cache, Tn_FloatTensor:$x, Tn_BatchType:$batch);
   let results = (outs Tn_CacheType:$updated);
@@ -72,14 +73,15 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
     per block with any key in range: m' = max(m, block maximum); c = exp(m - m');
     p_j = exp(score_j - m') (0 outside the range); l = l * c + S, S the 64 p_j
     summed by the tree of halves (32, 16, 8, 4, 2, 1); acc_d = acc_d * c, then one
-    fused multiply-add a key, j ascending. A segment starts with m = -inf, l = 0,
+    fused multiply-add for each key in range, j ascending. A segment starts with m = -inf, l = 0,
     acc = 0, and the first block's c is 0. Segments with any key in range merge
     in order: M' = max(M, m); a = exp(M - M'), b = exp(m - M'); L = L * a + l * b;
     O_d = O_d * a + acc_d * b (two products, one sum; the first segment is copied).
-    y = O_d / L, rounded to the type of y. NaN scores are a failure of the step.
+    y = O_d / L, rounded to the type of y. NaN scores are a failure of the step,
+    and so is a key in range whose position has no page.
 
-    (C1) q is [T, H, W], H a multiple of the heads. (C2) keys has layout keys and
-    width W; values layout values, and y's last axis is its width (= W here).
+    (C1) q is [T, H, W], H a multiple of the heads. (C2) keys has layout keys,
+    values layout values; both have the same heads and width W.
     (C3) window >= 0; 0 means none. (C4) scale > 0.
     Source: Dao et al. 2022, algorithm 1.
   }];

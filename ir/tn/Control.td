@@ -53,7 +53,7 @@ def Tn_WhileOp : Tn_Op<"while", [RecursiveMemoryEffects,
   let hasVerifier = 1;
 }
 
-def Tn_EmitOp : Tn_Op<"emit"> {
+def Tn_EmitOp : Tn_Op<"emit", [DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
   let dslName = "emit";
   let summary = "Streams tokens to the caller, who may ask to stop";
   let description = [{
@@ -63,6 +63,7 @@ def Tn_EmitOp : Tn_Op<"emit"> {
   let arguments = (ins Tn_IndexTensor:$tokens);
   let results = (outs Tn_BoolTensor:$stop);
   let assemblyFormat = "$tokens attr-dict `:` type($tokens) `->` type($stop)";
+  let hasVerifier = 1;
   let hasVerifier = 1;
 }
 

@@ -15,7 +15,8 @@ def Tn_GatherOp : Tn_Op<"gather", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
     blocked table [V, D] means its unpacked values; y is then f32, f16 or bf16.
 
     (C1) rank(table) >= 1. (C2) y is index's shape then the table's but for its
-    first axis. (C3) equal element types, unless the table is blocked.
+    first axis. (C3) equal element types; a float type if the
+    table is blocked. (C4) a blocked table has rank 2 and whole blocks.
   }];
   let arguments = (ins Tn_Tensor:$table, Tn_IndexTensor:$index);
   let results = (outs Tn_ValueTensor:$y);
@@ -29,7 +30,8 @@ def Tn_TakeAlongOp : Tn_Op<"take_along", [Pure, DeclareOpInterfaceMethods<Tn_Ref
         y[..., k] = x[..., index[..., k]]
 
     An index outside the row is a failure of the step and reads element 0.
-    (C1) x and index agree but for the last axis; y has index's shape.
+    (C1) x and index agree but for the last axis. (C2) y has index's shape and
+    x's element type.
   }];
   let arguments = (ins Tn_ValueTensor:$x, Tn_IndexTensor:$index);
   let results = (outs Tn_ValueTensor:$y);
@@ -46,7 +48,8 @@ def Tn_ScatterOp : Tn_Op<"scatter", [Pure, DeclareOpInterfaceMethods<Tn_Referenc
     base in ascending i. An index outside is a failure of the step and writes
     nothing.
 
-    (C1) base is [N, D], rows [I, D], index [I]. (C2) y has base's type.
+    (C1) base is [N, D], index [I]. (C2) rows is [I, D] of base's element type.
+    (C3) y has base's type.
   }];
   let arguments = (ins Tn_NumberTensor:$base, Tn_IndexTensor:$index,
                        Tn_NumberTensor:$rows, UnitAttr:$add);

@@ -23,8 +23,8 @@ def Tn_MatmulOp : Tn_Op<"matmul", [Pure,
     to the type of y.
 
     (C1) rank(a) >= 2, rank(b) is 2 or rank(a). (C2) k agrees. (C3) leading axes
-    agree. (C4) bias is [n] of a float type. (C5) a blocked b has transpose_b.
-    (C6) y's shape follows.
+    agree. (C4) bias is [n] of a float type. (C5) a blocked b has transpose_b
+    and whole blocks along k. (C6) y's shape follows.
   }];
   let arguments = (ins Tn_FloatTensor:$a, Tn_WeightTensor:$b,
                        Optional<Tn_FloatTensor>:$bias, UnitAttr:$transpose_a,

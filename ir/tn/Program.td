@@ -12,7 +12,10 @@ def Tn_ParameterOp : Tn_Op<"parameter", [Symbol]> {
   let summary = "A weight of the model";
   let description = [{
     Declares a weight by name and type, in a module. `source` is its name in
-    the weights file, where it has one. The shape is static.
+    the weights file, where it has one.
+
+    (C1) the type is a tensor of a float, integer or blocked element type with a
+    static shape. (C2) a blocked last axis is whole blocks.
 
     ```mlir
     tn.parameter @"layers.0.gate" : tensor<64x32x!tn.block<q8_0>> from "blk.0.ffn_gate.weight"
@@ -33,9 +36,12 @@ def Tn_StateOp : Tn_Op<"state", [Symbol]> {
     ```
     An entry receives the module's states as its last arguments, in order, and
     returns them as its last results.
+
+    (C1) the type is a cache.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
   let hasVerifier = 1;
 }
 
@@ -69,7 +75,8 @@ def Tn_UnpackOp : Tn_Op<"unpack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
     f32, then rounded to the type of y. An op that takes a blocked operand means
     the same op on its f32 unpacked values.
 
-    (C1) x has a blocked element type, y a float type. (C2) equal shapes.
+    (C1) x has a blocked element type. (C2) equal shapes. (C3) the last axis is
+    whole blocks.
   }];
   let arguments = (ins Tn_Tensor:$x);
   let results = (outs Tn_FloatTensor:$y);
@@ -83,8 +90,8 @@ def Tn_PackOp : Tn_Op<"pack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]>
   let description = [{
     Logically the identity. Hoisted into the entry `@prepare`, which runs once.
 
-    (C1) x is [N, K] without, y with the encoding #tn.panels; otherwise their
-    types are equal. (C2) the shape is static.
+    (C1) x is [N, K] without, y with the encoding #tn.panels. (C2) otherwise
+    their types are equal.
   }];
   let arguments = (ins Tn_WeightTensor:$x);
   let results = (outs Tn_WeightTensor:$y);

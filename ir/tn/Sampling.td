@@ -53,7 +53,7 @@ def Tn_SampleOp : Tn_Op<"sample", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
     τ <= 0: the argmax. Otherwise z = logits / τ, w_i = exp(z_i - max z).
     Candidates are ordered by logit, largest first, equal ones by index.
     top-k: the first k (k <= 0 or > V: all, but at most 1024 in every case).
-    min-p: those with w_i >= m (m <= 0: all). top-p: the shortest prefix
+    min-p: those with w_i >= m (m <= 0: all; never empty). top-p: the shortest prefix
     whose ascending running sum of w reaches p times the candidates' sum
     (p >= 1: all; never empty). The token is the first of the remaining whose
     running sum exceeds u times their sum; the last if none does.

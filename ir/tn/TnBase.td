@@ -7,6 +7,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
+include "mlir/IR/TensorEncoding.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Tn_Dialect : Dialect {
@@ -20,8 +21,11 @@ def Tn_Dialect : Dialect {
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let hasOperationAttrVerify = 1;
   let dependentDialects = ["::mlir::func::FuncDialect",
-                           "::mlir::arith::ArithDialect"];
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
 }
 
 //===----------------------------------------------------------------------===//
@@ -78,27 +82,35 @@ def Tn_CacheType : Tn_Type<"Cache", "cache"> {
 // Attributes
 //===----------------------------------------------------------------------===//
 
-class Tn_Attr<string name, string attrMnemonic> : AttrDef<Tn_Dialect, name> {
+class Tn_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Tn_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
 
-def Tn_DimsAttr : Tn_Attr<"Dims", "dims"> {
+def Tn_DimsAttr : Tn_Attr<"Dims", "dims",
+    [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "The symbols of a tensor's dynamic axes";
   let description = [{
     The encoding of `tensor<?x640xf32, #tn.dims<T, 640>>`: a symbol for every
     dynamic axis, the extent itself for a static one. Equal symbols are equal
-    extents within a function.
+    extents within a function. A tensor without dynamic axes has no encoding.
+
+    (C1) one entry for each axis. (C2) a symbol where the axis is dynamic, its
+    extent where it is static. (C3) at least one symbol.
   }];
   let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$dims);
   let hasCustomAssemblyFormat = 1;
 }
 
-def Tn_PanelsAttr : Tn_Attr<"Panels", "panels"> {
+def Tn_PanelsAttr : Tn_Attr<"Panels", "panels",
+    [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "The packed layout of a weight [N, K]: rows in the lanes";
   let description = [{
     The encoding of a packed weight. `lanes` rows of the weight form a panel, so
     that a matmul over k reads one contiguous stream. The byte layout is defined
     in `ir/tn/Panels.h`; logically the tensor is unchanged.
+
+    (C1) lanes >= 1. (C2) the tensor is of rank 2 and static.
   }];
   let parameters = (ins "int64_t":$lanes);
   let assemblyFormat = "`<` $lanes `>`";
@@ -106,6 +118,15 @@ def Tn_PanelsAttr : Tn_Attr<"Panels", "panels"> {
 
 def Tn_SymbolAttr : Tn_Attr<"Symbol", "symbol"> {
   let summary = "A symbol of a function: bounds of a dynamic extent";
+  let description = [{
+    `#tn.symbol<"T", 1 to 512 by 16>`, an element of a function's `tn.symbols`.
+    The verifier of that attribute checks the function as a whole:
+
+    (C1) names are unique. (C2) 0 <= min <= max. (C3) divisor >= 1. (C4) every
+    dynamic axis of a tensor in the function has a symbol, and it is declared.
+    (C5) caches are used linearly (`ir/tn/Caches.h`). (C6) a blocked tensor has
+    whole blocks along its last axis.
+  }];
   let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$min,
                         "int64_t":$max, DefaultValuedParameter<"int64_t", "1">:$divisor);
   let assemblyFormat = "`<` $name `,` $min `to` $max (`by` $divisor^)? `>`";
@@ -160,6 +181,8 @@ class Tn_Op<string opMnemonic, list<Trait> traits = []>
     : Op<Tn_Dialect, opMnemonic, traits> {
   // The C++ name of the DSL's function; empty where the DSL has none.
   string dslName = opMnemonic;
+  // What that function must be told of the result: "shape", "dtype" or nothing.
+  string dslResult = "";
 }
 
 #endif // TN_BASE

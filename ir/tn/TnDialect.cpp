@@ -1,6 +1,7 @@
 //===- TnDialect.cpp - Types, attributes and registration -----------------===//
 
 #include "ir/tn/Tn.h"
+#include "ir/tn/Verify.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -34,6 +35,21 @@ void TnDialect::initialize() {
 #define GET_OP_LIST
 #include "ir/tn/TnOps.cpp.inc"
       >();
+}
+
+Operation *TnDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                          Type type, Location loc) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements || elements.getType() != type)
+    return nullptr;
+  return ConstantOp::create(builder, loc, type, elements);
+}
+
+LogicalResult TnDialect::verifyOperationAttribute(Operation *op,
+                                                  NamedAttribute attr) {
+  if (attr.getName() != kSymbolsAttr)
+    return success();
+  return verifySymbols(op, attr.getValue());
 }
 
 //===----------------------------------------------------------------------===//
@@ -115,6 +131,39 @@ void DimsAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+LogicalResult
+DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                         function_ref<InFlightDiagnostic()> emitError) const {
+  if (shape.size() != getDims().size()) // C1
+    return emitError() << "expects " << shape.size()
+                       << " dims, one for each axis, got " << *this;
+  for (auto [axis, extent, dim] : llvm::enumerate(shape, getDims())) { // C2
+    auto number = dyn_cast<IntegerAttr>(dim);
+    if (ShapedType::isDynamic(extent) ? !isa<StringAttr>(dim)
+                                      : !number || number.getInt() != extent)
+      return emitError() << "expects the dim of axis " << axis << " to be "
+                         << (ShapedType::isDynamic(extent)
+                                 ? std::string("a symbol")
+                                 : std::to_string(extent))
+                         << ", got " << *this;
+  }
+  if (llvm::none_of(shape, ShapedType::isDynamic)) // C3
+    return emitError() << "expects no dims on a tensor of static shape, got "
+                       << *this;
+  return success();
+}
+
+LogicalResult
+PanelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                           function_ref<InFlightDiagnostic()> emitError) const {
+  if (getLanes() < 1) // C1
+    return emitError() << "expects panels of at least 1 lane, got " << *this;
+  if (shape.size() != 2 || llvm::any_of(shape, ShapedType::isDynamic)) // C2
+    return emitError() << "expects a static tensor of rank 2 in panels, got "
+                       << *this;
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Helpers
 //===----------------------------------------------------------------------===//
@@ -160,7 +209,10 @@ bool ir::sameExtent(RankedTensorType a, int64_t axisA, RankedTensorType b,
                     int64_t axisB) {
   if (a.getDimSize(axisA) != b.getDimSize(axisB))
     return false;
-  return !a.isDynamicDim(axisA) || symbolOf(a, axisA) == symbolOf(b, axisB);
+  if (!a.isDynamicDim(axisA))
+    return true;
+  StringRef symbol = symbolOf(a, axisA);
+  return !symbol.empty() && symbol == symbolOf(b, axisB);
 }
 
 base::ElementType ir::storageOf(Type element) {

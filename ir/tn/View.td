@@ -14,6 +14,7 @@ class Tn_View<string m>
 }
 
 def Tn_BroadcastOp : Tn_View<"broadcast"> {
+  let dslResult = "shape";
   let summary = "Repeats along new or unit axes";
   let description = [{
     The shape of x is aligned at the right end of y's; an axis of extent 1, or
@@ -29,6 +30,7 @@ def Tn_BroadcastOp : Tn_View<"broadcast"> {
 }
 
 def Tn_ReshapeOp : Tn_View<"reshape"> {
+  let dslResult = "shape";
   let summary = "The same elements in row-major order under another shape";
   let description = [{
     (C1) equal element types. (C2) equal element counts: the static extents'
@@ -80,6 +82,7 @@ def Tn_ConcatOp : Tn_Op<"concat", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
 }
 
 def Tn_IotaOp : Tn_Op<"iota", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let dslName = ""; // Its function takes a tensor for the shape: `iotaLike`.
   let summary = "The index along an axis";
   let description = [{
         y[i_0, ..] = i_axis

@@ -1,0 +1,284 @@
+//===- AttentionReference.cpp - Rotary positions, attention: definitions --===//
+
+#include "ir/reference/Evaluate.h"
+#include "ir/reference/Reduction.h"
+#include "ir/tn/Verify.h"
+
+#include "tenon/abi.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::ir;
+using namespace tenon::ir::ref;
+
+namespace {
+
+/// Keys of one block, and of one segment of attention.
+constexpr int64_t kBlock = TENON_CACHE_BLOCK;
+constexpr int64_t kSegment = 512;
+
+llvm::Error expectTokens(int64_t tokens, const Batch &batch) {
+  if (int64_t(batch.sequence.size()) == tokens &&
+      int64_t(batch.position.size()) == tokens)
+    return llvm::Error::success();
+  return evaluationError("expects a batch of " + Twine(tokens) +
+                         " tokens, got " + Twine(batch.sequence.size()));
+}
+
+//===----------------------------------------------------------------------===//
+// Rope
+//===----------------------------------------------------------------------===//
+
+template <typename A>
+llvm::Error evaluateRope(RopeOp op, Context &, ArrayRef<ref::Value<A>> in,
+                         SmallVectorImpl<ref::Value<A>> &out) {
+  const Tensor<A> &x = tensor<A>(in[0]), &frequency = tensor<A>(in[2]);
+  const Batch &tokens = batch<A>(in[1]);
+  if (llvm::Error error = expectTokens(x.shape[0], tokens))
+    return error;
+  A a;
+  Tensor<A> y = makeTensor<A>(x.element, x.shape);
+  int64_t heads = x.shape[1], width = x.shape[2];
+  bool isHalf = op.getLayout() == RopeLayout::Half;
+  auto amplitude = a.constant(op.getAmplitude().convertToDouble());
+  for (int64_t pair = 0; pair < x.shape[0] * heads * width / 2; ++pair) {
+    int64_t row = pair / (width / 2), i = pair % (width / 2);
+    auto position = a.toFloat(tokens.position[row / heads]);
+    auto angle = position * frequency.floats[i];
+    auto cos = a.cos(angle) * amplitude;
+    auto sin = a.sin(angle) * amplitude;
+    int64_t atU = row * width + (isHalf ? i : 2 * i);
+    int64_t atV = isHalf ? atU + width / 2 : atU + 1;
+    auto u = x.floats[atU], v = x.floats[atV];
+    y.floats[atU] = rounded<A>(u * cos - v * sin, y.element);
+    y.floats[atV] = rounded<A>(v * cos + u * sin, y.element);
+  }
+  out.push_back(std::move(y));
+  return llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Caches
+//===----------------------------------------------------------------------===//
+
+/// The row of a position, all heads, or null where it has no page.
+template <typename A>
+llvm::Expected<const Float<A> *> rowOf(const Cache<A> &cache,
+                                       const Batch &batch, int64_t sequence,
+                                       int64_t position) {
+  std::optional<int64_t> slot = batch.slot(sequence, position);
+  if (!slot)
+    return nullptr;
+  size_t stride = cache.heads * cache.width;
+  if ((*slot + 1) * stride > cache.rows.size())
+    return evaluationError("expects a cache of more than " + Twine(*slot) +
+                           " rows");
+  return cache.rows.data() + *slot * stride;
+}
+
+template <typename A>
+llvm::Error evaluateCacheAppend(CacheAppendOp, Context &context,
+                                ArrayRef<ref::Value<A>> in,
+                                SmallVectorImpl<ref::Value<A>> &out) {
+  Cache<A> updated = cache<A>(in[0]);
+  const Tensor<A> &x = tensor<A>(in[1]);
+  const Batch &tokens = batch<A>(in[2]);
+  if (llvm::Error error = expectTokens(x.shape[0], tokens))
+    return error;
+  int64_t stride = updated.heads * updated.width;
+  for (int64_t t = 0; t < x.shape[0]; ++t) {
+    auto row = rowOf(updated, tokens, tokens.sequence[t], tokens.position[t]);
+    if (!row)
+      return row.takeError();
+    if (!*row) {
+      context.fail(TENON_FAILURE_NO_PAGE, "tn.cache_append", t,
+                   tokens.position[t]);
+      continue;
+    }
+    std::copy_n(x.floats.begin() + t * stride, stride,
+                updated.rows.begin() + (*row - updated.rows.data()));
+  }
+  out.push_back(std::move(updated));
+  return llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// One token's query head, and the rows of the keys and values it attends to.
+template <typename A> struct Query {
+  const Float<A> *q;
+  Float<A> scale;
+  int64_t width;
+  int64_t from, to;                           // positions [from, to)
+  std::vector<const Float<A> *> keys, values; // of position from + i
+
+  Float<A> score(int64_t j) const {
+    A a;
+    return sumProducts(
+               a, width, [&](int64_t d) { return q[d]; },
+               [&](int64_t d) { return keys[j - from][d]; }) *
+           scale;
+  }
+};
+
+/// Running maximum, sum and weighted values of some keys.
+template <typename A> struct Partial {
+  Float<A> maximum = -std::numeric_limits<Float<A>>::infinity();
+  Float<A> sum = 0;
+  std::vector<Float<A>> values;
+};
+
+/// Adds the block of 64 keys that starts at position `block`.
+void addBlock(Contract &a, const Query<Contract> &query, int64_t block,
+              bool isFirst, Partial<Contract> &part) {
+  int64_t from = std::max(query.from, block);
+  int64_t to = std::min(query.to, block + kBlock);
+  std::array<float, kBlock> p{}; // 0 outside of the range
+  float maximum = part.maximum;
+  for (int64_t j = from; j < to; ++j) {
+    p[j - block] = query.score(j);
+    maximum = a.select(a.less(maximum, p[j - block]), p[j - block], maximum);
+  }
+  float keep = isFirst ? 0.0f : a.exp(part.maximum - maximum);
+  for (int64_t j = from; j < to; ++j)
+    p[j - block] = a.exp(p[j - block] - maximum);
+  std::array<float, kBlock> tree = p;
+  part.sum = part.sum * keep + sumTree(a, tree.data(), kBlock);
+  part.maximum = maximum;
+  for (int64_t d = 0; d < query.width; ++d) {
+    float sum = part.values[d] * keep;
+    for (int64_t j = from; j < to; ++j)
+      sum = a.fma(p[j - block], query.values[j - query.from][d], sum);
+    part.values[d] = sum;
+  }
+}
+
+/// Merges the next segment into those before it.
+void mergeSegment(Contract &a, const Partial<Contract> &part,
+                  Partial<Contract> &total) {
+  float maximum = a.select(a.less(total.maximum, part.maximum), part.maximum,
+                           total.maximum);
+  float keep = a.exp(total.maximum - maximum);
+  float join = a.exp(part.maximum - maximum);
+  total.sum = total.sum * keep + part.sum * join;
+  total.maximum = maximum;
+  for (size_t d = 0; d < total.values.size(); ++d)
+    total.values[d] = total.values[d] * keep + part.values[d] * join;
+}
+
+std::vector<float> attend(const Query<Contract> &query) {
+  Contract a;
+  std::optional<Partial<Contract>> total;
+  int64_t segment = query.from / kSegment * kSegment;
+  for (; segment < query.to; segment += kSegment) {
+    Partial<Contract> part;
+    part.values.resize(query.width);
+    bool isFirst = true;
+    for (int64_t block = segment; block < segment + kSegment; block += kBlock) {
+      if (block + kBlock <= query.from || block >= query.to)
+        continue;
+      addBlock(a, query, block, isFirst, part);
+      isFirst = false;
+    }
+    if (total)
+      mergeSegment(a, part, *total);
+    else
+      total = std::move(part);
+  }
+  for (float &value : total->values)
+    value = value / total->sum;
+  return total->values;
+}
+
+/// The mathematics, directly.
+std::vector<double> attend(const Query<Real> &query) {
+  std::vector<double> scores, y(query.width);
+  for (int64_t j = query.from; j < query.to; ++j)
+    scores.push_back(query.score(j));
+  double maximum = *std::max_element(scores.begin(), scores.end()), sum = 0;
+  for (size_t j = 0; j < scores.size(); ++j) {
+    double p = std::exp(scores[j] - maximum);
+    sum += p;
+    for (int64_t d = 0; d < query.width; ++d)
+      y[d] += p * query.values[j][d];
+  }
+  for (double &value : y)
+    value /= sum;
+  return y;
+}
+
+/// Finds the rows of every position in range; false where one has no page.
+template <typename A>
+llvm::Expected<bool> findRows(Query<A> &query, const Cache<A> &keys,
+                              const Cache<A> &values, const Batch &tokens,
+                              int64_t sequence, int64_t head) {
+  for (int64_t j = query.from; j < query.to; ++j) {
+    auto key = rowOf(keys, tokens, sequence, j);
+    if (!key)
+      return key.takeError();
+    auto value = rowOf(values, tokens, sequence, j);
+    if (!value)
+      return value.takeError();
+    if (!*key || !*value)
+      return false;
+    query.keys.push_back(*key + head * query.width);
+    query.values.push_back(*value + head * query.width);
+  }
+  return true;
+}
+
+template <typename A> bool hasNanScore(const Query<A> &query) {
+  return llvm::any_of(llvm::seq(query.from, query.to), [&](int64_t j) {
+    auto score = query.score(j);
+    return score != score;
+  });
+}
+
+template <typename A>
+llvm::Error evaluateAttention(AttentionOp op, Context &context,
+                              ArrayRef<ref::Value<A>> in,
+                              SmallVectorImpl<ref::Value<A>> &out) {
+  const Tensor<A> &q = tensor<A>(in[0]);
+  const Cache<A> &keys = cache<A>(in[1]), &values = cache<A>(in[2]);
+  const Batch &tokens = batch<A>(in[3]);
+  if (llvm::Error error = expectTokens(q.shape[0], tokens))
+    return error;
+  Tensor<A> y = makeTensor<A>(q.element, q.shape);
+  int64_t heads = q.shape[1], width = q.shape[2], window = op.getWindow();
+  for (int64_t row = 0; row < q.shape[0] * heads; ++row) {
+    int64_t t = row / heads, head = row % heads / (heads / keys.heads);
+    int64_t to = int64_t(tokens.position[t]) + 1;
+    Query<A> query{&q.floats[row * width],
+                   A().constant(op.getScale().convertToDouble()),
+                   width,
+                   window ? std::max<int64_t>(0, to - window) : 0,
+                   to,
+                   {},
+                   {}};
+    auto found =
+        findRows(query, keys, values, tokens, tokens.sequence[t], head);
+    if (!found)
+      return found.takeError();
+    if (!*found || to < 1) {
+      context.fail(TENON_FAILURE_NO_PAGE, "tn.attention", t, to - 1);
+      continue;
+    }
+    if (hasNanScore(query))
+      context.fail(TENON_FAILURE_NAN, "tn.attention", t, 0);
+    std::vector<Float<A>> result = attend(query);
+    for (int64_t d = 0; d < width; ++d)
+      y.floats[row * width + d] = rounded<A>(result[d], y.element);
+  }
+  out.push_back(std::move(y));
+  return llvm::Error::success();
+}
+
+} // namespace
+
+TN_EVALUATE(RopeOp, evaluateRope)
+TN_EVALUATE(CacheAppendOp, evaluateCacheAppend)
+TN_EVALUATE(AttentionOp, evaluateAttention)
