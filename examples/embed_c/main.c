@@ -31,7 +31,8 @@ static int succeeded(const char *what, tenon_status_t status) {
 static int answer(tenon_session_t *session, const char *prompt) {
   tenon_generate_options_t options = TENON_GENERATE_OPTIONS_INIT;
   options.max_tokens = 200;
-  tenon_generate_stats_t stats = {sizeof(stats)};
+  tenon_generate_stats_t stats;
+  stats.size_bytes = sizeof(stats);
   if (!succeeded("generate", tenon_session_generate(session, prompt, &options,
                                                     print_text, NULL, &stats)))
     return 1;
