@@ -33,13 +33,14 @@ static int answer(tenon_session_t *session, const char *prompt) {
   options.max_tokens = 200;
   tenon_generate_stats_t stats;
   stats.size_bytes = sizeof(stats);
-  if (!succeeded("generate", tenon_session_generate(session, prompt, &options,
-                                                    print_text, NULL, &stats)))
+  tenon_message_t message = {TENON_ROLE_USER, prompt};
+  if (!succeeded("answer", tenon_session_chat(session, &message, 1, &options,
+                                              print_text, NULL, &stats)))
     return 1;
   printf("\n\n%lld tokens", (long long)stats.tokens);
   if (stats.decode_ns > 0)
-    printf(", %.1f a second", 1e9 * (double)stats.decode_tokens /
-                                  (double)stats.decode_ns);
+    printf(", %.1f a second",
+           1e9 * (double)stats.decode_tokens / (double)stats.decode_ns);
   printf("\n");
   return 0;
 }

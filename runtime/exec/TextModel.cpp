@@ -72,6 +72,20 @@ StatusOr<Generator *> TextModel::generator() {
   return madeGenerator.get();
 }
 
+StatusOr<std::vector<int32_t>> TextModel::encode(std::string_view text) const {
+  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *used, tokenizer());
+  return used->encode(text);
+}
+
+StatusOr<std::vector<int32_t>>
+TextModel::encode(std::span<const io::ChatMessage> messages) const {
+  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *used, tokenizer());
+  TENON_ASSIGN_OR_RETURN(io::ChatFormat format,
+                         io::chooseChatFormat(used->chatTemplate()));
+  TENON_ASSIGN_OR_RETURN(io::Prompt prompt, io::renderChat(format, messages));
+  return used->encode(prompt);
+}
+
 StatusOr<GenerateStats> TextModel::generate(std::span<const int32_t> prompt,
                                             const TextOptions &options,
                                             const OnText &onText) {

@@ -2,6 +2,7 @@
 //
 //   TENON_ASSIGN_OR_RETURN(auto model, TextModel::open(program, "gemma.tenon",
 //                                                      {}));
+//   TENON_ASSIGN_OR_RETURN(auto prompt, model->encode("Once upon a time"));
 //   TENON_ASSIGN_OR_RETURN(auto stats, model->generate(prompt, {}, print));
 //
 //===----------------------------------------------------------------------===//
@@ -11,6 +12,7 @@
 
 #include "runtime/exec/Generator.h"
 #include "runtime/exec/ModelFiles.h"
+#include "runtime/io/ChatTemplate.h"
 
 #include <optional>
 
@@ -47,6 +49,12 @@ public:
   /// Errors: NOT_FOUND and others, of why there is none.
   StatusOr<const io::Tokenizer *> tokenizer() const;
   StatusOr<Generator *> generator();
+
+  /// Encodes text as it stands, or a conversation in the model's template.
+  /// Errors: those of `tokenizer`, io::Tokenizer and io::ChatTemplate.
+  StatusOr<std::vector<int32_t>> encode(std::string_view text) const;
+  StatusOr<std::vector<int32_t>>
+  encode(std::span<const io::ChatMessage> messages) const;
 
   /// Generates from token ids and streams the text.
   /// Errors: those of `tokenizer`, `generator` and `Generator::generate`.

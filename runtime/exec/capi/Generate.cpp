@@ -7,13 +7,6 @@ using namespace tenon;
 
 namespace {
 
-StatusOr<std::vector<int32_t>> encodePrompt(const exec::TextModel &model,
-                                            const char *prompt, bool raw) {
-  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *tokenizer, model.tokenizer());
-  (void)raw;
-  return tokenizer->encode(prompt);
-}
-
 exec::TextOptions textOptions(const tenon_generate_options_t &options) {
   exec::TextOptions result;
   if (options.max_tokens > 0)
@@ -39,36 +32,63 @@ tenon_generate_stats_t statsOf(const exec::GenerateStats &stats) {
 }
 
 static_assert(TENON_FINISH_CONTEXT ==
-              static_cast<int>(exec::FinishReason::Context));
+                  static_cast<int>(exec::FinishReason::Context) &&
+              TENON_ROLE_ASSISTANT ==
+                  static_cast<int>(io::ChatRole::Assistant));
+
+/// Generates from an encoded prompt.
+Status generate(tenon_session_t *session,
+                const StatusOr<std::vector<int32_t>> &prompt,
+                const tenon_generate_options_t *given, const exec::OnText &text,
+                tenon_generate_stats_t *outStats) {
+  if (!prompt.ok())
+    return prompt.status();
+  tenon_generate_options_t options =
+      exec::readOptions(given, TENON_GENERATE_OPTIONS_INIT);
+  TENON_ASSIGN_OR_RETURN(
+      exec::GenerateStats stats,
+      session->model->generate(*prompt, textOptions(options), text));
+  if (outStats)
+    exec::writeStruct(statsOf(stats), outStats);
+  return Status();
+}
+
+exec::OnText callbackTo(tenon_text_fn onText, void *user) {
+  return [=](std::string_view text) {
+    return onText && onText(user, text.data(), text.size()) != 0;
+  };
+}
 
 } // namespace
 
 tenon_status_t tenon_session_generate(tenon_session_t *session,
                                       const char *prompt,
-                                      const tenon_generate_options_t *given,
+                                      const tenon_generate_options_t *options,
                                       tenon_text_fn onText, void *user,
                                       tenon_generate_stats_t *outStats) {
-  tenon_generate_options_t options =
-      exec::readOptions(given, TENON_GENERATE_OPTIONS_INIT);
-  auto ids = encodePrompt(*session->model, prompt, options.raw != 0);
-  if (!ids.ok())
-    return toC(ids.status());
-  auto stats = session->model->generate(
-      *ids, textOptions(options), [&](std::string_view text) {
-        return onText && onText(user, text.data(), text.size()) != 0;
-      });
-  if (!stats.ok())
-    return toC(stats.status());
-  if (outStats)
-    exec::writeStruct(statsOf(*stats), outStats);
-  return nullptr;
+  return toC(generate(session, session->model->encode(prompt), options,
+                      callbackTo(onText, user), outStats));
+}
+
+tenon_status_t tenon_session_chat(tenon_session_t *session,
+                                  const tenon_message_t *messages,
+                                  size_t messageCount,
+                                  const tenon_generate_options_t *options,
+                                  tenon_text_fn onText, void *user,
+                                  tenon_generate_stats_t *outStats) {
+  std::vector<io::ChatMessage> chat;
+  for (size_t i = 0; i < messageCount; ++i)
+    chat.push_back(
+        {static_cast<io::ChatRole>(messages[i].role), messages[i].content});
+  return toC(generate(session, session->model->encode(chat), options,
+                      callbackTo(onText, user), outStats));
 }
 
 tenon_status_t tenon_session_tokenize(const tenon_session_t *session,
                                       const char *text, int32_t *ids,
                                       size_t capacity, size_t *outCount) {
   *outCount = 0;
-  auto encoded = encodePrompt(*session->model, text, /*raw=*/true);
+  auto encoded = session->model->encode(text);
   if (!encoded.ok())
     return toC(encoded.status());
   *outCount = encoded->size();

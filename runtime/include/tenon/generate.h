@@ -26,7 +26,6 @@ typedef int (*tenon_text_fn)(void *user, const char *text, size_t size_bytes);
 typedef struct tenon_generate_options_t {
   size_t size_bytes;  /* of this struct, as the caller was compiled with it */
   int64_t max_tokens; /* 0: until the model or the context ends */
-  int raw;            /* not 0: the prompt is not put into the chat template */
   float temperature;  /* 0: always the likeliest token */
   int32_t top_k;      /* 0: off */
   float top_p;        /* 1: off */
@@ -35,7 +34,7 @@ typedef struct tenon_generate_options_t {
 } tenon_generate_options_t;
 
 #define TENON_GENERATE_OPTIONS_INIT                                            \
-  {sizeof(tenon_generate_options_t), 0, 0, 0.0f, 0, 1.0f, 0.0f, 0}
+  {sizeof(tenon_generate_options_t), 0, 0.0f, 0, 1.0f, 0.0f, 0}
 
 typedef enum tenon_finish_t {
   TENON_FINISH_MAX_TOKENS = 0,
@@ -55,19 +54,38 @@ typedef struct tenon_generate_stats_t {
   int64_t decode_ns;     /* with sampling */
 } tenon_generate_stats_t;
 
-/* Answers `prompt`: as a user's turn in the model's chat template, or as it
- * stands if `raw`. Each call starts a conversation of its own; what a prompt
- * has in common with the one before is not computed again. `options` and
- * `out_stats` may be NULL.
+/* Continues `prompt` as it stands. What a prompt has in common with the one
+ * before is not computed again. `options` and `out_stats` may be NULL.
  *
  * Threads: one call of a session at a time.
  * Errors:  NOT_FOUND (no tokenizer), INVALID_ARGUMENT (not UTF-8; a prompt
- *          longer than the context), UNIMPLEMENTED (the chat template), those
- *          of tenon_session_call. */
+ *          longer than the context), those of tenon_session_call. */
 TENON_API TENON_CHECKED tenon_status_t tenon_session_generate(
     tenon_session_t *session, const char *prompt,
     const tenon_generate_options_t *options, tenon_text_fn on_text, void *user,
     tenon_generate_stats_t *out_stats);
+
+typedef enum tenon_role_t {
+  TENON_ROLE_SYSTEM = 0,
+  TENON_ROLE_USER = 1,
+  TENON_ROLE_ASSISTANT = 2
+} tenon_role_t;
+
+typedef struct tenon_message_t {
+  tenon_role_t role;
+  const char *content; /* cannot forge the template's control tokens */
+} tenon_message_t;
+
+/* Answers a conversation, given whole at each call, in the model's own chat
+ * template.
+ *
+ * Threads, Errors: as tenon_session_generate; UNIMPLEMENTED (a template Tenon
+ *          does not know), INVALID_ARGUMENT (an order of roles the template
+ *          does not allow). */
+TENON_API TENON_CHECKED tenon_status_t tenon_session_chat(
+    tenon_session_t *session, const tenon_message_t *messages,
+    size_t message_count, const tenon_generate_options_t *options,
+    tenon_text_fn on_text, void *user, tenon_generate_stats_t *out_stats);
 
 /* Encodes text, with the first token the model asks for. Writes at most
  * `capacity` ids and sets `*out_count` to how many there are.
