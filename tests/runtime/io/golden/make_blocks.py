@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Writes blocks.json: packed bytes of each blocked type and the floats that the
+reference implementation unpacks them to, bit for bit.
+
+    python3 -m venv venv && venv/bin/pip install gguf
+    venv/bin/python make_blocks.py
+
+Last made with gguf 0.19.0. Bytes are random but for the scales, which are kept
+finite; the first block of each type is all ones, the second all zeros.
+"""
+
+import json
+import os
+
+import numpy
+from gguf import GGMLQuantizationType as Type
+from gguf.quants import dequantize
+
+# name, bytes of a block, where its f16 values are
+TYPES = [("q8_0", Type.Q8_0, 34, [0]), ("q4_0", Type.Q4_0, 18, [0]),
+         ("q4_1", Type.Q4_1, 20, [0, 2]), ("q5_0", Type.Q5_0, 22, [0]),
+         ("q5_1", Type.Q5_1, 24, [0, 2]), ("q4_k", Type.Q4_K, 144, [0, 2]),
+         ("q5_k", Type.Q5_K, 176, [0, 2]), ("q6_k", Type.Q6_K, 210, [208])]
+
+
+def main():
+    rng = numpy.random.default_rng(7)
+    result = {}
+    for name, kind, size, scales in TYPES:
+        blocks = rng.integers(0, 256, (4, size), dtype=numpy.uint8)
+        blocks[0] = 255
+        blocks[1] = 0
+        for at in scales:
+            for row in blocks:
+                value = numpy.float16(rng.normal() * 10.0 ** rng.integers(-6, 2))
+                row[at:at + 2] = numpy.frombuffer(value.tobytes(), numpy.uint8)
+        floats = dequantize(blocks, kind).astype(numpy.float32)
+        result[name] = {"blocks": blocks.tobytes().hex(),
+                        "floats": floats.tobytes().hex()}
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                        "blocks.json")
+    with open(path, "w") as file:
+        json.dump(result, file, indent=0)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
