@@ -95,6 +95,7 @@ def Tn_AndOp : Tn_Logical<"and", "a and b"> { let dslName = "logicalAnd"; }
 def Tn_OrOp : Tn_Logical<"or", "a or b"> { let dslName = "logicalOr"; }
 
 def Tn_CastOp : Tn_Pointwise<"cast"> {
+  let dslResult = "dtype";
   let summary = "The value in another element type";
   let description = [{
     Float to float rounds to nearest even; float to integer truncates, with NaN

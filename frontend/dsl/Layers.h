@@ -1,0 +1,85 @@
+//===- Layers.h - Modules that every model has ------------------*- C++ -*-===//
+//
+// D width in, N width out, V tokens of the vocabulary.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_FRONTEND_DSL_LAYERS_H
+#define TENON_FRONTEND_DSL_LAYERS_H
+
+#include "frontend/dsl/Module.h"
+#include "frontend/dsl/Sugar.h"
+
+namespace tenon {
+
+/// y = x w^T (+ bias). Parameters: weight [N, D], bias [N].
+class Linear : public Module {
+public:
+  struct Options {
+    bool bias = false;
+  };
+  Linear(Module *parent, std::string_view name, int64_t width, int64_t out,
+         Options options)
+      : Module(parent, name), weight(param("weight", {out, width})) {
+    if (options.bias)
+      bias = param("bias", {out});
+  }
+  Linear(Module *parent, std::string_view name, int64_t width, int64_t out)
+      : Linear(parent, name, width, out, Options()) {}
+
+  Tensor operator()(const Tensor &x, Site site = Site::current()) const {
+    return linear(x, weight, bias, site);
+  }
+
+private:
+  Tensor weight, bias;
+};
+
+/// Root-mean-square norm. Parameters: weight [D].
+class RmsNorm : public Module {
+public:
+  struct Options {
+    /// The file stores w - 1, as Gemma's safetensors do.
+    bool addOne = false;
+  };
+  RmsNorm(Module *parent, std::string_view name, int64_t width, double epsilon,
+          Options options)
+      : Module(parent, name), opts(options), eps(epsilon),
+        weight(param("weight", {width})) {}
+  RmsNorm(Module *parent, std::string_view name, int64_t width, double epsilon)
+      : RmsNorm(parent, name, width, epsilon, Options()) {}
+
+  Tensor operator()(const Tensor &x, Site site = Site::current()) const {
+    Tensor w = opts.addOne ? weight.to(f32) + 1.0 : weight;
+    return rmsNorm(x, w, eps, site);
+  }
+
+private:
+  Options opts;
+  double eps;
+  Tensor weight;
+};
+
+/// Rows by token, and the output head where the two are tied.
+/// Parameters: weight [V, D].
+class Embedding : public Module {
+public:
+  Embedding(Module *parent, std::string_view name, int64_t vocabulary,
+            int64_t width)
+      : Module(parent, name), weight(param("weight", {vocabulary, width})) {}
+
+  /// Shapes: tokens i32 [T], result f32 [T, D].
+  Tensor operator()(const Tensor &tokens, Site site = Site::current()) const {
+    return gather(weight, tokens, site).to(f32, site);
+  }
+  /// Shapes: x [R, D], result [R, V].
+  Tensor logits(const Tensor &x, Site site = Site::current()) const {
+    return linear(x, weight, Tensor(), site);
+  }
+
+private:
+  Tensor weight;
+};
+
+} // namespace tenon
+#endif // TENON_FRONTEND_DSL_LAYERS_H

@@ -1,0 +1,93 @@
+//===- Module.cpp - A tree of parts that own parameters -------------------===//
+
+#include "frontend/dsl/Module.h"
+
+#include "frontend/dsl/ModuleTree.h"
+#include "frontend/dsl/Tracer.h"
+
+#include <algorithm>
+
+namespace tenon {
+namespace {
+
+std::string join(const std::string &path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + "." + std::string(name);
+}
+
+/// Whether nothing of the tree has the name; notes the error if something has.
+bool claim(detail::ModuleTree &tree, const std::string &name, Site site) {
+  if (tree.names.insert(name).second)
+    return true;
+  tree.error(site, "expects a name of its own for each parameter and cache, "
+                   "got '" +
+                       name + "' twice");
+  return false;
+}
+
+detail::Handle poisoned() {
+  detail::Handle handle;
+  handle.poisoned = true;
+  return handle;
+}
+} // namespace
+
+void detail::ModuleTree::error(Site site, const std::string &message) {
+  std::string text = std::string(site.file_name()) + ":" +
+                     std::to_string(site.line()) + ": " + message;
+  if (std::ranges::find(errors, text) == errors.end())
+    errors.push_back(std::move(text));
+}
+
+Module::Module(Module *parent, std::string_view name)
+    : modulePath(parent ? join(parent->modulePath, name) : std::string()),
+      owner(parent ? parent->owner : std::make_shared<detail::ModuleTree>()) {}
+
+Tensor Module::param(std::string_view name, const Shape &shape, DType type,
+                     Site site) {
+  std::string full = join(modulePath, name);
+  for (const Dim &dim : shape) {
+    if (!dim.isSymbol() && dim.extent() > 0)
+      continue;
+    owner->error(site, "param expects a shape of positive numbers for '" +
+                           full + "', got " + shape.str());
+    return Tensor(poisoned());
+  }
+  if (!claim(*owner, full, site))
+    return Tensor(poisoned());
+  owner->parameters.push_back(
+      {owner.get(), full, modulePath, shape, type, site, "", {}, false});
+  detail::Handle handle;
+  handle.parameter = &owner->parameters.back();
+  return Tensor(handle);
+}
+
+Cache Module::cache(std::string_view name, CacheLayout layout, int64_t heads,
+                    int64_t width, DType type, Site site) {
+  std::string full = join(modulePath, name);
+  bool isFloat = type == f32 || type == f16 || type == bf16;
+  if (heads < 1 || width < 1 || !isFloat) {
+    owner->error(site,
+                 "cache expects heads and width of at least 1 and a float type "
+                 "for '" +
+                     full + "', got " + std::to_string(heads) + " x " +
+                     std::to_string(width) + " x " +
+                     std::string(dtypeName(type)));
+    return Cache(poisoned());
+  }
+  if (!claim(*owner, full, site))
+    return Cache(poisoned());
+  owner->states.push_back({owner.get(), full, layout, heads, width, type, {}});
+  detail::Handle handle;
+  handle.state = &owner->states.back();
+  return Cache(handle);
+}
+
+Tensor detail::outlined(const Module &module,
+                        const std::function<Tensor()> &body, Site site) {
+  if (Tracer *tracer = module.tree().tracer)
+    return tracer->outlined(module.path(), body, site);
+  module.tree().error(site, "outline expects to be called while tracing");
+  return Tensor(poisoned());
+}
+
+} // namespace tenon

@@ -1,0 +1,58 @@
+//===- ModuleTree.h - What the modules of one model share -------*- C++ -*-===//
+//
+// Internal to the DSL: the parameters and caches of a tree of modules, in the
+// order of their declaration, and the errors of its code.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_FRONTEND_DSL_MODULETREE_H
+#define TENON_FRONTEND_DSL_MODULETREE_H
+
+#include "frontend/dsl/Module.h"
+
+#include "mlir/IR/Types.h"
+
+#include <deque>
+#include <set>
+
+namespace tenon::detail {
+
+class ModuleTree;
+
+struct Parameter {
+  ModuleTree *tree;
+  std::string name;
+  std::string module; // the path of its module
+  Shape shape;
+  DType dtype;
+  Site site;
+  // Of the running trace.
+  std::string source;
+  mlir::Type type; // null where the weights file has another, or none
+  bool used = false;
+};
+
+struct State {
+  ModuleTree *tree;
+  std::string name;
+  CacheLayout layout;
+  int64_t heads;
+  int64_t width;
+  DType dtype;
+  mlir::Type type; // of the running trace
+};
+
+class ModuleTree {
+public:
+  /// Notes an error once, however often the code at `site` runs.
+  void error(Site site, const std::string &message);
+
+  std::deque<Parameter> parameters; // addresses are kept by handles
+  std::deque<State> states;
+  std::set<std::string, std::less<>> names;
+  std::vector<std::string> errors;
+  Tracer *tracer = nullptr; // the trace that runs, if one does
+};
+
+} // namespace tenon::detail
+#endif // TENON_FRONTEND_DSL_MODULETREE_H

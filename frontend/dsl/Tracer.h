@@ -1,0 +1,122 @@
+//===- Tracer.h - The state of one trace ------------------------*- C++ -*-===//
+//
+// Internal to the DSL. A stack of functions being traced: the entry, and the
+// outlined modules inside it. A value of an outer function, a parameter or a
+// cache that an inner one uses becomes its argument at the first use, so that
+// equal modules give equal functions whatever they are called with.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_FRONTEND_DSL_TRACER_H
+#define TENON_FRONTEND_DSL_TRACER_H
+
+#include "frontend/dsl/ModuleTree.h"
+#include "frontend/dsl/Trace.h"
+#include "ir/tn/Tn.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <optional>
+
+namespace tenon::detail {
+
+class Tracer {
+public:
+  Tracer(ModuleTree &tree, const TraceOptions &options);
+  ~Tracer();
+
+  /// Traces one entry into the module; errors are noted in the tree.
+  void traceEntry(const Entry &entry);
+  /// Declares what the entries use, verifies, and hands the program over.
+  absl::StatusOr<TracedProgram> finish();
+
+  /// Traces `body` into a private function and calls it.
+  Tensor outlined(const std::string &path, const std::function<Tensor()> &body,
+                  Site site);
+
+  Tensor argument(std::string_view name, const Shape &shape, DType type,
+                  Site site);
+  Batch batchArgument(std::string_view name, const Dim &tokens,
+                      const Dim &sequences, const Dim &pages, Site site);
+
+  /// The handle's value in the function being traced; null after an error,
+  /// which is noted, and for poisoned handles.
+  mlir::Value resolve(const Handle &handle, Site site);
+  /// Makes `value` what the next reader of the cache sees.
+  void setState(State &state, mlir::Value value);
+
+  Handle wrap(mlir::Value value);
+  Handle poisoned();
+  void error(Site site, const std::string &message) {
+    tree.error(site, message);
+  }
+
+  mlir::OpBuilder &builder() { return opBuilder; }
+  /// `path` is the module's; empty: that of the function being traced.
+  mlir::Location location(Site site, llvm::StringRef path = {});
+  /// Returns what the diagnostics since the last call said.
+  std::string takeDiagnostics();
+
+  mlir::Type elementType(DType type);
+  /// The tensor type; nothing after an error, which is noted.
+  std::optional<mlir::RankedTensorType> tensorType(const Shape &shape,
+                                                   mlir::Type element,
+                                                   Site site);
+  /// The dimension of a type's axis, with its symbol's bounds.
+  Dim dimOf(mlir::RankedTensorType type, int64_t axis) const;
+
+private:
+  struct Frame {
+    mlir::func::FuncOp function;
+    std::string path;
+    unsigned declared = 0; // an entry's own arguments; states follow them
+    llvm::SmallVector<mlir::Attribute> names; // of the entry's own arguments
+    llvm::SmallVector<mlir::Value> operands;  // of the call of an outlined one
+    llvm::DenseMap<mlir::Value, mlir::Value> captures;
+    llvm::DenseMap<Parameter *, mlir::Value> parameters;
+    llvm::MapVector<State *, mlir::Value> states; // as they are now
+    llvm::DenseMap<State *, mlir::Value> statesBefore;
+  };
+
+  mlir::Block &blockOf(Frame &frame) { return frame.function.getBody().front(); }
+  void push(llvm::StringRef name, const std::string &path, Site site);
+  void pop();
+  void dropFunction();
+  mlir::Value capture(size_t depth, mlir::Value outer);
+  mlir::Value local(size_t depth, mlir::Value value);
+  mlir::Value parameterValue(size_t depth, Parameter &parameter);
+  mlir::Value stateValue(size_t depth, State &state);
+  bool bindParameter(Parameter &parameter, Site site);
+  bool declareSymbol(const Dim &dim, Site site);
+  mlir::Value addArgument(std::string_view name, mlir::Type type, Site site);
+  void setSymbols(Frame &frame);
+  void finishEntry(const Entry &entry, const Results &results);
+  mlir::Value closeOutlined(mlir::Value result, Site site);
+  void declareUsed(TracedProgram::Impl &program);
+  std::string uniqueName(const std::string &wanted);
+
+  ModuleTree &tree;
+  const TraceOptions &options;
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::unique_ptr<mlir::ScopedDiagnosticHandler> diagnostics;
+  std::string diagnosed;
+  mlir::OpBuilder opBuilder;
+  std::vector<Frame> frames;
+  llvm::MapVector<llvm::StringRef, ir::SymbolAttr> symbols; // of this entry
+  llvm::SmallVector<llvm::StringRef> batchSymbols;
+};
+
+
+} // namespace tenon::detail
+
+namespace tenon {
+struct TracedProgram::Impl {
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<Weight> weights;
+};
+} // namespace tenon
+#endif // TENON_FRONTEND_DSL_TRACER_H
