@@ -174,24 +174,26 @@ SmallVector<Value> MatmulNest::rowIndex(RankedTensorType type, Value row) {
 void MatmulNest::forEachRun(
     Value tensor, SmallVector<Value> index, Value from, Value count,
     function_ref<void(ValueRange, const Lanes &)> body) {
-  int64_t run = elements.runLength(tensor), width = e.vectorWidth();
-  auto walk = [&](Value start, Value length, int64_t lanes) {
+  int64_t run = elements.runLength(tensor);
+  // [start, start + length) lies in the run that starts at index.back().
+  auto walk = [&](Value start, Value length, int64_t width) {
     Elements::Scope scope(elements);
-    index.back() = start;
-    if (elements.needsPrepare(tensor))
-      elements.prepare(tensor, index);
-    e.columns(length, lanes, [&](const Lanes &at) {
+    elements.prepare(tensor, index);
+    Value shift = e.sub(start, index.back());
+    e.columns(length, width, [&](const Lanes &at) {
       Elements::Scope inner(elements);
-      body(index, at);
+      body(index, {at.width, at.mask, e.add(shift, at.offset)});
     });
   };
+  index.back() = e.index(0);
   if (run == 0)
-    return walk(from, count, width);
+    return walk(from, count, e.vectorWidth());
   int64_t step = std::gcd(run, kPanelLanes);
+  int64_t width = step % e.vectorWidth() == 0 ? e.vectorWidth() : 1;
   Value end = e.add(from, count);
   e.loop(from, end, step, [&](Value start) {
-    walk(start, e.min(e.index(step), e.sub(end, start)),
-         step % width == 0 ? width : 1);
+    index.back() = e.mul(e.div(start, run), run);
+    walk(start, e.min(e.index(step), e.sub(end, start)), width);
   });
 }
 
@@ -257,8 +259,7 @@ Rows MatmulNest::stagedRows(ir::MatmulOp product) {
       SmallVector<Value> at(index);
       at[last] = index[last - 1];
       at[last - 1] = column;
-      if (elements.needsPrepare(a))
-        elements.prepare(a, at);
+      elements.prepare(a, at);
       store(elements.element(a, at, {}), column, {});
     });
   });
@@ -305,11 +306,10 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn) {
         e.min(e.add(panelColumn, lane), e.sub(allColumns, e.index(1)));
     index[last - 1] = column;
     index[last] = e.index(0);
-    if (elements.needsPrepare(b))
-      elements.prepare(b, index);
     e.loop(e.index(0), k, 1, [&](Value row) {
       Elements::Scope inner(elements);
       index[last] = row;
+      elements.prepare(b, index);
       e.store(elements.element(b, index, {}), panel,
               e.add(e.mul(row, kPanelLanes), lane));
     });
@@ -399,7 +399,7 @@ void MatmulNest::emitEpilogue(Value column, ArrayRef<Value> sums) {
       forEachRun(result, rowIndex(type, row), from, count,
                  [&](ValueRange index, const Lanes &lanes) {
                    Value value = elements.element(result, index, lanes);
-                   elements.storeElement(value, type, pointer, index, lanes);
+                   elements.store(value, type, pointer, index, lanes);
                  });
     }
   });
@@ -431,7 +431,7 @@ LogicalResult MatmulNest::emit() {
   }
   e.loop(e.index(0), columns, registers.columns(),
          [&](Value column) { emitGroup(column); });
-  return success();
+  return elements.status();
 }
 
 } // namespace
