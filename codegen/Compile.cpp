@@ -1,0 +1,265 @@
+//===- Compile.cpp - From a traced module to a program and its code -------===//
+
+#include "codegen/Compile.h"
+
+#include "codegen/Target.h"
+#include "codegen/cpu/Lower.h"
+#include "codegen/cpu/Object.h"
+#include "codegen/host/HostLowering.h"
+#include "passes/CheckPasses.h"
+#include "passes/Pipelines.h"
+
+#include "absl/strings/str_cat.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::codegen;
+
+// Kernels compiled as one module: enough to share the module's fixed cost, few
+// enough to balance two threads.
+static constexpr size_t kKernelsPerModule = 4;
+
+namespace {
+
+/// Collects the errors of one compilation as text.
+class Diagnostics {
+public:
+  explicit Diagnostics(MLIRContext *context)
+      : handler(context, [this](Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+            return failure();
+          add(diagnostic);
+          return success();
+        }) {}
+
+  absl::Status status(absl::string_view stage) {
+    std::lock_guard<std::mutex> lock(mutex);
+    return absl::InternalError(absl::StrCat(
+        stage, ": ", text.empty() ? "failed without a diagnostic" : text));
+  }
+
+private:
+  void add(Diagnostic &diagnostic) {
+    std::lock_guard<std::mutex> lock(mutex);
+    llvm::raw_string_ostream out(text);
+    if (!text.empty())
+      out << "\n";
+    out << diagnostic.getLocation() << ": " << diagnostic;
+    for (Diagnostic &note : diagnostic.getNotes())
+      out << "\n  note: " << note;
+  }
+
+  std::mutex mutex;
+  std::string text;
+  ScopedDiagnosticHandler handler;
+};
+
+class Compilation {
+public:
+  Compilation(ModuleOp module, const CompileOptions &options)
+      : traced(module), options(options), diagnostics(module.getContext()),
+        host(result.program, kernels) {}
+
+  absl::StatusOr<Compiled> run();
+
+private:
+  absl::Status runPasses(ModuleOp module, absl::string_view stage,
+                         llvm::function_ref<void(OpPassManager &)> build);
+  absl::Status lowerVariants(ModuleOp common);
+  absl::Status emitFeature(FeatureCode &code);
+  absl::Status emitChunk(size_t first, size_t last, FeatureCode &code);
+  void dump(ModuleOp module, absl::string_view stage);
+  void progress(const char *stage, size_t done, size_t total) {
+    if (options.progress)
+      options.progress(stage, done, total);
+  }
+
+  ModuleOp traced;
+  const CompileOptions &options;
+  Diagnostics diagnostics;
+  Compiled result;
+  host::KernelTable kernels;
+  host::HostLowering host;
+  // Kernels of the table are ops of these modules.
+  std::vector<OwningOpRef<ModuleOp>> variants;
+  int dumped = 0;
+  std::mutex mutex; // of kernel infos and progress, while emitting
+  size_t emitted = 0;
+};
+
+} // namespace
+
+void Compilation::dump(ModuleOp module, absl::string_view stage) {
+  if (options.dumpFolder.empty())
+    return;
+  std::error_code error;
+  llvm::raw_fd_ostream out(absl::StrCat(options.dumpFolder, "/",
+                                        absl::Dec(dumped++, absl::kZeroPad2),
+                                        "-", stage, ".mlir"),
+                           error);
+  if (!error)
+    module->print(out, OpPrintingFlags().enableDebugInfo(true, true));
+}
+
+absl::Status
+Compilation::runPasses(ModuleOp module, absl::string_view stage,
+                       llvm::function_ref<void(OpPassManager &)> build) {
+  PassManager passes(module.getContext());
+  build(passes);
+  std::string broken;
+  if (options.checkPasses)
+    passes.addInstrumentation(passes::createCheckPasses(broken));
+  if (failed(passes.run(module)))
+    return diagnostics.status(stage);
+  if (!broken.empty())
+    return absl::InternalError(broken);
+  dump(module, stage);
+  return absl::OkStatus();
+}
+
+static SmallVector<ir::ScheduleAttr>
+scheduleForCpu(ir::KernelOp kernel, ArrayRef<ir::SymbolAttr> symbols) {
+  SymbolRanges ranges;
+  for (ir::SymbolAttr symbol : symbols)
+    ranges[symbol.getName()] = symbol;
+  SmallVector<ir::ScheduleAttr> schedules;
+  for (unsigned nest = 0; nest < kernel->getNumRegions(); ++nest)
+    schedules.push_back(findTarget("cpu")->schedule(kernel, nest, ranges));
+  return schedules;
+}
+
+static std::vector<host::SymbolBound>
+boundsOf(const passes::VariantSpec &variant) {
+  std::vector<host::SymbolBound> bounds;
+  for (StringRef text : variant.bounds) {
+    auto [name, range] = text.split('=');
+    auto [low, high] = range.split("..");
+    host::SymbolBound bound{name.str()};
+    (void)low.getAsInteger(10, bound.min); // tn-specialize checked the text.
+    (void)high.getAsInteger(10, bound.max);
+    bounds.push_back(std::move(bound));
+  }
+  return bounds;
+}
+
+absl::Status Compilation::lowerVariants(ModuleOp common) {
+  if (failed(host.declare(common)))
+    return diagnostics.status("declaring the entries");
+  std::vector<passes::VariantSpec> specs = passes::variantsOf(common);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    progress("passes", i, specs.size());
+    variants.push_back(common.clone());
+    ModuleOp module = *variants.back();
+    absl::Status status =
+        runPasses(module, specs[i].name, [&](OpPassManager &passes) {
+          passes::buildVariantPipeline(passes, specs[i], scheduleForCpu);
+        });
+    if (!status.ok())
+      return status;
+    if (failed(host.addVariant(module, specs[i].name, boundsOf(specs[i]))))
+      return diagnostics.status("making the host program");
+  }
+  progress("passes", specs.size(), specs.size());
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::emitChunk(size_t first, size_t last,
+                                    FeatureCode &code) {
+  MLIRContext *context = traced.getContext();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
+  for (size_t i = first; i < last; ++i) {
+    host::KernelEntry &kernel = kernels.entries[i];
+    cpu::KernelInfo info;
+    if (failed(cpu::emitKernel(kernel.op, kernel.symbol, kernel.symbols,
+                               code.features, *module, info)))
+      return diagnostics.status(absl::StrCat("emitting ", kernel.symbol));
+    std::lock_guard<std::mutex> lock(mutex);
+    info.scratchBytes = std::max(info.scratchBytes, kernel.info.scratchBytes);
+    kernel.info = std::move(info);
+  }
+  if (first == 0)
+    dump(*module,
+         absl::StrCat("kernels-", base::cpuFeaturesName(code.features)));
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> lowered =
+      cpu::lower(*module, code.features, llvmContext);
+  if (!lowered)
+    return diagnostics.status("lowering kernels to LLVM");
+  absl::StatusOr<std::string> object = cpu::emitObject(*lowered, code.features);
+  if (!object.ok())
+    return object.status();
+  std::lock_guard<std::mutex> lock(mutex);
+  code.objects[first / kKernelsPerModule] = *std::move(object);
+  emitted += last - first;
+  progress("kernels", emitted,
+           kernels.entries.size() * options.features.size());
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::emitFeature(FeatureCode &code) {
+  size_t count = kernels.entries.size();
+  code.objects.resize((count + kKernelsPerModule - 1) / kKernelsPerModule);
+  llvm::StdThreadPool pool(llvm::hardware_concurrency(options.threads));
+  absl::Status first;
+  std::mutex firstMutex;
+  for (size_t begin = 0; begin < count; begin += kKernelsPerModule)
+    pool.async([&, begin] {
+      absl::Status status =
+          emitChunk(begin, std::min(begin + kKernelsPerModule, count), code);
+      std::lock_guard<std::mutex> lock(firstMutex);
+      if (first.ok())
+        first = status;
+    });
+  pool.wait();
+  return first;
+}
+
+absl::StatusOr<Compiled> Compilation::run() {
+  auto start = std::chrono::steady_clock::now();
+  if (options.features.empty())
+    return absl::InvalidArgumentError(
+        "expects at least one CPU feature set to compile for");
+  OwningOpRef<ModuleOp> common = traced.clone();
+  dump(*common, "traced");
+  absl::Status status = runPasses(*common, "common", [](OpPassManager &passes) {
+    passes::buildCommonPipeline(passes);
+  });
+  if (status.ok())
+    status = lowerVariants(*common);
+  for (base::CpuFeatures features : options.features) {
+    if (!status.ok())
+      return status;
+    result.code.push_back({features, {}});
+    status = emitFeature(result.code.back());
+  }
+  if (!status.ok())
+    return status;
+  if (failed(host.finish()))
+    return diagnostics.status("finishing the host program");
+  if (Status verified = base::verify(result.program); !verified.ok())
+    return absl::InternalError(
+        absl::StrCat("the host program is wrong: ", verified.message()));
+  result.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  return std::move(result);
+}
+
+absl::StatusOr<Compiled> codegen::compile(ModuleOp module,
+                                          const CompileOptions &options) {
+  return Compilation(module, options).run();
+}
+
+void codegen::registerDialects(DialectRegistry &registry) {
+  registry.insert<ir::TnDialect, func::FuncDialect, arith::ArithDialect>();
+  cpu::registerLowering(registry);
+}

@@ -1,0 +1,25 @@
+//===- CheckPasses.h - Judges every pass by the interpreter -----*- C++ -*-===//
+//
+// An instrumentation that interprets a module's entries (Contract arithmetic)
+// on seeded inputs before and after each pass. A pass that changes one bit of a
+// result is named, with the entry and the result.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_PASSES_CHECKPASSES_H
+#define TENON_PASSES_CHECKPASSES_H
+
+#include "mlir/Pass/PassInstrumentation.h"
+
+#include <memory>
+#include <string>
+
+namespace tenon::passes {
+
+/// `broken` must outlive the pass manager; it receives the first finding, and
+/// stays empty if every pass keeps every result.
+std::unique_ptr<mlir::PassInstrumentation>
+createCheckPasses(std::string &broken);
+
+} // namespace tenon::passes
+#endif // TENON_PASSES_CHECKPASSES_H

@@ -1,0 +1,202 @@
+//===- Fuse.cpp - Builds kernels from groups; contract in Passes.td -------===//
+
+#include "ir/tn/NestRole.h"
+#include "passes/Passes.h"
+#include "passes/fuse/NestGraph.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace tenon::passes {
+#define GEN_PASS_DEF_FUSE
+#include "passes/Passes.h.inc"
+
+namespace {
+using namespace mlir;
+
+/// Builds one kernel of a group's nests.
+class KernelBuilder {
+public:
+  KernelBuilder(const NestGraph &graph, const Group &group)
+      : graph(graph), group(group) {}
+
+  void build(OpBuilder &builder) {
+    for (const Nest *nest : group)
+      for (Operation *op : nest->ops)
+        for (Value operand : op->getOperands())
+          collectInputs(operand, nest);
+    SmallVector<Value> results;
+    for (const Nest *nest : group)
+      llvm::append_range(results, resultsOf(nest));
+
+    auto kernel = ir::KernelOp::create(
+        builder, location(builder), TypeRange(ValueRange(results)),
+        inputs.getArrayRef(), builder.getStringAttr(label()),
+        /*schedules=*/ArrayAttr(), notFused(builder), group.size());
+    for (auto [index, nest] : llvm::enumerate(group))
+      fillNest(builder, kernel.getNests()[index], nest);
+    for (auto [old, made] : llvm::zip_equal(results, kernel.getResults()))
+      old.replaceUsesWithIf(made, [&](OpOperand &use) {
+        return use.getOwner() != kernel && !isInside(use.getOwner(), kernel);
+      });
+    remark::passed(kernel.getLoc(),
+                   remark::RemarkOpts::name("Fuse").category("fuse"))
+        << kernel.getLabel();
+  }
+
+private:
+  static bool isInside(Operation *op, Operation *kernel) {
+    return kernel->isProperAncestor(op);
+  }
+
+  /// Whether a value is memory when the nest runs: not made inside it, and no
+  /// view that is copied. A reshape of memory is the same memory.
+  bool isInput(Value value, const Nest *nest) const {
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return true;
+    if (const Nest *maker = graph.nestWith(op))
+      return maker != nest;
+    if (isa<ir::ReshapeOp>(op))
+      return isInput(op->getOperand(0), nest);
+    return !isCopied(op);
+  }
+
+  void collectInputs(Value value, const Nest *nest) {
+    if (isInput(value, nest)) {
+      inputs.insert(value);
+      return;
+    }
+    Operation *op = value.getDefiningOp();
+    if (!graph.nestWith(op))
+      for (Value operand : op->getOperands())
+        collectInputs(operand, nest);
+  }
+
+  /// Whether anything outside the nest reads a value, directly or by a copy.
+  bool isReadElsewhere(Value value, const Nest *nest) const {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      const Nest *reader = graph.nestWith(user);
+      if (!reader && isCopied(user))
+        return isReadElsewhere(user->getResult(0), nest);
+      return reader != nest;
+    });
+  }
+
+  SmallVector<Value> resultsOf(const Nest *nest) const {
+    SmallVector<Value> results;
+    for (Operation *op : nest->ops)
+      for (Value result : op->getResults())
+        if (isReadElsewhere(result, nest))
+          results.push_back(result);
+    // A nest that nothing reads still yields its last value.
+    if (results.empty())
+      llvm::append_range(results, nest->ops.back()->getResults());
+    return results;
+  }
+
+  Value copyIn(OpBuilder &builder, Value value, IRMapping &mapping) {
+    if (mapping.contains(value))
+      return mapping.lookup(value);
+    Operation *op = value.getDefiningOp();
+    for (Value operand : op->getOperands())
+      copyIn(builder, operand, mapping);
+    builder.clone(*op, mapping);
+    return mapping.lookup(value);
+  }
+
+  void fillNest(OpBuilder &builder, Region &region, const Nest *nest) {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block = builder.createBlock(&region);
+    IRMapping mapping;
+    for (Value input : inputs)
+      mapping.map(input, block->addArgument(input.getType(), input.getLoc()));
+    for (Operation *op : nest->ops) {
+      for (Value operand : op->getOperands())
+        copyIn(builder, operand, mapping);
+      if (!mapping.contains(op->getResult(0)))
+        builder.clone(*op, mapping);
+    }
+    SmallVector<Value> yielded;
+    for (Value result : resultsOf(nest))
+      yielded.push_back(mapping.lookup(result));
+    ir::YieldOp::create(builder, builder.getUnknownLoc(), yielded);
+  }
+
+  std::string label() const {
+    std::string text;
+    for (const Nest *nest : group) {
+      if (!text.empty())
+        text += " | ";
+      for (Operation *op : nest->ops) {
+        if (op != nest->ops.front())
+          text += "+";
+        text += op->getName().stripDialect();
+      }
+    }
+    return text;
+  }
+
+  ArrayAttr notFused(OpBuilder &builder) const {
+    SmallVector<StringRef> reasons;
+    llvm::StringSet<> seen;
+    for (const Nest *nest : group)
+      for (const std::string &reason : nest->notFused)
+        if (seen.insert(reason).second)
+          reasons.push_back(reason);
+    return reasons.empty() ? ArrayAttr() : builder.getStrArrayAttr(reasons);
+  }
+
+  Location location(OpBuilder &builder) const {
+    SmallVector<Location> locations;
+    for (const Nest *nest : group)
+      for (Operation *op : nest->ops)
+        locations.push_back(op->getLoc());
+    return builder.getFusedLoc(locations);
+  }
+
+  const NestGraph &graph;
+  const Group &group;
+  llvm::SetVector<Value> inputs;
+};
+
+void fuseBlock(Block &block) {
+  NestGraph graph(block);
+  OpBuilder builder(block.getTerminator());
+  SmallVector<Operation *> fused;
+  for (const Group &group : graph.schedule()) {
+    if (!group.front()->isKernel) {
+      // Kernels that read it are made at the block's end; so it moves there.
+      group.front()->ops.front()->moveBefore(block.getTerminator());
+      continue;
+    }
+    KernelBuilder(graph, group).build(builder);
+    for (const Nest *nest : group)
+      llvm::append_range(fused, nest->ops);
+  }
+  sortTopologically(&block);
+  for (Operation *op : fused)
+    op->dropAllUses();
+  for (Operation *op : fused)
+    op->erase();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isCopied(&op) && op.use_empty())
+      op.erase();
+}
+
+struct FusePass : impl::FuseBase<FusePass> {
+  void runOnOperation() override {
+    SmallVector<Block *> blocks;
+    getOperation().walk([&](Block *block) {
+      if (!isa<ir::KernelOp>(block->getParentOp()))
+        blocks.push_back(block);
+    });
+    for (Block *block : blocks)
+      fuseBlock(*block);
+  }
+};
+} // namespace
+} // namespace tenon::passes
