@@ -1,0 +1,115 @@
+//===- ThreadPoolTest.cpp - Every tile once, whoever runs it --------------===//
+
+#include "runtime/hal/cpu/ThreadPool.h"
+
+#include <gtest/gtest.h>
+#include <limits>
+#include <thread>
+
+namespace tenon::hal {
+namespace {
+
+std::unique_ptr<ThreadPool> makePool(uint32_t threads) {
+  ThreadPool::Options options;
+  options.threads = threads;
+  auto pool = ThreadPool::create(options);
+  EXPECT_TRUE(pool.ok()) << pool.status();
+  return *std::move(pool);
+}
+
+void countTiles(void *context, uint32_t, TileSource &tiles) {
+  auto &counts = *static_cast<std::vector<int> *>(context);
+  for (auto range = tiles.take(); !range.empty(); range = tiles.take())
+    for (uint32_t tile = range.begin; tile < range.end; ++tile)
+      ++counts[tile]; // plain: each tile is one worker's
+}
+
+class ThreadPoolOf : public testing::TestWithParam<uint32_t> {};
+
+TEST_P(ThreadPoolOf, RunsEveryTileOnce) {
+  auto pool = makePool(GetParam());
+  for (uint32_t count : {0u, 1u, 2u, 7u, 64u, 1000u}) {
+    std::vector<int> counts(count);
+    pool->run(count, countTiles, &counts);
+    EXPECT_EQ(counts, std::vector<int>(count, 1));
+  }
+}
+
+TEST_P(ThreadPoolOf, PublishesTheWorkOfOneRunToTheNext) {
+  auto pool = makePool(GetParam());
+  std::vector<int> counts(97);
+  constexpr int kRuns = 5000;
+  for (int run = 0; run < kRuns; ++run)
+    pool->run(counts.size(), countTiles, &counts);
+  EXPECT_EQ(counts, std::vector<int>(97, kRuns));
+}
+
+TEST_P(ThreadPoolOf, WakesWorkersThatSleep) {
+  auto pool = makePool(GetParam());
+  for (int run = 0; run < 5; ++run) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::vector<int> counts(33);
+    pool->run(counts.size(), countTiles, &counts);
+    EXPECT_EQ(counts, std::vector<int>(33, 1));
+  }
+}
+
+TEST_P(ThreadPoolOf, LetsConcurrentRunsTakeTurns) {
+  auto pool = makePool(GetParam());
+  std::vector<std::vector<int>> counts(3, std::vector<int>(50));
+  std::vector<std::thread> callers;
+  for (auto &mine : counts)
+    callers.emplace_back([&] {
+      for (int run = 0; run < 300; ++run)
+        pool->run(mine.size(), countTiles, &mine);
+    });
+  for (std::thread &caller : callers)
+    caller.join();
+  for (auto &mine : counts)
+    EXPECT_EQ(mine, std::vector<int>(50, 300));
+}
+
+void halveSmallest(void *context, uint32_t, TileSource &tiles) {
+  auto &results = *static_cast<std::vector<float> *>(context);
+  for (auto range = tiles.take(); !range.empty(); range = tiles.take())
+    for (uint32_t tile = range.begin; tile < range.end; ++tile) {
+      volatile float smallest = std::numeric_limits<float>::min();
+      results[tile] = smallest / 2;
+    }
+}
+
+TEST_P(ThreadPoolOf, FlushesSubnormalsOnEveryWorkerAndRestoresTheCallers) {
+  auto pool = makePool(GetParam());
+  std::vector<float> results(256, 1.0f);
+  pool->run(results.size(), halveSmallest, &results);
+  EXPECT_EQ(results, std::vector<float>(256, 0.0f));
+  volatile float smallest = std::numeric_limits<float>::min();
+  EXPECT_NE(smallest / 2, 0.0f);
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolOf, testing::Values(1, 2, 4));
+
+TEST(ThreadPool, RefusesImpossibleOptions) {
+  ThreadPool::Options options;
+  options.threads = 100000;
+  EXPECT_EQ(ThreadPool::create(options).status().code(),
+            TENON_INVALID_ARGUMENT);
+  options.threads = 2;
+  options.cpus = {-1};
+  EXPECT_EQ(ThreadPool::create(options).status().code(),
+            TENON_INVALID_ARGUMENT);
+}
+
+TEST(ThreadPool, BindsWorkersToTheCpusGiven) {
+  ThreadPool::Options options;
+  options.threads = 2;
+  options.cpus = {0, 0};
+  auto pool = ThreadPool::create(options);
+  ASSERT_TRUE(pool.ok()) << pool.status();
+  std::vector<int> counts(10);
+  (*pool)->run(10, countTiles, &counts);
+  EXPECT_EQ(counts, std::vector<int>(10, 1));
+}
+
+} // namespace
+} // namespace tenon::hal
