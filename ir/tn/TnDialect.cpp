@@ -4,6 +4,7 @@
 #include "ir/tn/Verify.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -22,6 +23,22 @@ using namespace tenon::ir;
 #define GET_ATTRDEF_CLASSES
 #include "ir/tn/TnAttrs.cpp.inc"
 
+namespace {
+/// Every op may be inlined anywhere: none refers to what is around it.
+struct TnInliner : DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+  bool isLegalToInline(Operation *, Operation *, bool) const final {
+    return true;
+  }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+} // namespace
+
 void TnDialect::initialize() {
   addTypes<
 #define GET_TYPEDEF_LIST
@@ -35,6 +52,7 @@ void TnDialect::initialize() {
 #define GET_OP_LIST
 #include "ir/tn/TnOps.cpp.inc"
       >();
+  addInterfaces<TnInliner>();
 }
 
 Operation *TnDialect::materializeConstant(OpBuilder &builder, Attribute value,

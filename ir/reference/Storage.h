@@ -1,0 +1,43 @@
+//===- Storage.h - Reference values as the bytes of the runtime -*- C++ -*-===//
+//
+// Between what the interpreter holds and what compiled code reads and writes.
+//
+//   auto w = ref::tensorFromBytes<ref::Contract>(type, {64, 32}, bytes);
+//   auto bytes = ref::tensorToBytes(result);
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_IR_REFERENCE_STORAGE_H
+#define TENON_IR_REFERENCE_STORAGE_H
+
+#include "ir/reference/Value.h"
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace tenon::ir::ref {
+
+/// Reads a dense tensor; a blocked one is unpacked, exactly.
+/// Errors: a size that is not that of the shape.
+template <typename A>
+llvm::Expected<Tensor<A>> tensorFromBytes(mlir::Type element,
+                                          llvm::ArrayRef<int64_t> shape,
+                                          llvm::ArrayRef<char> bytes);
+
+/// Writes a dense tensor; a double of `Real` rounds to f32 first.
+/// Errors: a blocked element type (packing is not a function of the values).
+template <typename A>
+llvm::Expected<std::string> tensorToBytes(const Tensor<A> &tensor);
+
+/// Reads and writes the pages of a cache of `type` (a `!tn.cache`).
+/// Errors: a size that is not whole blocks of 64 rows.
+template <typename A>
+llvm::Expected<Cache<A>> cacheFromBytes(mlir::Type type,
+                                        llvm::ArrayRef<char> bytes);
+template <typename A>
+llvm::Expected<std::string> cacheToBytes(mlir::Type type,
+                                         const Cache<A> &cache);
+
+} // namespace tenon::ir::ref
+#endif // TENON_IR_REFERENCE_STORAGE_H
