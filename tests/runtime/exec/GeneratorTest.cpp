@@ -1,0 +1,256 @@
+//===- GeneratorTest.cpp - The decoder loop over a paged cache ------------===//
+
+#include "runtime/exec/Generator.h"
+#include "tests/runtime/exec/DecoderProgram.h"
+
+namespace tenon::exec {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr int64_t kWidth = 31;
+
+struct Opened {
+  std::unique_ptr<Session> session;
+  std::unique_ptr<Generator> generator;
+};
+
+Opened open(DecoderLimits limits, int64_t pages = 0, int64_t leastRows = 0) {
+  ProgramBuilder builder = decoderProgram(kWidth, leastRows);
+  auto options = decoderOptions(builder.program, limits);
+  EXPECT_TRUE(options.ok()) << options.status();
+  if (pages)
+    options->pages = pages;
+  auto session = builder.open(*options);
+  EXPECT_TRUE(session.ok()) << session.status();
+  auto generator = Generator::create(**session, {});
+  EXPECT_TRUE(generator.ok()) << generator.status();
+  return {*std::move(session), *std::move(generator)};
+}
+
+std::vector<int32_t> promptOf(int64_t length, int32_t seed = 1) {
+  std::vector<int32_t> prompt(length);
+  for (int64_t i = 0; i < length; ++i)
+    prompt[i] = static_cast<int32_t>((i * 7 + seed) % kWidth);
+  return prompt;
+}
+
+struct Answer {
+  Status status;
+  GenerateStats stats;
+  std::vector<std::vector<int32_t>> tokens; // by request
+};
+
+Answer generate(Generator &generator,
+                std::span<const GenerateRequest> requests) {
+  Answer answer;
+  answer.tokens.resize(requests.size());
+  auto stats = generator.generate(requests, [&](size_t i, int32_t token) {
+    answer.tokens[i].push_back(token);
+    return false;
+  });
+  answer.status = stats.status();
+  if (stats.ok())
+    answer.stats = *stats;
+  return answer;
+}
+
+Answer generate(Generator &generator, std::span<const int32_t> prompt,
+                int64_t maxTokens) {
+  GenerateRequest request;
+  request.prompt = prompt;
+  request.maxTokens = maxTokens;
+  return generate(generator, {&request, 1});
+}
+
+TEST(Generator, AnswersTheSameHoweverThePromptIsCut) {
+  std::vector<int32_t> prompt = promptOf(150);
+  for (int64_t chunk : {1, 7, 64, 512}) {
+    for (int64_t leastRows : {0, 1}) {
+      DecoderLimits limits;
+      limits.chunkTokens = chunk;
+      limits.pageBlocks = 1;
+      Opened opened = open(limits, 0, leastRows);
+      Answer answer = generate(*opened.generator, prompt, 100);
+      ASSERT_TRUE(answer.status.ok()) << answer.status;
+      EXPECT_EQ(answer.tokens[0], expectedTokens(prompt, 100, kWidth));
+      EXPECT_EQ(answer.stats.promptTokens, 150);
+      EXPECT_EQ(answer.stats.tokens, 100);
+      EXPECT_EQ(answer.stats.decodeTokens, 99);
+      EXPECT_THAT(answer.stats.reasons, ElementsAre(FinishReason::MaxTokens));
+    }
+  }
+}
+
+TEST(Generator, RunsRequestsTogetherAsItWouldAlone) {
+  DecoderLimits limits;
+  limits.sequences = 3;
+  limits.contextTokens = 256;
+  limits.pageBlocks = 1;
+  Opened opened = open(limits);
+  std::vector<std::vector<int32_t>> prompts = {promptOf(5), promptOf(130, 4),
+                                               promptOf(1, 9)};
+  std::vector<GenerateRequest> requests(3);
+  for (size_t i = 0; i < 3; ++i) {
+    requests[i].prompt = prompts[i];
+    requests[i].maxTokens = 10 + 30 * i;
+  }
+  Answer answer = generate(*opened.generator, requests);
+  ASSERT_TRUE(answer.status.ok()) << answer.status;
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(answer.tokens[i],
+              expectedTokens(prompts[i], 10 + 30 * i, kWidth));
+}
+
+TEST(Generator, ComputesOnlyWhatTheCacheDoesNotHold) {
+  Opened opened = open({});
+  std::vector<int32_t> prompt = promptOf(40);
+  Answer first = generate(*opened.generator, prompt, 6);
+  ASSERT_TRUE(first.status.ok()) << first.status;
+  // The conversation goes on: the answer, then something new.
+  prompt.insert(prompt.end(), first.tokens[0].begin(), first.tokens[0].end());
+  prompt.push_back(3);
+  Answer second = generate(*opened.generator, prompt, 6);
+  ASSERT_TRUE(second.status.ok()) << second.status;
+  EXPECT_EQ(second.tokens[0], expectedTokens(prompt, 6, kWidth));
+  EXPECT_EQ(second.stats.cachedTokens, 45); // the last was never computed
+  EXPECT_EQ(second.stats.promptTokens, 2);
+  // The same again: the last token's logits are needed.
+  Answer third = generate(*opened.generator, prompt, 6);
+  EXPECT_EQ(third.tokens[0], second.tokens[0]);
+  EXPECT_EQ(third.stats.promptTokens, 1);
+}
+
+TEST(Generator, StopsAtAStopTokenWithoutGivingItOut) {
+  Opened opened = open({});
+  std::vector<int32_t> prompt = promptOf(3);
+  std::vector<int32_t> expected = expectedTokens(prompt, 20, kWidth);
+  GenerateRequest request;
+  request.prompt = prompt;
+  request.stopTokens = {&expected[5], 1};
+  Answer answer = generate(*opened.generator, {&request, 1});
+  ASSERT_TRUE(answer.status.ok()) << answer.status;
+  size_t first = std::find(expected.begin(), expected.end(), expected[5]) -
+                 expected.begin();
+  expected.resize(first);
+  EXPECT_EQ(answer.tokens[0], expected);
+  EXPECT_THAT(answer.stats.reasons, ElementsAre(FinishReason::StopToken));
+}
+
+TEST(Generator, StopsWhereTheCallbackSays) {
+  Opened opened = open({});
+  std::vector<int32_t> prompt = promptOf(3);
+  GenerateRequest request;
+  request.prompt = prompt;
+  int given = 0;
+  auto stats = opened.generator->generate(
+      {&request, 1}, [&](size_t, int32_t) { return ++given == 4; });
+  ASSERT_TRUE(stats.ok()) << stats.status();
+  EXPECT_EQ(stats->tokens, 4);
+  EXPECT_THAT(stats->reasons, ElementsAre(FinishReason::Callback));
+}
+
+TEST(Generator, StopsAtTheEndOfTheContext) {
+  DecoderLimits limits;
+  limits.contextTokens = 128;
+  limits.pageBlocks = 1;
+  Opened opened = open(limits);
+  std::vector<int32_t> prompt = promptOf(128);
+  Answer answer = generate(*opened.generator, prompt, 10);
+  ASSERT_TRUE(answer.status.ok()) << answer.status;
+  EXPECT_EQ(answer.tokens[0], expectedTokens(prompt, 1, kWidth));
+  EXPECT_THAT(answer.stats.reasons, ElementsAre(FinishReason::Context));
+}
+
+TEST(Generator, RefusesRequestsItCannotRun) {
+  DecoderLimits limits;
+  limits.contextTokens = 100;
+  Opened opened = open(limits);
+  EXPECT_THAT(generate(*opened.generator, promptOf(257), 1).status,
+              FailsWith(TENON_INVALID_ARGUMENT,
+                        "a prompt of 1 to 256 tokens, the context, got 257"));
+  EXPECT_THAT(generate(*opened.generator, {}, 1).status,
+              FailsWith(TENON_INVALID_ARGUMENT, "got 0"));
+  std::vector<GenerateRequest> two(2);
+  EXPECT_THAT(generate(*opened.generator, two).status,
+              FailsWith(TENON_INVALID_ARGUMENT, "1 to 1 requests, got 2"));
+}
+
+TEST(Generator, SaysWhenPagesRunOut) {
+  DecoderLimits limits;
+  limits.contextTokens = 512;
+  limits.pageBlocks = 1;
+  Opened opened = open(limits, /*pages=*/2);
+  EXPECT_THAT(generate(*opened.generator, promptOf(200), 1).status,
+              FailsWith(TENON_RESOURCE_EXHAUSTED,
+                        "4 more cache pages of 64 tokens, 2 of 2 are free"));
+  // What failed left nothing behind.
+  Answer answer = generate(*opened.generator, promptOf(100), 5);
+  EXPECT_EQ(answer.tokens[0], expectedTokens(promptOf(100), 5, kWidth));
+}
+
+TEST(Generator, CanBeCancelledAndGoOn) {
+  Opened opened = open({});
+  std::vector<int32_t> prompt = promptOf(3);
+  GenerateRequest request;
+  request.prompt = prompt;
+  auto stats = opened.generator->generate({&request, 1}, [&](size_t, int32_t) {
+    opened.session->cancel();
+    return false;
+  });
+  EXPECT_EQ(stats.status().code(), TENON_CANCELLED);
+  opened.session->resume();
+  EXPECT_EQ(generate(*opened.generator, prompt, 5).tokens[0],
+            expectedTokens(prompt, 5, kWidth));
+}
+
+TEST(Generator, GivesTheLogitsOfAPrompt) {
+  Opened opened = open({});
+  std::vector<int32_t> prompt = promptOf(77);
+  auto logits = opened.generator->logits(prompt);
+  ASSERT_TRUE(logits.ok()) << logits.status();
+  int32_t likeliest = expectedTokens(prompt, 1, kWidth)[0];
+  for (int32_t v = 0; v < kWidth; ++v)
+    EXPECT_EQ((*logits)[v], v == likeliest ? 1.0f : 0.0f);
+}
+
+TEST(DecoderOptions, FollowTheModelsContext) {
+  base::Program program = decoderProgram(kWidth).program;
+  DecoderLimits limits;
+  auto options = decoderOptions(program, limits);
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->pages, 4); // 1000 tokens in pages of 256
+  limits.contextTokens = 1001;
+  EXPECT_THAT(decoderOptions(program, limits).status(),
+              FailsWith(TENON_INVALID_ARGUMENT, "at most 1000 tokens"));
+  limits.contextTokens = -1;
+  EXPECT_EQ(decoderOptions(program, limits).status().code(),
+            TENON_INVALID_ARGUMENT);
+  program.entries[0].arguments[1].name = "words";
+  EXPECT_THAT(decoderOptions(program, {}).status(),
+              FailsWith(TENON_INVALID_ARGUMENT, "an argument 'tokens'"));
+  program.entries.clear();
+  EXPECT_EQ(decoderOptions(program, {}).status().code(), TENON_NOT_FOUND);
+}
+
+TEST(PageTable, GivesAndTakesBackPages) {
+  PageTable table({5, 64, 2, 4});
+  ASSERT_TRUE(table.append(0, 65).ok());
+  ASSERT_TRUE(table.append(1, 64).ok());
+  EXPECT_THAT(table.table(), ElementsAre(0, 1, -1, -1, 2, -1, -1, -1));
+  EXPECT_EQ(table.freePages(), 2);
+  table.truncate(0, 64);
+  EXPECT_EQ(table.length(0), 64);
+  EXPECT_THAT(table.table(), ElementsAre(0, -1, -1, -1, 2, -1, -1, -1));
+  ASSERT_TRUE(table.append(1, 1).ok());
+  table.release(0);
+  EXPECT_EQ(table.freePages(), 3);
+  EXPECT_THAT(table.append(0, 257),
+              FailsWith(TENON_OUT_OF_RANGE, "at most 256 tokens"));
+  EXPECT_THAT(table.append(0, 256),
+              FailsWith(TENON_RESOURCE_EXHAUSTED, "3 of 5 are free"));
+  EXPECT_EQ(table.length(0), 0);
+}
+
+} // namespace
+} // namespace tenon::exec
