@@ -1,0 +1,184 @@
+//===- Tensors.cpp - Tensors of the oracle in tests -----------------------===//
+
+#include "tests/support/Tensors.h"
+
+#include "ir/reference/Rounding.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace tenon::testing {
+
+namespace {
+
+float randomFloat(Random &random, Choice choice) {
+  std::uniform_real_distribution<float> uniform(-4, 4);
+  if (choice == Choice::Ordinary)
+    return uniform(random);
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  static constexpr float special[] = {0, -0.0f, infinity, -infinity, NAN,
+                                      1, -1,    0x1p31f,  -0x1p31f,  0x1p63f};
+  uint64_t kind = random() % 8;
+  if (kind == 0)
+    return special[random() % std::size(special)];
+  if (kind < 6)
+    return uniform(random) * (kind < 3 ? 1 : 32);
+  // Any bits but a subnormal: kernels may keep or flush one they only move.
+  float x = std::bit_cast<float>(static_cast<uint32_t>(random()));
+  return std::fpclassify(x) == FP_SUBNORMAL ? 0.5f : x;
+}
+
+int64_t randomInteger(Random &random, mlir::Type element, Choice choice) {
+  if (element.isInteger(1))
+    return static_cast<int64_t>(random() & 1);
+  if (choice == Choice::Ordinary || random() % 2)
+    return static_cast<int64_t>(random() % 19) - 9;
+  static constexpr int64_t special[] = {0,         -1,        INT32_MIN,
+                                        INT32_MAX, INT64_MIN, INT64_MAX};
+  uint64_t any = random();
+  int64_t value = any % 4 ? static_cast<int64_t>(random()) >> (any >> 58)
+                          : special[(any >> 8) % std::size(special)];
+  return ir::ref::wrapped(value, element);
+}
+
+template <typename T> void put(std::byte *bytes, int64_t i, T value) {
+  std::memcpy(bytes + i * sizeof(T), &value, sizeof(T));
+}
+template <typename T> T take(const void *bytes, int64_t i) {
+  T value;
+  std::memcpy(&value, static_cast<const std::byte *>(bytes) + i * sizeof(T),
+              sizeof(T));
+  return value;
+}
+
+std::string where(const Tensor &x, int64_t i) {
+  std::string text = "[";
+  for (int64_t at : ir::ref::unravel(i, x.shape))
+    text += (text.size() > 1 ? ", " : "") + std::to_string(at);
+  return text + "]";
+}
+
+bool sameFloat(float a, float b) {
+  if (std::isnan(a) || std::isnan(b))
+    return std::isnan(a) && std::isnan(b);
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
+}
+
+} // namespace
+
+Tensor randomTensor(Random &random, mlir::Type element,
+                    llvm::ArrayRef<int64_t> shape, Choice choice) {
+  Tensor x = ir::ref::makeTensor<ir::ref::Contract>(element, shape);
+  for (float &value : x.floats)
+    value = ir::ref::rounded<ir::ref::Contract>(randomFloat(random, choice),
+                                                element);
+  for (int64_t &value : x.ints)
+    value = randomInteger(random, element, choice);
+  return x;
+}
+
+RealTensor toReal(const Tensor &x) {
+  RealTensor y = ir::ref::makeTensor<ir::ref::Real>(x.element, x.shape);
+  y.floats.assign(x.floats.begin(), x.floats.end());
+  y.ints = x.ints;
+  return y;
+}
+
+std::vector<std::byte> toBytes(const Tensor &x) {
+  base::ElementType storage = ir::storageOf(x.element);
+  int64_t size = x.size() * base::info(storage).blockBytes;
+  std::vector<std::byte> bytes(size);
+  for (int64_t i = 0; i < x.size(); ++i)
+    switch (storage) {
+    case base::ElementType::F32:
+      put(bytes.data(), i, x.floats[i]);
+      break;
+    case base::ElementType::F16:
+      put(bytes.data(), i, base::f32ToF16(x.floats[i]));
+      break;
+    case base::ElementType::BF16:
+      put(bytes.data(), i, base::f32ToBf16(x.floats[i]));
+      break;
+    case base::ElementType::I32:
+      put(bytes.data(), i, static_cast<int32_t>(x.ints[i]));
+      break;
+    case base::ElementType::I64:
+      put(bytes.data(), i, x.ints[i]);
+      break;
+    default:
+      put(bytes.data(), i, static_cast<int8_t>(x.ints[i]));
+    }
+  return bytes;
+}
+
+Tensor fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape,
+                 const void *bytes) {
+  Tensor x = ir::ref::makeTensor<ir::ref::Contract>(element, shape);
+  for (int64_t i = 0; i < x.size(); ++i)
+    switch (ir::storageOf(element)) {
+    case base::ElementType::F32:
+      x.floats[i] = take<float>(bytes, i);
+      break;
+    case base::ElementType::F16:
+      x.floats[i] = base::f16ToF32(take<uint16_t>(bytes, i));
+      break;
+    case base::ElementType::BF16:
+      x.floats[i] = base::bf16ToF32(take<uint16_t>(bytes, i));
+      break;
+    case base::ElementType::I32:
+      x.ints[i] = take<int32_t>(bytes, i);
+      break;
+    case base::ElementType::I64:
+      x.ints[i] = take<int64_t>(bytes, i);
+      break;
+    default:
+      x.ints[i] = take<int8_t>(bytes, i);
+    }
+  return x;
+}
+
+std::string firstDifference(const Tensor &expected, const Tensor &actual) {
+  if (expected.shape != actual.shape)
+    return "the shapes differ";
+  for (size_t i = 0; i < expected.floats.size(); ++i)
+    if (!sameFloat(expected.floats[i], actual.floats[i])) {
+      char text[96];
+      std::snprintf(text, sizeof(text), "expected %a (%g), got %a (%g) at ",
+                    expected.floats[i], expected.floats[i], actual.floats[i],
+                    actual.floats[i]);
+      return text + where(expected, static_cast<int64_t>(i));
+    }
+  for (size_t i = 0; i < expected.ints.size(); ++i)
+    if (expected.ints[i] != actual.ints[i])
+      return "expected " + std::to_string(expected.ints[i]) + ", got " +
+             std::to_string(actual.ints[i]) + " at " +
+             where(expected, static_cast<int64_t>(i));
+  return "";
+}
+
+GuardedBytes::GuardedBytes(size_t bytes) {
+  size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t pages = (bytes + page - 1) / page;
+  mappedBytes = (pages + 1) * page;
+  mapping = mmap(nullptr, mappedBytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED)
+    std::abort();
+  mprotect(static_cast<char *>(mapping) + pages * page, page, PROT_NONE);
+  first = static_cast<char *>(mapping) + pages * page - bytes;
+}
+
+GuardedBytes::~GuardedBytes() {
+  if (mapping)
+    munmap(mapping, mappedBytes);
+}
+
+GuardedBytes::GuardedBytes(GuardedBytes &&other) noexcept
+    : mapping(std::exchange(other.mapping, nullptr)),
+      mappedBytes(other.mappedBytes), first(other.first) {}
+
+} // namespace tenon::testing
