@@ -66,12 +66,11 @@ Cache Module::cache(std::string_view name, CacheLayout layout, int64_t heads,
   std::string full = join(modulePath, name);
   bool isFloat = type == f32 || type == f16 || type == bf16;
   if (heads < 1 || width < 1 || !isFloat) {
-    owner->error(site,
-                 "cache expects heads and width of at least 1 and a float type "
-                 "for '" +
-                     full + "', got " + std::to_string(heads) + " x " +
-                     std::to_string(width) + " x " +
-                     std::string(dtypeName(type)));
+    owner->error(
+        site, "cache expects heads and width of at least 1 and a float type "
+              "for '" +
+                  full + "', got " + std::to_string(heads) + " x " +
+                  std::to_string(width) + " x " + std::string(dtypeName(type)));
     return Cache(poisoned());
   }
   if (!claim(*owner, full, site))

@@ -74,8 +74,7 @@ Tensor outlined(const Module &module, const std::function<Tensor()> &body,
 template <typename M>
 auto outline(const M &module, Site site = Site::current()) {
   return [&module, site](const auto &...arguments) {
-    return detail::outlined(
-        module, [&] { return module(arguments...); }, site);
+    return detail::outlined(module, [&] { return module(arguments...); }, site);
   };
 }
 

@@ -67,23 +67,22 @@ Tensor scalar(Tracer &tracer, double number, Type element, Site site) {
   if (isa<FloatType>(element))
     value = builder.getFloatAttr(element, number);
   else
-    value =
-        builder.getIntegerAttr(element, static_cast<int64_t>(number));
+    value = builder.getIntegerAttr(element, static_cast<int64_t>(number));
   return constant(tracer, DenseElementsAttr::get(type, value), site);
 }
 
 /// Both tensors in the shape they broadcast to; nothing after an error.
-std::optional<std::pair<Tensor, Tensor>>
-broadcastBoth(const char *function, const Tensor &a, const Tensor &b,
-              Site site) {
+std::optional<std::pair<Tensor, Tensor>> broadcastBoth(const char *function,
+                                                       const Tensor &a,
+                                                       const Tensor &b,
+                                                       Site site) {
   mlir::Value left = valueOf(a, site), right = valueOf(b, site);
   if (!left || !right)
     return std::nullopt;
   Tracer &tracer = *tracerOf(a);
   Location loc = tracer.location(site);
-  FailureOr<RankedTensorType> both =
-      ir::infer::broadcastPair(typeOf(left), typeOf(right),
-                               [&] { return emitError(loc); });
+  FailureOr<RankedTensorType> both = ir::infer::broadcastPair(
+      typeOf(left), typeOf(right), [&] { return emitError(loc); });
   if (failed(both)) {
     fail(a, site, std::string(function) + " " + tracer.takeDiagnostics());
     return std::nullopt;
@@ -180,8 +179,8 @@ Dim Tensor::dim(int64_t axis, Site site) const {
 DType Tensor::dtype() const {
   Type element;
   if (held.value)
-    element = typeOf(mlir::Value::getFromOpaquePointer(held.value))
-                  .getElementType();
+    element =
+        typeOf(mlir::Value::getFromOpaquePointer(held.value)).getElementType();
   else if (mlir::Value value = valueOf(*this, Site::current()))
     element = typeOf(value).getElementType();
   if (!element || isa<ir::BlockType>(element) || element.isF32())
@@ -254,8 +253,7 @@ Tensor operator>=(const Operand &a, const Operand &b) {
 // Products and reductions
 //===----------------------------------------------------------------------===//
 
-Tensor linear(const Tensor &x, const Tensor &w, const Tensor &bias,
-              Site site) {
+Tensor linear(const Tensor &x, const Tensor &w, const Tensor &bias, Site site) {
   return matmul(x, w, bias, /*transposeA=*/false, /*transposeB=*/true, site);
 }
 
@@ -307,9 +305,8 @@ Tensor splitHeads(const Tensor &x, int64_t heads, Site site) {
   Dim columns = dims.back();
   if (heads < 1 || columns.isSymbol() || columns.extent() % heads)
     return fail(x, site,
-                "splitHeads expects a last axis that " +
-                    std::to_string(heads) + " heads divide, got " +
-                    shape.str());
+                "splitHeads expects a last axis that " + std::to_string(heads) +
+                    " heads divide, got " + shape.str());
   dims.back() = heads;
   dims.push_back(columns.extent() / heads);
   return reshape(x, Shape(std::move(dims)), site);
@@ -349,8 +346,7 @@ Tensor transpose(const Tensor &x, Site site) {
   if (x.isPoisoned())
     return x;
   if (rank < 2)
-    return fail(x, site,
-                "transpose expects rank >= 2, got " + x.shape().str());
+    return fail(x, site, "transpose expects rank >= 2, got " + x.shape().str());
   std::vector<int64_t> axes(rank);
   for (int64_t i = 0; i < rank; ++i)
     axes[i] = i;
@@ -395,9 +391,8 @@ Tensor constantLike(const Tensor &in, const Shape &shape,
     return fail(in, site,
                 "constantLike expects as many elements as " + shape.str() +
                     " has, got " + std::to_string(elements.size()));
-  return constant(tracer,
-                  DenseElementsAttr::get(*type, llvm::ArrayRef(elements)),
-                  site);
+  return constant(
+      tracer, DenseElementsAttr::get(*type, llvm::ArrayRef(elements)), site);
 }
 
 Tensor rope(const Tensor &x, const Batch &batch, const RopeOptions &options,

@@ -32,9 +32,7 @@ struct Handle {
   State *state = nullptr;
   bool poisoned = false;
 
-  bool isAbsent() const {
-    return !value && !parameter && !state && !poisoned;
-  }
+  bool isAbsent() const { return !value && !parameter && !state && !poisoned; }
 };
 } // namespace detail
 

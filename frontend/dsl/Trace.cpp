@@ -45,13 +45,13 @@ Tensor Tracer::argument(std::string_view name, const Shape &shape, DType type,
 }
 
 Batch Tracer::batchArgument(std::string_view name, const Dim &tokens,
-                            const Dim &sequences, const Dim &pages,
-                            Site site) {
+                            const Dim &sequences, const Dim &pages, Site site) {
   batchSymbols.clear();
   for (const Dim &dim : {tokens, sequences, pages}) {
     if (!dim.isSymbol())
-      error(site, "batch expects symbols for tokens, sequences and pages, got " +
-                      dim.str());
+      error(site,
+            "batch expects symbols for tokens, sequences and pages, got " +
+                dim.str());
     if (!dim.isSymbol() || !declareSymbol(dim, site))
       return Batch(poisoned());
     batchSymbols.push_back(opBuilder.getStringAttr(dim.name()).getValue());
@@ -116,10 +116,9 @@ bool Tracer::bindParameter(Parameter &parameter, Site site) {
     }
     element = storedType(opBuilder, type.element);
     if (!element) {
-      error(parameter.site,
-            "expects '" + parameter.source +
-                "' of a float or blocked type, got " +
-                std::string(base::info(type.element).name));
+      error(parameter.site, "expects '" + parameter.source +
+                                "' of a float or blocked type, got " +
+                                std::string(base::info(type.element).name));
       return false;
     }
   }
@@ -206,9 +205,29 @@ void Tracer::declareUsed(TracedProgram::Impl &program) {
                         state.name, state.type);
 }
 
+/// Hands the options that are the compiler's on as the module's attributes.
+void Tracer::setModuleAttributes() {
+  SmallVector<Attribute> variants;
+  for (const Variant &variant : options.variants) {
+    SmallVector<StringRef> bounds(variant.bounds.begin(), variant.bounds.end());
+    variants.push_back(opBuilder.getDictionaryAttr(
+        {opBuilder.getNamedAttr("name", opBuilder.getStringAttr(variant.name)),
+         opBuilder.getNamedAttr("bounds", opBuilder.getStrArrayAttr(bounds))}));
+  }
+  if (!variants.empty())
+    (*module)->setAttr("tn.variants", opBuilder.getArrayAttr(variants));
+  SmallVector<NamedAttribute> metadata;
+  for (const auto &[key, value] : options.metadata)
+    metadata.push_back(
+        opBuilder.getNamedAttr(key, opBuilder.getStringAttr(value)));
+  if (!metadata.empty())
+    (*module)->setAttr("tn.metadata", opBuilder.getDictionaryAttr(metadata));
+}
+
 absl::StatusOr<TracedProgram> Tracer::finish() {
   auto program = std::make_unique<TracedProgram::Impl>();
   declareUsed(*program);
+  setModuleAttributes();
   std::vector<std::string> errors = tree.errors;
   if (errors.empty() && failed(verify(*module)))
     errors.push_back(takeDiagnostics());

@@ -64,12 +64,22 @@ struct ParameterType {
 /// By the tensors' names in the file.
 using ParameterTypes = std::map<std::string, ParameterType, std::less<>>;
 
+/// A range of the symbols that gets code of its own: {"decode", {"T=1..1"}}.
+struct Variant {
+  std::string name;
+  std::vector<std::string> bounds;
+};
+
 struct TraceOptions {
   /// The weights' names in the file; empty: their names in the model.
   std::function<std::string(std::string_view)> source;
   /// What the file has. Absent: the declared types. Otherwise every parameter
   /// that an entry uses must be there, with its shape.
   const ParameterTypes *types = nullptr;
+  /// Narrowest first, the last one without bounds; none: one for everything.
+  std::vector<Variant> variants;
+  /// What the program should say of itself, by key.
+  std::map<std::string, std::string> metadata;
 };
 
 /// A program of the `tn` dialect.

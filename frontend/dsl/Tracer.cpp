@@ -82,8 +82,8 @@ bool Tracer::declareSymbol(const Dim &dim, Site site) {
   return false;
 }
 
-std::optional<RankedTensorType>
-Tracer::tensorType(const Shape &shape, Type element, Site site) {
+std::optional<RankedTensorType> Tracer::tensorType(const Shape &shape,
+                                                   Type element, Site site) {
   SmallVector<int64_t> extents;
   SmallVector<StringRef> names;
   for (const Dim &dim : shape) {
@@ -189,8 +189,8 @@ Value Tracer::resolve(const Handle &handle, Site site) {
                : Value();
   if (handle.state)
     return stateValue(frames.size() - 1, *handle.state);
-  Value value = local(frames.size() - 1,
-                      Value::getFromOpaquePointer(handle.value));
+  Value value =
+      local(frames.size() - 1, Value::getFromOpaquePointer(handle.value));
   if (!value)
     error(site, "expects a tensor of the entry being traced, got one kept from "
                 "another entry or from inside an outlined module");
@@ -246,8 +246,7 @@ void Tracer::setSymbols(Frame &frame) {
     if (used.contains(name))
       declared.push_back(symbol);
   if (!declared.empty())
-    frame.function->setAttr(ir::kSymbolsAttr,
-                            opBuilder.getArrayAttr(declared));
+    frame.function->setAttr(ir::kSymbolsAttr, opBuilder.getArrayAttr(declared));
 }
 
 Tensor Tracer::outlined(const std::string &path,
@@ -318,12 +317,11 @@ Tracer::Tracer(ModuleTree &modules, const TraceOptions &traceOptions)
           })),
       opBuilder(context.get()) {
   for (State &state : tree.states)
-    state.type = ir::CacheType::get(context.get(),
-                                    state.layout == CacheLayout::Keys
-                                        ? ir::CacheLayout::Keys
-                                        : ir::CacheLayout::Values,
-                                    state.heads, state.width,
-                                    elementType(state.dtype));
+    state.type = ir::CacheType::get(
+        context.get(),
+        state.layout == CacheLayout::Keys ? ir::CacheLayout::Keys
+                                          : ir::CacheLayout::Values,
+        state.heads, state.width, elementType(state.dtype));
   for (Parameter &parameter : tree.parameters) {
     parameter.type = {};
     parameter.used = false;

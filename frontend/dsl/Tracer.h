@@ -61,9 +61,8 @@ public:
 
   mlir::Type elementType(DType type);
   /// The tensor type; nothing after an error, which is noted.
-  std::optional<mlir::RankedTensorType> tensorType(const Shape &shape,
-                                                   mlir::Type element,
-                                                   Site site);
+  std::optional<mlir::RankedTensorType>
+  tensorType(const Shape &shape, mlir::Type element, Site site);
   /// The dimension of a type's axis, with its symbol's bounds.
   Dim dimOf(mlir::RankedTensorType type, int64_t axis) const;
 
@@ -80,7 +79,9 @@ private:
     llvm::DenseMap<State *, mlir::Value> statesBefore;
   };
 
-  mlir::Block &blockOf(Frame &frame) { return frame.function.getBody().front(); }
+  mlir::Block &blockOf(Frame &frame) {
+    return frame.function.getBody().front();
+  }
   void push(llvm::StringRef name, const std::string &path, Site site);
   void pop();
   void dropFunction();
@@ -95,6 +96,7 @@ private:
   void finishEntry(const Entry &entry, const Results &results);
   mlir::Value closeOutlined(mlir::Value result, Site site);
   void declareUsed(TracedProgram::Impl &program);
+  void setModuleAttributes();
   std::string uniqueName(const std::string &wanted);
 
   ModuleTree &tree;
@@ -108,7 +110,6 @@ private:
   llvm::MapVector<llvm::StringRef, ir::SymbolAttr> symbols; // of this entry
   llvm::SmallVector<llvm::StringRef> batchSymbols;
 };
-
 
 } // namespace tenon::detail
 

@@ -40,8 +40,7 @@ cl::opt<Action>
                       clEnumValN(Action::Definitions, "gen-dsl-defs",
                                  "their definitions")));
 
-constexpr StringLiteral kSite =
-    "Site site = std::source_location::current()";
+constexpr StringLiteral kSite = "Site site = std::source_location::current()";
 
 //===----------------------------------------------------------------------===//
 // What a function looks like
@@ -111,9 +110,9 @@ Parameter attributeParameter(const Record &op, const NamedAttribute &named) {
   } else if (kind == "DenseI64ArrayAttr") {
     type = "const std::vector<int64_t> &";
   } else {
-    PrintFatalError(op.getLoc(),
-                    "the DSL has no C++ type for attribute '" + named.name +
-                        "' of " + kind + "; teach ir/gen/DslGen.cpp");
+    PrintFatalError(op.getLoc(), "the DSL has no C++ type for attribute '" +
+                                     named.name + "' of " + kind +
+                                     "; teach ir/gen/DslGen.cpp");
   }
   return {type, name, byDefault,
           ("op.attribute(\"" + named.name + "\", " + value + ");").str()};
@@ -131,8 +130,8 @@ Function describe(const Operator &op) {
   const Record &def = op.getDef();
   StringRef mnemonic = StringRef(op.getOperationName()).split('.').second;
   StringRef dslName = def.getValueAsString("dslName");
-  Function function{camelBack(dslName), mnemonic.str(),
-                    resultType(op, dslName), {}, {}};
+  Function function{
+      camelBack(dslName), mnemonic.str(), resultType(op, dslName), {}, {}};
   SmallVector<Parameter> attributes;
   for (const NamedTypeConstraint &operand : op.getOperands())
     function.parameters.push_back(operandParameter(operand));
@@ -202,7 +201,8 @@ std::string dedent(StringRef text) {
 void printSignature(raw_ostream &os, const Function &function, bool defaults) {
   os << function.resultType << " " << function.name << "(";
   for (const Parameter &parameter : function.parameters) {
-    os << parameter.type << (StringRef(parameter.type).ends_with("&") ? "" : " ")
+    os << parameter.type
+       << (StringRef(parameter.type).ends_with("&") ? "" : " ")
        << parameter.name;
     if (defaults && !parameter.byDefault.empty())
       os << " = " << parameter.byDefault;
@@ -259,8 +259,8 @@ void printDefinition(raw_ostream &os, const Operator &op) {
     os << "  op.infer(ir::infer::" << camelBack(function.mnemonic) << ");\n";
   os << "  return {";
   for (int i = 0; i < op.getNumResults(); ++i)
-    os << (i ? ", " : "") << "op.result<" << handleType(op.getResult(i))
-       << ">(" << i << ")";
+    os << (i ? ", " : "") << "op.result<" << handleType(op.getResult(i)) << ">("
+       << i << ")";
   os << "};\n}\n\n";
 }
 

@@ -120,8 +120,8 @@ broadcastPair(RankedTensorType a, RankedTensorType b,
     }
     if (a.getDimSize(axis) != 1)
       return error() << "expects shapes that broadcast, got " << Axes(a).str()
-                     << " and " << Axes(b).str() << ": axis " << axis
-                     << " is " << Axes(a).str(axis) << " and "
+                     << " and " << Axes(b).str() << ": axis " << axis << " is "
+                     << Axes(a).str(axis) << " and "
                      << Axes(b).str(axis - offset);
     axes.push(b, axis - offset);
   }
@@ -146,8 +146,8 @@ LogicalResult broadcast(const Request &request, Results &out) {
   Axes axes = wanted(request);
   for (int64_t extent : axes.extents)
     if (extent < 1 && extent != ShapedType::kDynamic)
-      return request.error() << "expects extents of at least 1, got "
-                             << axes.str();
+      return request.error()
+             << "expects extents of at least 1, got " << axes.str();
   out.push_back(axes.of(x->getElementType()));
   return success();
 }
@@ -221,9 +221,9 @@ LogicalResult concat(const Request &request, Results &out) {
     if (failed(x))
       return failure();
     if (axis < 0 || axis >= x->getRank() || x->isDynamicDim(axis))
-      return request.error() << "expects axis " << axis
-                             << " to be a number in each tensor, got "
-                             << Axes(*x).str();
+      return request.error()
+             << "expects axis " << axis
+             << " to be a number in each tensor, got " << Axes(*x).str();
     sum += x->getDimSize(axis);
   }
   auto first = llvm::cast<RankedTensorType>(request.operands[0]);
@@ -262,8 +262,7 @@ LogicalResult matmul(const Request &request, Results &out) {
   if (!sameExtent(*a, kA, *b, kB))
     return request.error() << "expects a " << Axes(*a).str() << " and b "
                            << Axes(*b).str() << " to agree in k, got "
-                           << Axes(*a).str(kA) << " and "
-                           << Axes(*b).str(kB);
+                           << Axes(*a).str(kA) << " and " << Axes(*b).str(kB);
   Axes axes;
   for (int64_t axis = 0; axis < rankA - 2; ++axis)
     axes.push(*a, axis);

@@ -1,0 +1,209 @@
+//===- CompilerApi.cpp - What libtenon_compiler.so offers -----------------===//
+
+#include "frontend/session/CompilerApi.h"
+
+#include "codegen/Compile.h"
+#include "codegen/cpu/Link.h"
+#include "frontend/session/ModelFiles.h"
+#include "frontend/session/TokenizerSection.h"
+#include "models/Registry.h"
+#include "runtime/base/Container.h"
+#include "runtime/exec/ModelFiles.h"
+#include "tenon/abi.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+using namespace tenon;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Status fromAbsl(const absl::Status &status) {
+  if (status.ok())
+    return Status();
+  auto code = [&] {
+    switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return TENON_INVALID_ARGUMENT;
+    case absl::StatusCode::kNotFound:
+      return TENON_NOT_FOUND;
+    case absl::StatusCode::kUnavailable:
+      return TENON_UNAVAILABLE;
+    case absl::StatusCode::kOutOfRange:
+      return TENON_OUT_OF_RANGE;
+    case absl::StatusCode::kResourceExhausted:
+      return TENON_RESOURCE_EXHAUSTED;
+    case absl::StatusCode::kDataLoss:
+      return TENON_DATA_LOSS;
+    case absl::StatusCode::kUnimplemented:
+      return TENON_UNIMPLEMENTED;
+    case absl::StatusCode::kCancelled:
+      return TENON_CANCELLED;
+    default:
+      return TENON_INTERNAL;
+    }
+  };
+  return Status(code(), std::string(status.message()));
+}
+
+/// One call of tenon_compile_model.
+class ModelCompiler {
+public:
+  ModelCompiler(std::string model, std::string output,
+                const tenon_compile_options_t &callerOptions)
+      : modelPath(std::move(model)), outputPath(std::move(output)),
+        options(callerOptions) {}
+
+  Status run();
+
+private:
+  Status readOptions();
+  StatusOr<codegen::Compiled> compile();
+  Status link(const codegen::Compiled &compiled);
+  void describe(base::Program &program) const;
+  Status write(const base::Program &program);
+  std::string reference() const;
+
+  void progress(const char *stage, size_t done = 0, size_t total = 0) {
+    std::lock_guard<std::mutex> lock(progressMutex);
+    if (options.progress)
+      options.progress(options.progress_user, stage, done, total);
+  }
+
+  std::string modelPath, outputPath;
+  const tenon_compile_options_t &options;
+  codegen::CompileOptions settings;
+  models::DecoderOptions decoder;
+  std::optional<ModelFiles> files;
+  std::vector<std::string> code; // by feature set of the settings
+  std::mutex progressMutex;
+};
+
+Status ModelCompiler::readOptions() {
+  using base::CpuFeatures;
+  std::string_view cpu = options.cpu ? options.cpu : "all";
+  if (cpu == "all") {
+    settings.features = {CpuFeatures::V3, CpuFeatures::V4, CpuFeatures::V4Vnni};
+  } else {
+    TENON_ASSIGN_OR_RETURN(CpuFeatures features,
+                           base::parseCpuFeatures(std::string(cpu)));
+    settings.features = {features};
+  }
+  std::string_view cache = options.cache_type ? options.cache_type : "";
+  if (cache == "f16")
+    decoder.cacheType = DType::f16;
+  else if (cache == "f32")
+    decoder.cacheType = DType::f32;
+  else if (!cache.empty())
+    return invalidArgument("expects a cache type of f32 or f16, got '", cache,
+                           "'");
+  settings.threads = options.threads
+                         ? options.threads
+                         : std::max(1U, std::thread::hardware_concurrency());
+  settings.checkPasses = options.check_passes != 0;
+  settings.dumpFolder = options.dump_folder ? options.dump_folder : "";
+  settings.progress = [this](const char *stage, size_t done, size_t total) {
+    progress(stage, done, total);
+  };
+  return Status();
+}
+
+StatusOr<codegen::Compiled> ModelCompiler::compile() {
+  absl::StatusOr<ModelFiles> opened = ModelFiles::open(modelPath);
+  if (!opened.ok())
+    return fromAbsl(opened.status());
+  files.emplace(*std::move(opened));
+  progress("trace");
+  absl::StatusOr<TracedProgram> traced = models::traceModel(*files, decoder);
+  if (!traced.ok())
+    return fromAbsl(traced.status());
+  absl::StatusOr<codegen::Compiled> compiled =
+      codegen::compile(traced->module(), settings);
+  if (!compiled.ok())
+    return fromAbsl(compiled.status());
+  return *std::move(compiled);
+}
+
+Status ModelCompiler::link(const codegen::Compiled &compiled) {
+  for (const codegen::FeatureCode &feature : compiled.code) {
+    progress(TENON_STAGE_LINK, code.size(), compiled.code.size());
+    absl::StatusOr<std::string> linked =
+        codegen::cpu::linkShared(feature.objects);
+    if (!linked.ok())
+      return fromAbsl(linked.status());
+    code.push_back(*std::move(linked));
+  }
+  return Status();
+}
+
+void ModelCompiler::describe(base::Program &program) const {
+  auto add = [&](const char *key, std::string value) {
+    program.metadata.push_back({key, std::move(value)});
+  };
+  const io::WeightsFile &weights = files->weights();
+  add("model.file", fs::path(weights.path()).filename().string());
+  add("model.hash", weights.contentHash().toHex());
+  add("model.architecture", files->config().architecture());
+  add("compiler.build", codegen::buildId());
+  add("compiler.abi", std::to_string(TENON_ABI_VERSION));
+  add("options.cache_type",
+      options.cache_type ? options.cache_type : "the model's");
+}
+
+std::string ModelCompiler::reference() const {
+  std::error_code error;
+  fs::path folder = fs::absolute(outputPath, error).parent_path();
+  fs::path file = fs::absolute(files->weights().path(), error);
+  fs::path relative = file.lexically_proximate(folder);
+  return exec::printReference(files->weights(), relative.string());
+}
+
+Status ModelCompiler::write(const base::Program &program) {
+  using base::SectionKind;
+  progress("write");
+  std::string bytes = base::serialise(program);
+  std::string referenced = reference();
+  TENON_ASSIGN_OR_RETURN(std::string tokenizer,
+                         writeTokenizerSection(files->weights()));
+  std::vector<base::Section> sections;
+  auto add = [&](SectionKind kind, uint32_t tag, const std::string &data) {
+    sections.push_back({kind, tag, data.data(), data.size()});
+  };
+  add(SectionKind::Program, 0, bytes);
+  for (size_t i = 0; i < code.size(); ++i)
+    add(SectionKind::Code, static_cast<uint32_t>(settings.features[i]),
+        code[i]);
+  if (!tokenizer.empty())
+    add(SectionKind::Tokenizer, 0, tokenizer);
+  add(SectionKind::Reference, 0, referenced);
+  return base::writeContainer(outputPath, sections);
+}
+
+Status ModelCompiler::run() {
+  TENON_RETURN_IF_ERROR(readOptions());
+  TENON_ASSIGN_OR_RETURN(codegen::Compiled compiled, compile());
+  TENON_RETURN_IF_ERROR(link(compiled));
+  describe(compiled.program);
+  return write(compiled.program);
+}
+
+} // namespace
+
+uint32_t tenon_compiler_api_version(void) { return TENON_COMPILER_API_VERSION; }
+
+tenon_status_t tenon_compile_model(const char *model_path,
+                                   const char *output_path,
+                                   const tenon_compile_options_t *options) {
+  if (!model_path || !output_path)
+    return toC(invalidArgument("expects a model and an output path, got NULL"));
+  tenon_compile_options_t known = TENON_COMPILE_OPTIONS_INIT;
+  if (options) // a caller of an older header has fewer fields
+    std::memcpy(&known, options, std::min(options->size_bytes, sizeof(known)));
+  return toC(ModelCompiler(model_path, output_path, known).run());
+}

@@ -1,0 +1,80 @@
+/*===- CompilerApi.h - What libtenon_compiler.so offers -------------------===//
+ *
+ * The compiler is one shared library, opened only when something must be
+ * compiled, by programs that link the runtime alone. Nothing but C crosses the
+ * border, so that neither side sees the other's C++ library or LLVM.
+ *
+ *   tenon_compile_options_t options = TENON_COMPILE_OPTIONS_INIT;
+ *   options.cpu = "v4";
+ *   status = tenon_compile_model("gemma.gguf", "gemma.tenon", &options);
+ *
+ * Statuses are read and freed by the functions of tenon/status.h that the
+ * library itself exports.
+ *===----------------------------------------------------------------------===*/
+
+#ifndef TENON_FRONTEND_SESSION_COMPILERAPI_H
+#define TENON_FRONTEND_SESSION_COMPILERAPI_H
+
+#include "tenon/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes when a function or an option's meaning does; callers compare it. */
+#define TENON_COMPILER_API_VERSION 1
+
+/* Told of each stage and how many of its steps are done; a total of 0 means
+ * that they are not counted. The stages TENON_STAGE_LINK and, after it, the
+ * writing of the file make temporary files, which an exit would leave behind.
+ * Called on any thread, one at a time. */
+typedef void (*tenon_compile_progress_fn)(void *user, const char *stage,
+                                          size_t done, size_t total);
+#define TENON_STAGE_LINK "link"
+
+/* Zero stands for the default of every field but the first. */
+typedef struct tenon_compile_options_t {
+  size_t size_bytes; /* of this struct, as the caller was compiled with it */
+  /* Feature sets code is made for: "v3", "v4", "v4-vnni"; NULL or "all": each.
+   */
+  const char *cpu;
+  /* Element type of the attention caches: "f32", "f16"; NULL: the model's. */
+  const char *cache_type;
+  /* Where to write the IR after each stage; NULL: nowhere. */
+  const char *dump_folder;
+  int check_passes; /* not 0: compare each pass with the interpreter; slow */
+  uint32_t threads; /* 0: every CPU this process may run on */
+  tenon_compile_progress_fn progress; /* NULL: nobody is told */
+  void *progress_user;
+} tenon_compile_options_t;
+
+#define TENON_COMPILE_OPTIONS_INIT                                             \
+  {sizeof(tenon_compile_options_t), NULL, NULL, NULL, 0, 0, NULL, NULL}
+
+/* Returns TENON_COMPILER_API_VERSION of the library. Threads: any. */
+TENON_API uint32_t tenon_compiler_api_version(void);
+
+/* Compiles the model whose weights lie at `model_path` (a GGUF file, or
+ * safetensors with their config.json) and writes a .tenon file that refers to
+ * them: program, code for each feature set, tokenizer, reference. The file
+ * appears whole or not at all. `options` may be NULL.
+ *
+ * Owns:    the caller owns the status.
+ * Threads: any; calls may wait for each other.
+ * Errors:  NOT_FOUND, DATA_LOSS (no such model, a damaged one),
+ *          INVALID_ARGUMENT (an option; weights of another shape than the
+ *          configuration says), UNIMPLEMENTED (an architecture or format that
+ *          Tenon has not), UNAVAILABLE (cannot write), INTERNAL (the compiler
+ *          failed: its diagnostics, one a line).
+ */
+TENON_API TENON_CHECKED tenon_status_t
+tenon_compile_model(const char *model_path, const char *output_path,
+                    const tenon_compile_options_t *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* TENON_FRONTEND_SESSION_COMPILERAPI_H */

@@ -1,0 +1,57 @@
+//===- Decoder.h - What decoder models share --------------------*- C++ -*-===//
+//
+// The entries that `exec::Generator` drives, the limits they are traced for,
+// and the names of weights.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_MODELS_DECODER_H
+#define TENON_MODELS_DECODER_H
+
+#include "frontend/dsl/Trace.h"
+#include "frontend/session/ModelFiles.h"
+
+#include <span>
+
+namespace tenon::models {
+
+struct DecoderOptions {
+  int64_t maxTokens = 512;    ///< of one call, of all its sequences
+  int64_t maxSequences = 512; ///< of one call
+  DType cacheType = DType::f32;
+};
+
+/// The logits [R, V] of the token rows `rows` i32 [R], for tokens i32 [T].
+using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
+                                     const Tensor &rows)>;
+
+/// Makes the entries
+///   forward(tokens i32[T], batch, rows i32[R]) -> logits f32[R, V]
+///   sample(logits f32[R, V], temperature f32[R], topK i32[R], topP f32[R],
+///          minP f32[R], seed i64[R], position i32[R]) -> token i32[R]
+std::vector<Entry> decoderEntries(Forward forward, int64_t vocabulary,
+                                  int64_t context,
+                                  const DecoderOptions &options);
+
+/// A weight's names: in the model, in GGUF and in safetensors. "*" stands for
+/// the layer's number.
+struct WeightName {
+  std::string_view model;
+  std::string_view gguf;
+  std::string_view safetensors;
+};
+
+/// The name in the file of the weight called `name` in the model; `name` itself
+/// if no rule has it, so that the error about it names it.
+std::string nameInFile(std::span<const WeightName> names, std::string_view name,
+                       bool gguf);
+
+/// Traces a decoder for its files: names, element types, variants.
+absl::StatusOr<TracedProgram> traceDecoder(const Module &model,
+                                           std::vector<Entry> entries,
+                                           std::span<const WeightName> names,
+                                           const ModelFiles &files,
+                                           int64_t context);
+
+} // namespace tenon::models
+#endif // TENON_MODELS_DECODER_H

@@ -1,0 +1,32 @@
+//===- Registry.h - The models Tenon knows ----------------------*- C++ -*-===//
+//
+//   absl::StatusOr<ModelFiles> files = ModelFiles::open("model.gguf");
+//   absl::StatusOr<TracedProgram> program = traceModel(*files);
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_MODELS_REGISTRY_H
+#define TENON_MODELS_REGISTRY_H
+
+#include "models/Decoder.h"
+
+namespace tenon::models {
+
+struct Architecture {
+  /// GGUF's general.architecture, or model_type of a config.json.
+  std::string_view name;
+  absl::StatusOr<TracedProgram> (*trace)(const ModelFiles &files,
+                                         const DecoderOptions &options);
+};
+
+/// Every architecture, in the order of the models' folders.
+std::span<const Architecture> architectures();
+
+/// Traces the model that the files hold, whichever it is.
+/// Errors: UNIMPLEMENTED (no such model, listing those there are), those of the
+///         model: its configuration, missing or misshapen weights.
+absl::StatusOr<TracedProgram> traceModel(const ModelFiles &files,
+                                         const DecoderOptions &options = {});
+
+} // namespace tenon::models
+#endif // TENON_MODELS_REGISTRY_H

@@ -1,0 +1,68 @@
+//===- Model.h - Gemma 3, text ----------------------------------*- C++ -*-===//
+
+#ifndef TENON_MODELS_GEMMA_MODEL_H
+#define TENON_MODELS_GEMMA_MODEL_H
+
+#include "frontend/dsl/Layers.h"
+#include "models/gemma/Config.h"
+
+namespace tenon::models::gemma {
+
+class Attention : public Module {
+public:
+  Attention(Module *parent, std::string_view name, const Config &c, int layer);
+  Tensor operator()(const Tensor &x, const Batch &batch) const;
+
+private:
+  int64_t heads, keyHeads, window;
+  double scale;
+  RopeOptions positions;
+  Linear query, key, value, output;
+  RmsNorm queryNorm, keyNorm;
+  Cache keys, values;
+};
+
+class FeedForward : public Module {
+public:
+  FeedForward(Module *parent, std::string_view name, const Config &c);
+  Tensor operator()(const Tensor &x) const;
+
+private:
+  Linear gate, up, down;
+};
+
+class Layer : public Module {
+public:
+  Layer(Module *parent, std::string_view name, const Config &c, int layer);
+  Tensor operator()(const Tensor &x, const Batch &batch) const;
+
+private:
+  RmsNorm attentionNorm;
+  Attention attention;
+  RmsNorm afterAttention, feedForwardNorm;
+  FeedForward feedForward;
+  RmsNorm afterFeedForward;
+};
+
+class Model : public Module {
+public:
+  explicit Model(const Config &c);
+  Tensor operator()(const Tensor &tokens, const Batch &batch,
+                    const Tensor &rows) const;
+
+private:
+  double embeddingScale;
+  Embedding embedding;
+  std::vector<Layer> layers;
+  RmsNorm norm;
+};
+
+/// Traces the model that the files hold.
+absl::StatusOr<TracedProgram> traceGemma(const ModelFiles &files,
+                                         const DecoderOptions &options);
+
+/// The weights' names; see Weights.cpp.
+std::span<const WeightName> weightNames();
+
+} // namespace tenon::models::gemma
+#endif // TENON_MODELS_GEMMA_MODEL_H

@@ -1,0 +1,66 @@
+//===- Model.h - Qwen2, Qwen2.5, R1-Distill-Qwen ----------------*- C++ -*-===//
+
+#ifndef TENON_MODELS_QWEN_MODEL_H
+#define TENON_MODELS_QWEN_MODEL_H
+
+#include "frontend/dsl/Layers.h"
+#include "models/qwen/Config.h"
+
+namespace tenon::models::qwen {
+
+class Attention : public Module {
+public:
+  Attention(Module *parent, std::string_view name, const Config &c);
+  Tensor operator()(const Tensor &x, const Batch &batch) const;
+
+private:
+  int64_t heads, keyHeads;
+  double scale;
+  RopeOptions positions;
+  Linear query, key, value, output;
+  Cache keys, values;
+};
+
+class FeedForward : public Module {
+public:
+  FeedForward(Module *parent, std::string_view name, const Config &c);
+  Tensor operator()(const Tensor &x) const;
+
+private:
+  Linear gate, up, down;
+};
+
+class Layer : public Module {
+public:
+  Layer(Module *parent, std::string_view name, const Config &c);
+  Tensor operator()(const Tensor &x, const Batch &batch) const;
+
+private:
+  RmsNorm attentionNorm;
+  Attention attention;
+  RmsNorm feedForwardNorm;
+  FeedForward feedForward;
+};
+
+class Model : public Module {
+public:
+  explicit Model(const Config &c);
+  Tensor operator()(const Tensor &tokens, const Batch &batch,
+                    const Tensor &rows) const;
+
+private:
+  Embedding embedding;
+  std::vector<Layer> layers;
+  RmsNorm norm;
+  std::optional<Linear> head; // absent where the embedding is the head
+};
+
+/// Traces the model that the files hold.
+absl::StatusOr<TracedProgram> traceQwen(const ModelFiles &files,
+                                        const DecoderOptions &options);
+
+/// The weights' names; see Weights.cpp.
+std::span<const WeightName> weightNames();
+
+} // namespace tenon::models::qwen
+#endif // TENON_MODELS_QWEN_MODEL_H
