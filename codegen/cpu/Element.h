@@ -5,17 +5,18 @@
 // every float type, i1, i32 or i64, and has been rounded to its SSA type at
 // every op on the way, as the numerics contract asks.
 //
-// Columns come in runs. `element(t, index, lanes)` means the elements of the
-// last axis from index.back() + lanes.offset; index.back() starts a run: a
-// stretch of `runLength(t)` columns (0: the whole axis) for which every view on
-// the way is contiguous and every row statistic the same. So views' divisions
-// and statistics are computed once for a run, and only the offset moves.
+// Columns (indices of the last axis) come in runs: aligned stretches of
+// `runLength(t)` columns, 0 for the whole axis, in which every view on the way
+// is contiguous and every row statistic is the same. Divisions of views and
+// statistics are then emitted once a run, and only an offset moves inside:
+// where `lanes.offset` is given, index.back() must be the start of a run and
+// the access must stay inside it. Without an offset index.back() is any column.
 //
 //   Elements elements(emitter);
 //   elements.bind(matmul, [&](ValueRange index, const Lanes &lanes) {..});
-//   elements.prepare(result, index);          // statistics, table rows
-//   Value v = elements.element(result, index, lanes);
-//   elements.storeElement(v, type, pointer, index, lanes);
+//   elements.prepare(result, runStart);       // statistics, table rows
+//   Value v = elements.element(result, runStart, lanes);
+//   elements.store(v, type, pointer, runStart, lanes);
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,126 +25,220 @@
 
 #include "codegen/cpu/Emitter.h"
 
+#include "ir/tn/Emit.h"
+
 #include <functional>
 
 namespace tenon::codegen::cpu {
 
 class Elements {
 public:
-  using Source = std::function<mlir::Value(mlir::ValueRange, const Lanes &)>;
+  /// Gives elements at an index; the column is index.back() + lanes.offset.
+  using Source =
+      std::function<mlir::Value(mlir::ValueRange index, const Lanes &lanes)>;
 
   explicit Elements(KernelEmitter &emitter) : e(emitter) {}
 
-  /// Makes `source` give the elements of `tensor`: a matmul's accumulators, a
-  /// row staged in memory. They are rounded to the tensor's type already.
+  /// Makes `source` give the elements of `tensor`, rounded to its type and as
+  /// f32: a matmul's accumulators in an epilogue.
   void bind(mlir::Value tensor, Source source);
 
-  /// See the head of this file. 0: the whole axis. A power-of-two multiple of
-  /// the lanes' width is vectorisable; other runs are walked by scalars.
+  /// See the head of this file.
   int64_t runLength(mlir::Value tensor);
+  /// The lanes to walk the runs of `tensor` by: a register or a scalar.
+  int64_t widthFor(int64_t run) const;
 
-  /// Emits what the elements of the run at `index` need but do not share a
-  /// column loop with: row statistics, table rows, rotations, staged rows.
-  /// What it emits is valid in the current block and scope.
+  /// Emits what the elements of the run that starts at `index` share: row
+  /// statistics, table rows, rotations, staged rows. Valid in the scope.
   void prepare(mlir::Value tensor, mlir::ValueRange index);
+  /// Whether the element of one index needs `prepare` for that index alone, as
+  /// a reduction's result does: its last axis numbers rows, too.
+  bool isRowEach(mlir::Value tensor);
+  /// Emits the rotation of row `token` of every rope in `body` whose axis 0 is
+  /// that of `rows`, to be shared by its heads.
+  void prepareRopes(mlir::Block *body, mlir::RankedTensorType rows,
+                    mlir::Value token);
 
-  /// The elements; `prepare` must have been called for the run if a row
-  /// statistic, a rotation or a take_along is on the way (`needsPrepare`).
   mlir::Value element(mlir::Value tensor, mlir::ValueRange index,
                       const Lanes &lanes);
-  /// Whether anything below `tensor` needs `prepare`.
-  bool needsPrepare(mlir::Value tensor);
 
-  /// Stores elements of a tensor of `type`; they are rounded to it already.
-  void storeElement(mlir::Value value, mlir::RankedTensorType type,
-                    mlir::Value pointer, mlir::ValueRange index,
-                    const Lanes &lanes);
+  /// Rounds to the type's element and stores at an index of it, row-major.
+  void store(mlir::Value value, mlir::RankedTensorType type,
+             mlir::Value pointer, mlir::ValueRange index, const Lanes &lanes);
 
-  /// Copies the row of `tensor` at `index` (its last entry is ignored) to
-  /// scratch as f32, i32 or i64; later elements of the row come from there.
+  /// Copies the row of `tensor` at `index` (the last entry is ignored) to
+  /// scratch: f32, i32, i64, or bytes. Its elements come from there afterwards.
   mlir::Value stage(mlir::Value tensor, mlir::ValueRange index);
 
-  /// What was prepared or emitted between the construction and destruction of
-  /// a scope is forgotten: it does not dominate what follows. Open one inside
-  /// every loop or branch body.
+  /// Calls `body` for all columns of the row of `tensor` at `index`, run by
+  /// run, each prepared; `body` gets the run's start and the lanes in it.
+  void forColumns(
+      mlir::ValueRange tensors, mlir::ValueRange row,
+      llvm::function_ref<void(mlir::ValueRange index, const Lanes &lanes)>
+          body);
+
+  /// Whether every op met could be emitted; others were diagnosed.
+  mlir::LogicalResult status() const { return mlir::success(!hasFailed); }
+  KernelEmitter &emitter() { return e; }
+
+  /// What is prepared or emitted while a scope lives is forgotten after: it
+  /// does not dominate what follows. One is needed in every loop or branch.
   class Scope {
   public:
-    explicit Scope(Elements &elements);
-    ~Scope();
+    explicit Scope(Elements &elements)
+        : elements(elements), memoSize(elements.memo.size()),
+          preparedSize(elements.prepared.size()),
+          visitedSize(elements.visited.size()),
+          scratchMark(elements.e.scratchMark()) {}
+    ~Scope() {
+      elements.memo.truncate(memoSize);
+      elements.prepared.truncate(preparedSize);
+      elements.visited.truncate(visitedSize);
+      elements.e.restoreScratch(scratchMark);
+    }
     Scope(const Scope &) = delete;
     Scope &operator=(const Scope &) = delete;
 
   private:
     Elements &elements;
-    size_t memoSize, preparedSize;
+    size_t memoSize, preparedSize, visitedSize;
     int64_t scratchMark;
   };
 
 private:
-  struct Emitted { // an element
+  using Index = llvm::SmallVector<mlir::Value, 4>;
+  struct Emitted {
     mlir::Value tensor;
-    llvm::SmallVector<mlir::Value, 4> index;
+    Index index;
     Lanes lanes;
     mlir::Value value;
   };
-  /// What `prepare` left: statistics of a row op, the row number of a gather,
-  /// the cosine and sine rows of a rotation, a staged row.
+  /// What `prepare` left for a row: the statistics of a row op, the row number
+  /// of a gather, the factors of a rotation, a scalar; or, where `tensor` is
+  /// set, the pointer to that tensor's staged row.
   struct Prepared {
     mlir::Operation *op;
-    mlir::Value tensor; // staged; null otherwise
-    llvm::SmallVector<mlir::Value, 4> row;
+    mlir::Value tensor;
+    Index row;
     llvm::SmallVector<mlir::Value, 2> values;
   };
+  struct Visited {
+    mlir::Value tensor;
+    Index index;
+  };
 
+  // Element.cpp
+  Index canonical(mlir::Value tensor, mlir::ValueRange index, Lanes &lanes);
+  mlir::Value pull(mlir::Value tensor, mlir::ValueRange index, Lanes lanes);
   mlir::Value compute(mlir::Value tensor, mlir::ValueRange index,
                       const Lanes &lanes);
-  mlir::Value loadElement(mlir::RankedTensorType type, mlir::Value pointer,
-                          mlir::ValueRange index, const Lanes &lanes);
-  mlir::Value constantElement(ir::ConstantOp op, mlir::ValueRange index,
-                              const Lanes &lanes);
-  mlir::Value viewElement(ir::ViewOp op, mlir::ValueRange index,
-                          const Lanes &lanes);
+  mlir::Value perLane(mlir::Value tensor, mlir::ValueRange index,
+                      const Lanes &lanes);
+  mlir::Value fromMemory(mlir::RankedTensorType type, mlir::Value pointer,
+                         mlir::ValueRange index, const Lanes &lanes);
+  mlir::Value stagedElement(const Prepared &row, mlir::ValueRange index,
+                            const Lanes &lanes);
   mlir::Value pointwiseElement(ir::PointwiseOp op, mlir::ValueRange index,
                                const Lanes &lanes);
-  mlir::Value rowElement(ir::RowOp op, mlir::ValueRange index,
-                         const Lanes &lanes);
-  mlir::Value concatElement(ir::ConcatOp op, mlir::ValueRange index,
-                            const Lanes &lanes);
+  mlir::Value viewElement(ir::ViewOp op, mlir::ValueRange index,
+                          const Lanes &lanes);
+  Index sourceIndex(ir::ViewOp op, mlir::ValueRange index);
+  static bool isSplat(ir::ViewOp op);
+  mlir::Value unsupported(mlir::Value tensor, const Lanes &lanes);
+  mlir::Value rounded(mlir::Value value, mlir::Type element);
+  const Prepared *find(mlir::Operation *op, mlir::Value tensor,
+                       mlir::ValueRange row);
+  mlir::Value column(mlir::ValueRange index, const Lanes &lanes);
+
+  // ElementOps.cpp
+  mlir::Value constantElement(ir::ConstantOp op, mlir::ValueRange index,
+                              const Lanes &lanes);
   mlir::Value iotaElement(ir::IotaOp op, mlir::ValueRange index,
                           const Lanes &lanes);
+  mlir::Value concatElement(ir::ConcatOp op, mlir::ValueRange index,
+                            const Lanes &lanes);
+  mlir::Value concatFrom(ir::ConcatOp op, unsigned number,
+                         mlir::ValueRange index, const Lanes &lanes);
+  Index concatIndex(ir::ConcatOp op, unsigned number, mlir::ValueRange index);
   mlir::Value gatherElement(ir::GatherOp op, mlir::ValueRange index,
                             const Lanes &lanes);
-  mlir::Value takeAlongElement(ir::TakeAlongOp op, mlir::ValueRange index,
-                               const Lanes &lanes);
+  mlir::Value takeAlongElement(ir::TakeAlongOp op, mlir::ValueRange index);
   mlir::Value ropeElement(ir::RopeOp op, mlir::ValueRange index,
                           const Lanes &lanes);
-  mlir::Value blockedElement(mlir::RankedTensorType type, mlir::Value pointer,
-                             mlir::ValueRange index, const Lanes &lanes);
-  mlir::Value scalarised(mlir::Value tensor, mlir::ValueRange index,
-                         const Lanes &lanes);
-
-  void prepareRow(ir::RowOp op, mlir::ValueRange index);
-  void prepareRope(ir::RopeOp op, mlir::ValueRange index);
+  mlir::Value randomElement(ir::RandomOp op, mlir::ValueRange index,
+                            const Lanes &lanes);
+  Index partnerIndex(ir::RopeOp op, mlir::ValueRange index);
   mlir::Value tableRow(ir::GatherOp op, mlir::ValueRange index);
+  mlir::Value checkedNumber(mlir::Operation *op, mlir::Value number,
+                            mlir::Value extent, mlir::Value row);
+  void prepareRope(ir::RopeOp op, mlir::Value token);
+  const Prepared *findRope(ir::RopeOp op, mlir::Value token);
+  void prepareGather(ir::GatherOp op, mlir::ValueRange index);
+
+  // ElementRows.cpp
+  void prepareOp(mlir::Operation *op, mlir::ValueRange index);
+  void prepareView(ir::ViewOp op, mlir::ValueRange index);
+  void prepareRow(ir::RowOp op, mlir::ValueRange row);
+  void prepareRowOperands(ir::RowOp op, mlir::ValueRange row);
+  mlir::Value rowElement(ir::RowOp op, mlir::ValueRange index,
+                         const Lanes &lanes);
   llvm::SmallVector<mlir::Value> rowOperandElements(ir::RowOp op,
                                                     mlir::ValueRange index,
                                                     const Lanes &lanes,
-                                                    bool onlyRowOperands);
-  mlir::Value reduceRow(ir::RowOp op, int64_t statistic, mlir::ValueRange index,
-                        mlir::ValueRange statistics);
-  mlir::Value roundTo(mlir::Value value, mlir::Value tensor);
-  bool expensive(mlir::Value tensor);
-  const Prepared *find(mlir::Operation *op, mlir::Value tensor,
-                       mlir::ValueRange row);
+                                                    bool everyOperand);
+  mlir::Value reduceSum(ir::RowOp op, int64_t statistic, mlir::Value count,
+                        mlir::ValueRange row, mlir::ValueRange statistics);
+  mlir::Value reduceExtreme(ir::RowOp op, int64_t statistic, mlir::Value count,
+                            mlir::ValueRange row, mlir::ValueRange statistics);
+  mlir::Value emitTerm(ir::RowOp op, int64_t statistic, mlir::ValueRange row,
+                       mlir::ValueRange statistics, const Lanes &lanes);
+  mlir::Value addSegment(mlir::Value partials);
+
+  // ElementRuns.cpp
+  int64_t computeRun(mlir::Value tensor);
+  int64_t viewRun(ir::ViewOp op);
+  bool isExpensive(mlir::Value tensor);
+  bool computeExpensive(mlir::Value tensor);
+
+  // ElementBlocks.cpp
+  void stageBlocked(mlir::Value result, mlir::Value table, mlir::Value row,
+                    mlir::ValueRange index);
+
+  // ElementSelect.cpp, ElementSample.cpp: ops that choose elements of a row.
+  mlir::Value prepareWholeRow(mlir::Value x, mlir::ValueRange row);
+  mlir::Value wholeRowElement(mlir::Value x, mlir::ValueRange row,
+                              const Lanes &lanes);
+  mlir::Value rowNumber(mlir::Value x, mlir::ValueRange row);
+  mlir::Value drawToken(ir::SampleOp op, mlir::ValueRange row,
+                        mlir::Value count);
+  void prepareArgmax(ir::ArgmaxOp op, mlir::ValueRange row);
+  void prepareTopK(ir::TopKOp op, mlir::ValueRange row);
+  void prepareSample(ir::SampleOp op, mlir::ValueRange row);
 
   KernelEmitter &e;
   llvm::DenseMap<mlir::Value, Source> sources;
-  llvm::SmallVector<Emitted> memo;
-  llvm::SmallVector<Prepared> prepared;
+  llvm::DenseMap<mlir::Value, int64_t> runs;
+  llvm::DenseMap<mlir::Value, bool> expensive;
+  llvm::SmallVector<Emitted, 0> memo;
+  llvm::SmallVector<Prepared, 0> prepared;
+  llvm::SmallVector<Visited, 0> visited;
+  bool hasFailed = false;
 };
 
 /// Whether two values are the same computation of the same values.
 bool sameValue(mlir::Value a, mlir::Value b);
+bool sameValues(mlir::ValueRange a, mlir::ValueRange b);
+
+/// The type that memory holds elements of `element` as: i8 for i1.
+mlir::Type memoryType(mlir::Type element);
+
+/// The first word of Philox-4x32-10 with key `seed` (i64) and counter
+/// (`position` (i32), 0, 0, 0), as an i64; scalars or vectors.
+/// Source: Salmon et al. 2011, table 2.
+mlir::Value emitPhilox(mlir::ImplicitLocOpBuilder &builder, mlir::Value seed,
+                       mlir::Value position);
+/// f32(word >> 8) * 2^-24: uniform in [0, 1).
+mlir::Value emitUniform(mlir::ImplicitLocOpBuilder &builder, mlir::Value word);
 
 } // namespace tenon::codegen::cpu
 #endif // TENON_CODEGEN_CPU_ELEMENT_H

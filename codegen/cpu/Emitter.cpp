@@ -120,8 +120,7 @@ SmallVector<Value> KernelEmitter::loop(Value from, Value to, int64_t step,
   auto op = scf::ForOp::create(builder, from, to, index(step), init);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(op.getBody());
-  SmallVector<Value> next =
-      body(op.getInductionVar(), op.getRegionIterArgs());
+  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
   scf::YieldOp::create(builder, next);
   return SmallVector<Value>(op.getResults());
 }
@@ -135,17 +134,29 @@ void KernelEmitter::columns(Value count, int64_t width,
   }
   Value full = width == 1 ? count : sub(count, rem(count, index(width)));
   if (getConstantIntValue(full) != 0)
-    loop(index(0), full, width,
-         [&](Value iv) { body({width, Value(), iv}); });
+    loop(index(0), full, width, [&](Value iv) { body({width, Value(), iv}); });
   if (width == 1 || (known && *known % width == 0))
     return;
-  auto tail = [&] {
-    body({width, firstLanes(sub(count, full), width), full});
-  };
+  auto tail = [&] { body({width, firstLanes(sub(count, full), width), full}); };
   if (known)
     return tail();
   ifThen(arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, full, count),
          tail);
+}
+
+SmallVector<Value> KernelEmitter::columns(Value count, int64_t width,
+                                          ValueRange init, CarryColumns body) {
+  Value full = width == 1 ? count : sub(count, rem(count, index(width)));
+  SmallVector<Value> so(init);
+  if (getConstantIntValue(full) != 0)
+    so = loop(index(0), full, width, init, [&](Value iv, ValueRange carried) {
+      return body(carried, {width, Value(), iv});
+    });
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (width == 1 || (known && *known % width == 0))
+    return so;
+  // No branch: a masked step over no columns changes nothing.
+  return body(so, {width, firstLanes(sub(count, full), width), full});
 }
 
 void KernelEmitter::ifThen(Value condition, function_ref<void()> then) {
@@ -160,7 +171,8 @@ void KernelEmitter::emitFailure(Value condition, int32_t kind, Operation *at,
   Type i64 = builder.getI64Type();
   int32_t location = locationOf(at);
   auto constant = [&](int32_t number) -> Value {
-    return arith::ConstantOp::create(builder, builder.getI32IntegerAttr(number));
+    return arith::ConstantOp::create(builder,
+                                     builder.getI32IntegerAttr(number));
   };
   auto field = [&](int64_t byte) {
     return address(failure, builder.getI8Type(), index(byte));

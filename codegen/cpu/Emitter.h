@@ -169,6 +169,12 @@ public:
   /// for width 1. The lanes' offset is the column.
   void columns(mlir::Value count, int64_t width,
                llvm::function_ref<void(const Lanes &)> body);
+  /// The same with carried values; a tail may be of no columns.
+  using CarryColumns = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::ValueRange carried, const Lanes &)>;
+  llvm::SmallVector<mlir::Value> columns(mlir::Value count, int64_t width,
+                                         mlir::ValueRange init,
+                                         CarryColumns body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
 
   /// Notes the step's first failure where `condition` (i1) holds: `kind` is a

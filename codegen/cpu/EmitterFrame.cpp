@@ -17,10 +17,6 @@ Type pointerType(MLIRContext *context) {
   return LLVM::LLVMPointerType::get(context);
 }
 
-int64_t bytesOf(Type element) {
-  return element.isIntOrFloat() ? (element.getIntOrFloatBitWidth() + 7) / 8 : 8;
-}
-
 } // namespace
 
 KernelEmitter::KernelEmitter(ir::KernelOp kernel,
@@ -101,7 +97,8 @@ Value KernelEmitter::dim(StringRef symbol) {
   Value value = prologueLoad(builder.getI64Type(), dims, number);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointAfter(prologueEnd);
-  auto cast = arith::IndexCastOp::create(builder, builder.getIndexType(), value);
+  auto cast =
+      arith::IndexCastOp::create(builder, builder.getIndexType(), value);
   prologueEnd = cast;
   return dimValues[number] = cast;
 }

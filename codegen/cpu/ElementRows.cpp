@@ -1,0 +1,282 @@
+//===- ElementRows.cpp - Preparing rows: statistics by the row rule -------===//
+
+#include "codegen/cpu/Element.h"
+
+#include "ir/reference/Reduction.h"
+#include "ir/tn/ElementMath.h"
+#include "ir/tn/Emit.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace tenon::codegen::cpu {
+
+using namespace mlir;
+
+namespace {
+
+RankedTensorType tensorType(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType());
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Preparing
+//===----------------------------------------------------------------------===//
+
+void Elements::prepare(Value tensor, ValueRange index) {
+  if (sources.contains(tensor) || isa<BlockArgument>(tensor) ||
+      !isa<RankedTensorType>(tensor.getType()))
+    return;
+  if (!index.empty() && find(nullptr, tensor, index.drop_back()))
+    return;
+  Lanes none;
+  Index at = canonical(tensor, index, none);
+  for (const Visited &before : llvm::reverse(visited))
+    if (before.tensor == tensor && sameValues(before.index, at))
+      return;
+  prepareOp(tensor.getDefiningOp(), at);
+  visited.push_back({tensor, at});
+}
+
+void Elements::prepareOp(Operation *op, ValueRange index) {
+  if (auto row = dyn_cast<ir::RowOp>(op))
+    return prepareRow(row, row.keepsColumns() ? index.drop_back() : index);
+  if (auto view = dyn_cast<ir::ViewOp>(op))
+    return prepareView(view, index);
+  if (isa<ir::PointwiseOp, ir::RandomOp>(op)) {
+    for (Value operand : op->getOperands())
+      prepare(operand, index);
+    return;
+  }
+  llvm::TypeSwitch<Operation *>(op)
+      .Case([&](ir::ConcatOp concat) {
+        for (auto [i, x] : llvm::enumerate(concat.getXs()))
+          prepare(x, concatIndex(concat, i, index));
+      })
+      .Case([&](ir::GatherOp gather) { prepareGather(gather, index); })
+      .Case([&](ir::UnpackOp unpack) {
+        stageBlocked(unpack.getY(), unpack.getX(), index[0], index);
+      })
+      .Case([&](ir::TakeAlongOp take) {
+        prepare(take.getIndex(), index);
+        if (!isa<BlockArgument>(take.getX()))
+          stage(take.getX(), index);
+      })
+      .Case([&](ir::RopeOp rope) {
+        prepareRope(rope, index[0]);
+        prepare(rope.getX(), index);
+        if (rope.getLayout() == ir::RopeLayout::Half)
+          prepare(rope.getX(), partnerIndex(rope, index));
+      })
+      .Case([&](ir::ArgmaxOp argmax) { prepareArgmax(argmax, index); })
+      .Case([&](ir::SampleOp sample) { prepareSample(sample, index); })
+      .Case([&](ir::TopKOp topK) { prepareTopK(topK, index.drop_back()); });
+}
+
+// The element of a splat is emitted here, before the loop that repeats it.
+void Elements::prepareView(ir::ViewOp op, ValueRange index) {
+  Index source = sourceIndex(op, index);
+  Value x = op->getOperand(0);
+  prepare(x, source);
+  if (!isSplat(op))
+    return;
+  Lanes one;
+  one.offset = source.empty() ? Value() : e.index(0);
+  pull(x, source, one);
+}
+
+// A row operand that is dear, or in several runs, is computed once and kept.
+void Elements::prepareRowOperands(ir::RowOp op, ValueRange row) {
+  Index start(row);
+  start.push_back(e.index(0));
+  SmallVector<unsigned> rows = op.rowOperands();
+  bool isReadTwice = op.statisticCount() + op.keepsColumns() > 1;
+  for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+    bool isRow = llvm::is_contained(rows, i);
+    bool isKept =
+        runLength(operand) != 0 || (isReadTwice && isExpensive(operand));
+    if (isRow && isKept)
+      stage(operand, start);
+    else
+      prepare(operand,
+              ValueRange(start).take_back(tensorType(operand).getRank()));
+  }
+}
+
+void Elements::prepareRow(ir::RowOp op, ValueRange row) {
+  if (find(op, Value(), row))
+    return;
+  prepareRowOperands(op, row);
+  RankedTensorType x = tensorType(op->getOperand(op.rowOperands()[0]));
+  Value count = e.extent(x, x.getRank() - 1);
+  Value columns =
+      arith::SIToFPOp::create(e.builder, e.builder.getF32Type(),
+                              e.fromIndex(count, e.builder.getI64Type()));
+  SmallVector<Value, 2> statistics;
+  for (int64_t i = 0; i < op.statisticCount(); ++i) {
+    Value reduced = op.statisticKind(i) == ir::Reduction::Sum
+                        ? reduceSum(op, i, count, row, statistics)
+                        : reduceExtreme(op, i, count, row, statistics);
+    statistics.push_back(op.emitFinish(e.builder, i, reduced, columns));
+  }
+  prepared.push_back({op, Value(), Index(row), statistics});
+}
+
+//===----------------------------------------------------------------------===//
+// Elements and terms
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> Elements::rowOperandElements(ir::RowOp op, ValueRange index,
+                                                const Lanes &lanes,
+                                                bool everyOperand) {
+  SmallVector<unsigned> rows = op.rowOperands();
+  SmallVector<Value> elements(op->getNumOperands());
+  for (auto [i, operand] : llvm::enumerate(op->getOperands()))
+    if (everyOperand || llvm::is_contained(rows, i))
+      elements[i] =
+          pull(operand, index.take_back(tensorType(operand).getRank()), lanes);
+  // Terms do not depend on the others.
+  for (Value &element : elements)
+    if (!element)
+      element = elements[rows[0]];
+  return elements;
+}
+
+static SmallVector<Value> splats(KernelEmitter &e, ValueRange values,
+                                 int64_t width) {
+  SmallVector<Value> result;
+  for (Value value : values)
+    result.push_back(e.splat(value, width));
+  return result;
+}
+
+Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
+  bool keeps = op.keepsColumns();
+  ValueRange row = keeps ? index.drop_back() : index;
+  prepareRow(op, row); // Nothing where it was prepared.
+  SmallVector<Value> statistics =
+      splats(e, find(op, Value(), row)->values, lanes.width);
+  SmallVector<Value> elements;
+  if (keeps)
+    elements = rowOperandElements(op, index, lanes, /*everyOperand=*/true);
+  Value value = op.emitElement(e.builder, elements, statistics);
+  return rounded(value, tensorType(op->getResult(0)).getElementType());
+}
+
+Value Elements::emitTerm(ir::RowOp op, int64_t statistic, ValueRange row,
+                         ValueRange statistics, const Lanes &lanes) {
+  Index index(row);
+  index.push_back(e.index(0));
+  return op.emitTerm(
+      e.builder, statistic,
+      rowOperandElements(op, index, lanes, /*everyOperand=*/false),
+      splats(e, statistics, lanes.width));
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+/// The two halves of a vector.
+static std::pair<Value, Value> halves(KernelEmitter &e, Value vector) {
+  int64_t half = cast<VectorType>(vector.getType()).getNumElements() / 2;
+  auto part = [&](int64_t from) -> Value {
+    return vector::ExtractStridedSliceOp::create(
+        e.builder, vector, ArrayRef<int64_t>{from}, ArrayRef<int64_t>{half},
+        ArrayRef<int64_t>{1});
+  };
+  return {part(0), part(half)};
+}
+
+/// Combines a vector's elements by the tree of halves.
+static Value
+reduceVector(KernelEmitter &e, Value vector,
+             function_ref<Value(ir::Emit &, Value, Value)> combine) {
+  while (cast<VectorType>(vector.getType()).getNumElements() > 1) {
+    auto [low, high] = halves(e, vector);
+    ir::Emit a(e.builder, e.builder.getLoc(), low.getType());
+    vector = combine(a, low, high);
+  }
+  return vector::ExtractOp::create(e.builder, vector, 0);
+}
+
+static Value sumOf(ir::Emit &a, Value x, Value y) { return a.add(x, y); }
+
+/// The tree of halves over the partial sums at `partials`.
+Value Elements::addSegment(Value partials) {
+  int64_t width = e.vectorWidth();
+  SmallVector<Value> sums;
+  for (int64_t at = 0; at < ir::ref::kRowPartials; at += width)
+    sums.push_back(e.load(partials, e.builder.getF32Type(), e.index(at),
+                          Lanes{width, Value(), Value()}));
+  ir::Emit a(e.builder, e.builder.getLoc(), sums[0].getType());
+  for (size_t half = sums.size() / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i)
+      sums[i] = a.add(sums[i], sums[i + half]);
+  return reduceVector(e, sums[0], sumOf);
+}
+
+// The partial sums are in memory: 128 of them are half of all registers, and
+// copies of the term's code for each would cost more to compile than the loads
+// and stores, which overlap, cost to run.
+Value Elements::reduceSum(ir::RowOp op, int64_t statistic, Value count,
+                          ValueRange row, ValueRange statistics) {
+  Scope outer(*this);
+  int64_t width = e.vectorWidth();
+  Type f32 = e.builder.getF32Type();
+  Value partials = e.scratch(ir::ref::kRowPartials * 4);
+  Value zero = e.splat(e.f32(0), width);
+  auto sumSegment = [&](Value from, Value length) {
+    e.loop(e.index(0), e.index(ir::ref::kRowPartials), width,
+           [&](Value at) { e.store(zero, partials, at); });
+    e.columns(length, width, [&](const Lanes &lanes) {
+      Scope scope(*this);
+      Lanes at{width, lanes.mask, e.add(from, lanes.offset)};
+      Value term = emitTerm(op, statistic, row, statistics, at);
+      if (at.mask)
+        term = arith::SelectOp::create(e.builder, at.mask, term, zero);
+      Value slot = e.rem(lanes.offset, ir::ref::kRowPartials);
+      Value sum = e.load(partials, f32, slot, Lanes{width, Value(), Value()});
+      e.store(arith::AddFOp::create(e.builder, sum, term), partials, slot);
+    });
+    return addSegment(partials);
+  };
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (known && *known <= ir::ref::kRowSegment)
+    return sumSegment(e.index(0), count);
+  return e.loop(
+      e.index(0), count, ir::ref::kRowSegment, e.f32(0),
+      [&](Value from, ValueRange carried) -> SmallVector<Value> {
+        Scope scope(*this);
+        Value length = e.min(e.index(ir::ref::kRowSegment), e.sub(count, from));
+        Value part = sumSegment(from, length);
+        Value isFirst = arith::CmpIOp::create(
+            e.builder, arith::CmpIPredicate::eq, from, e.index(0));
+        Value sum = arith::AddFOp::create(e.builder, carried[0], part);
+        return {arith::SelectOp::create(e.builder, isFirst, part, sum)};
+      })[0];
+}
+
+Value Elements::reduceExtreme(ir::RowOp op, int64_t statistic, Value count,
+                              ValueRange row, ValueRange statistics) {
+  int64_t width = e.vectorWidth();
+  ir::Reduction kind = op.statisticKind(statistic);
+  auto type = VectorType::get({width}, e.builder.getF32Type());
+  Location loc = e.builder.getLoc();
+  ir::Emit a(e.builder, loc, type);
+  Value identity = ir::identityOf(a, kind);
+  auto step = [&](ValueRange so, const Lanes &lanes) -> SmallVector<Value> {
+    Scope scope(*this);
+    Value term = emitTerm(op, statistic, row, statistics, lanes);
+    if (lanes.mask)
+      term = arith::SelectOp::create(e.builder, lanes.mask, term, identity);
+    return {ir::combine(a, kind, so[0], term)};
+  };
+  Value reduced = e.columns(count, width, identity, step)[0];
+  return reduceVector(e, reduced, [&](ir::Emit &half, Value x, Value y) {
+    return ir::combine(half, kind, x, y);
+  });
+}
+
+} // namespace tenon::codegen::cpu
