@@ -116,9 +116,15 @@ Compilation::runPasses(ModuleOp module, absl::string_view stage,
   PassManager passes(module.getContext());
   build(passes);
   std::string broken;
-  if (options.checkPasses)
+  MLIRContext *context = module.getContext();
+  if (options.checkPasses) {
     passes.addInstrumentation(passes::createCheckPasses(broken));
-  if (failed(passes.run(module)))
+    context->disableMultithreading();
+  }
+  LogicalResult ran = passes.run(module);
+  if (options.checkPasses)
+    context->enableMultithreading();
+  if (failed(ran))
     return diagnostics.status(stage);
   if (!broken.empty())
     return absl::InternalError(broken);

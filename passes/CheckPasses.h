@@ -17,7 +17,9 @@
 namespace tenon::passes {
 
 /// `broken` must outlive the pass manager; it receives the first finding, and
-/// stays empty if every pass keeps every result.
+/// stays empty if every pass keeps every result. The context must not run
+/// passes on several threads meanwhile: a function's pass is judged by its
+/// module.
 std::unique_ptr<mlir::PassInstrumentation>
 createCheckPasses(std::string &broken);
 

@@ -100,6 +100,17 @@ LogicalResult BodyLowering::lower(func::FuncOp function) {
   return success();
 }
 
+/// The state that a cache argument is: by its name, else by its order.
+int64_t BodyLowering::stateNumber(func::FuncOp function, BlockArgument value,
+                                  uint32_t order) const {
+  auto name =
+      function.getArgAttrOfType<StringAttr>(value.getArgNumber(), "tn.name");
+  for (auto [number, state] : llvm::enumerate(program.states))
+    if (name ? name.getValue() == state.name : number == order)
+      return number;
+  return -1;
+}
+
 LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
   uint32_t argument = 0, state = 0;
   auto next = [&] {
@@ -125,13 +136,18 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
       binding = {next()};
       continue;
     }
+    int64_t number = stateNumber(function, value, state++);
+    if (number < 0)
+      return function.emitOpError(
+                 "expects each cache argument to be a state of "
+                 "the module, got argument ")
+             << value.getArgNumber();
     Buffer buffer;
     buffer.kind = BufferKind::State;
-    buffer.index = state;
-    buffer.name = program.states[state].name;
-    buffer.element = program.states[state].element;
+    buffer.index = number;
+    buffer.name = program.states[number].name;
+    buffer.element = program.states[number].element;
     buffer.sizeBytes = Expr::constant(0);
-    ++state;
     binding = {addBuffer(std::move(buffer))};
   }
   return success();

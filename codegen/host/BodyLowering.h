@@ -45,6 +45,8 @@ private:
   mlir::LogicalResult lowerWhile(ir::WhileOp op, Scope &scope);
   mlir::LogicalResult lowerEmit(ir::EmitOp op, Scope &scope);
   mlir::LogicalResult bindArguments(mlir::func::FuncOp function, Scope &scope);
+  int64_t stateNumber(mlir::func::FuncOp function, mlir::BlockArgument value,
+                      uint32_t order) const;
   mlir::LogicalResult bindResults(mlir::func::FuncOp function, Scope &scope);
 
   uint32_t addBuffer(base::Buffer buffer);

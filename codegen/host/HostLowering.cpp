@@ -128,6 +128,10 @@ LogicalResult HostLowering::declareEntry(func::FuncOp function) {
 }
 
 LogicalResult HostLowering::declare(ModuleOp module) {
+  if (auto metadata = module->getAttrOfType<DictionaryAttr>("tn.metadata"))
+    for (NamedAttribute entry : metadata)
+      program.metadata.push_back(
+          {entry.getName().str(), cast<StringAttr>(entry.getValue()).str()});
   for (auto parameter : module.getOps<ir::ParameterOp>()) {
     auto type = cast<RankedTensorType>(parameter.getType());
     base::ElementType element = ir::storageOf(type.getElementType());
