@@ -60,8 +60,5 @@ void registerDialects(mlir::DialectRegistry &registry);
 absl::StatusOr<Compiled> compile(mlir::ModuleOp module,
                                  const CompileOptions &options);
 
-/// A digest of the compiler itself: programs of another build are not reused.
-std::string buildId();
-
 } // namespace tenon::codegen
 #endif // TENON_CODEGEN_COMPILE_H
