@@ -76,6 +76,7 @@ StatusOr<VariantPlan> VariantPlan::create(const base::Variant &variant,
     return plan.status().withContext(concat("variant '", variant.name, "'"));
   result.plan = *std::move(plan);
   result.registers.resize(variant.registerCount);
+  result.sizedFor.reserve(limits.size()); // assigned within calls
   result.sizes.resize(variant.buffers.size());
   result.bounds.resize(variant.buffers.size());
   for (size_t i = 0; i < variant.buffers.size(); ++i) {

@@ -155,6 +155,17 @@ const Case kInstructions[] = {
      [](Program &p) { first(p).body[3].reg = 3; }},
     {"LoadElement", "integer elements, got f32",
      [](Program &p) { first(p).buffers[2].element = ElementType::F32; }},
+    {"StoreElement", "integer elements, got f32",
+     [](Program &p) {
+       first(p).body[0] =
+           instruction(Opcode::Store, {2}, {number(0), number(1)});
+       first(p).buffers[2].element = ElementType::F32;
+     }},
+    {"StoreToArgument", "store into a temporary",
+     [](Program &p) {
+       first(p).body[0] =
+           instruction(Opcode::Store, {0}, {number(0), number(1)});
+     }},
     {"EmitElement", "integer elements, got i64",
      [](Program &p) { first(p).buffers[1].element = ElementType::I64; }},
     {"Target", "a target below 8, got 8",
