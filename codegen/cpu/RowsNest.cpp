@@ -177,7 +177,8 @@ LogicalResult RowsNest::emit(Value tile) {
 //===----------------------------------------------------------------------===//
 
 void RowsNest::emitAppend(const Root &root, ValueRange row) {
-  BatchPointers batch = e.batch(root.append.getBatch());
+  ir::CacheAppendOp append = root.append;
+  BatchPointers batch = e.batch(append.getBatch());
   Type i32 = e.builder.getI32Type();
   Value position = e.toIndex(e.load(batch.position, i32, row[0]));
   Value sequence = e.toIndex(e.load(batch.sequence, i32, row[0]));
@@ -193,7 +194,7 @@ void RowsNest::emitAppend(const Root &root, ValueRange row) {
   Value isAbsent = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt,
                                          page, e.index(0));
   Value fails = arith::OrIOp::create(e.builder, isOutside, isAbsent);
-  e.emitFailure(fails, TENON_FAILURE_NO_PAGE, root.append, row[0], position);
+  e.emitFailure(fails, TENON_FAILURE_NO_PAGE, append, row[0], position);
   Value yes = arith::ConstantOp::create(e.builder, e.builder.getBoolAttr(true));
   e.ifThen(arith::XOrIOp::create(e.builder, fails, yes), [&] {
     Elements::Scope scope(elements);
@@ -203,7 +204,8 @@ void RowsNest::emitAppend(const Root &root, ValueRange row) {
 
 void RowsNest::storeInPage(const Root &root, ValueRange row, Value page,
                            Value positionInPage) {
-  auto cache = cast<ir::CacheType>(root.append.getCache().getType());
+  auto cache =
+      cast<ir::CacheType>(ir::CacheAppendOp(root.append).getCache().getType());
   int64_t width = cache.getWidth();
   Value pointer = e.resultPointer(nest, root.number);
   Value block = e.add(e.mul(page, e.dim("pageBlocks")),
