@@ -2,10 +2,10 @@
 
 #include "tests/frontend/Fixture.h"
 
-namespace tenon::test {
+namespace tenon::tests {
 namespace {
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Dim T = Dim::symbol("T", 1, 512, 16);
 
@@ -74,4 +74,4 @@ TEST(Entries, AModelTracesAgain) {
   EXPECT_EQ(first->print(), second->print());
 }
 } // namespace
-} // namespace tenon::test
+} // namespace tenon::tests

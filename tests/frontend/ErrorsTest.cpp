@@ -2,10 +2,10 @@
 
 #include "tests/frontend/Fixture.h"
 
-namespace tenon::test {
+namespace tenon::tests {
 namespace {
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Dim T = Dim::symbol("T", 1, 512);
 
@@ -57,7 +57,8 @@ TEST(Errors, TheOpsVerifierSpeaks) {
   std::string text = textOf([](Arguments &in) {
     return rmsNorm(in.tensor("x", {T, 8}), in.tensor("w", {4}), 1e-6);
   });
-  EXPECT_THAT(text, HasSubstr(": rms_norm expects axis 0 of w equal to axis 1 of x"));
+  EXPECT_THAT(text,
+              HasSubstr(": rms_norm expects axis 0 of w equal to axis 1 of x"));
   EXPECT_THAT(text, Not(HasSubstr("'tn.")));
 }
 
@@ -148,4 +149,4 @@ TEST(Errors, TensorsDoNotOutliveTheirEntry) {
                         "kept from another entry"));
 }
 } // namespace
-} // namespace tenon::test
+} // namespace tenon::tests

@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace tenon::test {
+namespace tenon::tests {
 
 /// A model without parameters of its own.
 struct Empty : Module {
@@ -31,5 +31,5 @@ inline std::string textOf(const std::function<Tensor(Arguments &)> &body) {
                       : std::string(program.status().message());
 }
 
-} // namespace tenon::test
+} // namespace tenon::tests
 #endif // TENON_TESTS_FRONTEND_FIXTURE_H

@@ -2,9 +2,9 @@
 
 #include "tests/frontend/Fixture.h"
 
-namespace tenon::test {
+namespace tenon::tests {
 namespace {
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 const Dim T = Dim::symbol("T", 1, 512);
 
@@ -79,4 +79,4 @@ TEST(Ops, CastAndGather) {
   EXPECT_THAT(text, HasSubstr("tn.cast"));
 }
 } // namespace
-} // namespace tenon::test
+} // namespace tenon::tests

@@ -4,9 +4,9 @@
 
 #include <regex>
 
-namespace tenon::test {
+namespace tenon::tests {
 namespace {
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 const Dim T = Dim::symbol("T", 1, 512);
 const Dim S = Dim::symbol("S", 1, 4);
@@ -129,4 +129,4 @@ TEST(Outline, LocationsNameTheModule) {
   EXPECT_THAT(text, HasSubstr("OutlineTest.cpp"));
 }
 } // namespace
-} // namespace tenon::test
+} // namespace tenon::tests

@@ -2,10 +2,10 @@
 
 #include "tests/frontend/Fixture.h"
 
-namespace tenon::test {
+namespace tenon::tests {
 namespace {
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Dim T = Dim::symbol("T", 1, 512);
 
@@ -80,4 +80,4 @@ TEST(Sugar, RopeHasItsFrequencies) {
   EXPECT_THAT(text, HasSubstr("tn.rope half"));
 }
 } // namespace
-} // namespace tenon::test
+} // namespace tenon::tests

@@ -1,0 +1,156 @@
+//===- ReferenceModel.cpp - A decoder run by its definition ---------------===//
+
+#include "tests/models/ReferenceModel.h"
+
+#include "ir/reference/Storage.h"
+#include "ir/tn/Tn.h"
+
+namespace tenon::tests {
+namespace {
+using namespace ir;
+
+constexpr int64_t kSequences = 2;
+constexpr int64_t kPagesEach = 2; // of one block of 64 positions
+
+absl::Status toStatus(llvm::Error error) {
+  return absl::InternalError(llvm::toString(std::move(error)));
+}
+
+template <typename A>
+ref::Tensor<A> floats(mlir::Type element, llvm::ArrayRef<float> values) {
+  ref::Tensor<A> tensor;
+  tensor.element = element;
+  tensor.shape = {static_cast<int64_t>(values.size())};
+  tensor.floats.assign(values.begin(), values.end());
+  return tensor;
+}
+
+template <typename A>
+ref::Tensor<A> integers(mlir::Type element, llvm::ArrayRef<int64_t> values) {
+  ref::Tensor<A> tensor;
+  tensor.element = element;
+  tensor.shape = {static_cast<int64_t>(values.size())};
+  tensor.ints.assign(values.begin(), values.end());
+  return tensor;
+}
+} // namespace
+
+template <typename A>
+absl::StatusOr<std::unique_ptr<ReferenceModel<A>>>
+ReferenceModel<A>::open(const std::string &path,
+                        const models::DecoderOptions &options) {
+  absl::StatusOr<ModelFiles> files = ModelFiles::open(path);
+  if (!files.ok())
+    return files.status();
+  absl::StatusOr<TracedProgram> program = models::traceModel(*files, options);
+  if (!program.ok())
+    return program.status();
+  std::unique_ptr<ReferenceModel> model(
+      new ReferenceModel(*std::move(program)));
+  if (absl::Status status = model->readWeights(*files); !status.ok())
+    return status;
+  model->makeCaches();
+  return model;
+}
+
+template <typename A>
+absl::Status ReferenceModel<A>::readWeights(const ModelFiles &files) {
+  for (auto op : traced.module().getOps<ParameterOp>()) {
+    auto type = mlir::cast<mlir::RankedTensorType>(op.getType());
+    const io::TensorEntry *entry =
+        files.weights().find(op.getSource().value_or(op.getSymName()).str());
+    llvm::ArrayRef<char> bytes(
+        reinterpret_cast<const char *>(entry->data.data()), entry->data.size());
+    llvm::Expected<ref::Tensor<A>> tensor =
+        ref::tensorFromBytes<A>(type.getElementType(), type.getShape(), bytes);
+    if (!tensor)
+      return toStatus(tensor.takeError());
+    parameters[op.getSymName()] = std::move(*tensor);
+  }
+  return absl::OkStatus();
+}
+
+template <typename A> void ReferenceModel<A>::makeCaches() {
+  lengths.assign(kSequences, 0);
+  for (auto op : traced.module().getOps<StateOp>()) {
+    auto type = mlir::cast<CacheType>(op.getType());
+    ref::Cache<A> cache;
+    cache.element = type.getElementType();
+    cache.heads = type.getHeads();
+    cache.width = type.getWidth();
+    cache.rows.resize(kSequences * kPagesEach * 64 * cache.heads * cache.width);
+    caches.push_back(std::move(cache));
+  }
+}
+
+/// Pages lie in descending order, so that nothing can take them for granted.
+template <typename A>
+ref::Batch ReferenceModel<A>::batchOf(const std::vector<Piece> &pieces) {
+  ref::Batch batch;
+  batch.pagesPerSequence = kPagesEach;
+  for (int32_t page = kSequences * kPagesEach; page-- > 0;)
+    batch.pages.push_back(page);
+  for (const Piece &piece : pieces) {
+    for (size_t i = 0; i < piece.tokens.size(); ++i) {
+      batch.sequence.push_back(piece.sequence);
+      batch.position.push_back(lengths[piece.sequence]++);
+    }
+  }
+  return batch;
+}
+
+template <typename A>
+absl::StatusOr<std::vector<ref::Float<A>>>
+ReferenceModel<A>::forward(const std::vector<Piece> &pieces) {
+  mlir::Builder builder(&traced.context());
+  std::vector<int64_t> tokens, rows;
+  for (const Piece &piece : pieces)
+    for (int32_t token : piece.tokens) {
+      rows.push_back(static_cast<int64_t>(tokens.size()));
+      tokens.push_back(token);
+    }
+  std::vector<ref::Value<A>> arguments = {
+      integers<A>(builder.getI32Type(), tokens), batchOf(pieces),
+      integers<A>(builder.getI32Type(), rows)};
+  arguments.insert(arguments.end(), caches.begin(), caches.end());
+  ref::Context context;
+  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>("forward");
+  auto results = ref::interpret<A>(function, arguments, parameters, context);
+  if (!results)
+    return toStatus(results.takeError());
+  if (context.failure)
+    return absl::InternalError("a failure of the step in " +
+                               context.failure->op);
+  for (size_t i = 0; i < caches.size(); ++i)
+    caches[i] = (*results)[i + 1];
+  return std::get<ref::Tensor<A>>((*results)[0]).floats;
+}
+
+template <typename A>
+absl::StatusOr<int32_t>
+ReferenceModel<A>::sample(const std::vector<float> &logits, float temperature,
+                          int64_t seed) {
+  mlir::Builder builder(&traced.context());
+  mlir::Type f32 = builder.getF32Type(), i32 = builder.getI32Type();
+  ref::Tensor<A> row = floats<A>(f32, logits);
+  row.shape = {1, static_cast<int64_t>(logits.size())};
+  std::vector<ref::Value<A>> arguments = {
+      row,
+      floats<A>(f32, {temperature}),
+      integers<A>(i32, {0}),
+      floats<A>(f32, {1}),
+      floats<A>(f32, {0}),
+      integers<A>(builder.getI64Type(), {seed}),
+      integers<A>(i32, {0})};
+  ref::Context context;
+  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>("sample");
+  auto results = ref::interpret<A>(function, arguments, parameters, context);
+  if (!results)
+    return toStatus(results.takeError());
+  return static_cast<int32_t>(std::get<ref::Tensor<A>>((*results)[0]).ints[0]);
+}
+
+template class ReferenceModel<ref::Real>;
+template class ReferenceModel<ref::Contract>;
+
+} // namespace tenon::tests
