@@ -1,0 +1,188 @@
+// RUN: %test_op | FileCheck %s
+
+// Two query heads share one head of the caches. Token 0 sees itself alone; head 0 of
+// token 1 has scores 0 and ln 3, so weights 1/4 and 3/4; head 1 weighs both alike.
+// CHECK: @attention contract: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
+// CHECK: @attention real: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
+// CHECK: tn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, <keys, 1 x 2 x f32>, <values, 1 x 2 x f32>
+func.func @attention(%q: tensor<2x2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<2x1x2xf32>,
+    %vx: tensor<2x1x2xf32>, %b: !tn.batch) -> tensor<2x2x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[1.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]]]>
+        : tensor<2x2x2xf32>,
+        {slots = 64},
+        {slots = 64},
+        dense<[[[0.0, 1.0]], [[2.1972245773362196, 5.0]]]> : tensor<2x1x2xf32>,
+        dense<[[[4.0, 0.0]], [[0.0, 8.0]]]> : tensor<2x1x2xf32>,
+        {sequence = dense<[0, 0]> : tensor<2xi32>, position = dense<[0, 1]>
+        : tensor<2xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
+  %k1 = tn.cache_append %k, %kx, %b : !tn.cache<keys, 1 x 2 x f32>,
+      tensor<2x1x2xf32>
+  %v1 = tn.cache_append %v, %vx, %b : !tn.cache<values, 1 x 2 x f32>,
+      tensor<2x1x2xf32>
+  %y = tn.attention %q, %k1, %v1, %b scale 0.5
+      : tensor<2x2x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<2x2x2xf32>
+}
+
+// -----
+
+// A window of one: each token sees itself.
+// CHECK: @window contract: tensor<2x1x2xf32> [4, 0, 0, 8]
+// CHECK: @window real: tensor<2x1x2xf32> [4, 0, 0, 8]
+// CHECK: window 1
+func.func @window(%q: tensor<2x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<2x1x2xf32>,
+    %vx: tensor<2x1x2xf32>, %b: !tn.batch) -> tensor<2x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[0.0, 0.0]], [[0.0, 0.0]]]> : tensor<2x1x2xf32>,
+        {slots = 64},
+        {slots = 64},
+        dense<[[[0.0, 1.0]], [[1.0, 5.0]]]> : tensor<2x1x2xf32>,
+        dense<[[[4.0, 0.0]], [[0.0, 8.0]]]> : tensor<2x1x2xf32>,
+        {sequence = dense<[0, 0]> : tensor<2xi32>, position = dense<[0, 1]>
+        : tensor<2xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
+  %k1 = tn.cache_append %k, %kx, %b : !tn.cache<keys, 1 x 2 x f32>,
+      tensor<2x1x2xf32>
+  %v1 = tn.cache_append %v, %vx, %b : !tn.cache<values, 1 x 2 x f32>,
+      tensor<2x1x2xf32>
+  %y = tn.attention %q, %k1, %v1, %b scale 1.0 window 1
+      : tensor<2x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<2x1x2xf32>
+}
+
+// -----
+
+// 576 keys of score 0 in a segment of 512 and one of 64, on pages out of order; only
+// the last value is not 0.
+// CHECK: @segments contract: tensor<1x1x2xf32> [1, -0.5]
+// CHECK: @segments real: tensor<1x1x2xf32> [1, -0.5]
+func.func @segments(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<1x1x2xf32>,
+    %vx: tensor<1x1x2xf32>, %b: !tn.batch) -> tensor<1x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[1.0, 1.0]]]> : tensor<1x1x2xf32>,
+        {slots = 576},
+        {slots = 576},
+        dense<[[[0.0, 0.0]]]> : tensor<1x1x2xf32>,
+        dense<[[[576.0, -288.0]]]> : tensor<1x1x2xf32>,
+        {sequence = dense<[0]> : tensor<1xi32>, position = dense<[575]>
+        : tensor<1xi32>, pages = dense<[[8, 0, 1, 2, 3, 4, 5, 6, 7]]>
+        : tensor<1x9xi32>}]} {
+  %k1 = tn.cache_append %k, %kx, %b : !tn.cache<keys, 1 x 2 x f32>,
+      tensor<1x1x2xf32>
+  %v1 = tn.cache_append %v, %vx, %b : !tn.cache<values, 1 x 2 x f32>,
+      tensor<1x1x2xf32>
+  %y = tn.attention %q, %k1, %v1, %b scale 1.0
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<1x1x2xf32>
+}
+
+// -----
+
+// CHECK: @nan contract: tensor<1x1x2xf32> [nan, nan]
+// CHECK: @nan contract fails: nan in tn.attention, row 0, value 0
+// CHECK: @nan real: tensor<1x1x2xf32> [nan, nan]
+// CHECK: @nan real fails: nan in tn.attention, row 0, value 0
+func.func @nan(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) -> tensor<1x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[0x7FC00000, 1.0]]]> : tensor<1x1x2xf32>,
+        {slots = 64},
+        {slots = 64},
+        {sequence = dense<[0]> : tensor<1xi32>, position = dense<[0]>
+        : tensor<1xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
+  %y = tn.attention %q, %k, %v, %b scale 1.0
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<1x1x2xf32>
+}
+
+// -----
+
+// CHECK: @no_page contract: tensor<1x1x2xf32> [0, 0]
+// CHECK: @no_page contract fails: no page in tn.attention, row 0, value 64
+// CHECK: @no_page real: tensor<1x1x2xf32> [0, 0]
+// CHECK: @no_page real fails: no page in tn.attention, row 0, value 64
+func.func @no_page(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) -> tensor<1x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[1.0, 1.0]]]> : tensor<1x1x2xf32>,
+        {slots = 64},
+        {slots = 64},
+        {sequence = dense<[0]> : tensor<1xi32>, position = dense<[64]>
+        : tensor<1xi32>, pages = dense<[[0, -1]]> : tensor<1x2xi32>}]} {
+  %y = tn.attention %q, %k, %v, %b scale 1.0
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<1x1x2xf32>
+}
+
+// -----
+
+func.func @attention_c1(%q: tensor<2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects q of rank 3}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0 : tensor<2x2xf32>, !tn.cache<keys,
+      1 x 2 x f32>, !tn.cache<values, 1 x 2 x f32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_heads(%q: tensor<2x3x2xf32>, %k: !tn.cache<keys,
+    2 x 2 x f32>, %v: !tn.cache<values, 2 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects heads of q to be a multiple of the 2 heads of keys}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0
+      : tensor<2x3x2xf32>, !tn.cache<keys, 2 x 2 x f32>, !tn.cache<values,
+      2 x 2 x f32>
+  return
+}
+
+// -----
+
+func.func @attention_c2(%q: tensor<1x1x2xf32>, %k: !tn.cache<values,
+    1 x 2 x f32>, %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects caches of layout keys and values}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0
+      : tensor<1x1x2xf32>, !tn.cache<values, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_width(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys,
+    1 x 2 x f32>, %v: !tn.cache<values, 1 x 4 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects caches of equal heads and of width 2, that of q}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 4 x f32>
+  return
+}
+
+// -----
+
+func.func @attention_c3(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects window >= 0, got -1}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0 window -1
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return
+}
+
+// -----
+
+func.func @attention_c4(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects a positive scale}}
+  %y = tn.attention %q, %k, %v, %b scale 0.0
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return
+}

@@ -1,0 +1,84 @@
+// RUN: %test_op | FileCheck %s
+
+// CHECK: @kernel contract: tensor<2xf32> [4, 6]
+// CHECK: @kernel contract: tensor<2xf32> [3, 8]
+// CHECK: @kernel real: tensor<2xf32> [4, 6]
+// CHECK: @kernel real: tensor<2xf32> [3, 8]
+// CHECK: tn.kernel(%{{.*}}, %{{.*}}) : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+// CHECK: label = "add|mul"
+// CHECK: schedules = [#tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>, #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1]>]
+func.func @kernel(%a: tensor<2xf32>, %b: tensor<2xf32>)
+    -> (tensor<2xf32>, tensor<2xf32>)
+    attributes {tn.test_inputs = [
+        dense<[1.0, 2.0]> : tensor<2xf32>,
+        dense<[3.0, 4.0]> : tensor<2xf32>]} {
+  %y:2 = tn.kernel(%a, %b) : (tensor<2xf32>, tensor<2xf32>)
+      -> (tensor<2xf32>, tensor<2xf32>) {
+  ^bb0(%x: tensor<2xf32>, %z: tensor<2xf32>):
+    %s = tn.add %x, %z : tensor<2xf32>
+    tn.yield %s : tensor<2xf32>
+  }, {
+  ^bb0(%x: tensor<2xf32>, %z: tensor<2xf32>):
+    %p = tn.mul %x, %z : tensor<2xf32>
+    tn.yield %p : tensor<2xf32>
+  } {label = "add|mul", schedules = [
+      #tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>,
+      #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1]>]}
+  return %y#0, %y#1 : tensor<2xf32>, tensor<2xf32>
+}
+
+// -----
+
+func.func @kernel_c1(%a: tensor<2xf32>, %b: tensor<2xf32>) {
+  // expected-error@+1 {{expects a nest's arguments of types}}
+  %y = tn.kernel(%a, %b) : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32> {
+  ^bb0(%x: tensor<2xf32>):
+    tn.yield %x : tensor<2xf32>
+  } {label = ""}
+  return
+}
+
+// -----
+
+func.func @kernel_c2(%a: tensor<2xf32>, %b: tensor<2xf32>) {
+  // expected-error@+1 {{expects results of types ('tensor<2xf32>', 'tensor<2xf32>'), what the nests yield, got ('tensor<2xf32>')}}
+  %y = tn.kernel(%a, %b) : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>) {
+  ^bb0(%x: tensor<2xf32>, %z: tensor<2xf32>):
+    %s = tn.add %x, %z : tensor<2xf32>
+    tn.yield %s : tensor<2xf32>
+  }, {
+  ^bb0(%x: tensor<2xf32>, %z: tensor<2xf32>):
+    %p = tn.mul %x, %z : tensor<2xf32>
+    tn.yield %p : tensor<2xf32>
+  } {label = "add|mul"}
+  return
+}
+
+// -----
+
+func.func @kernel_c2_yield(%a: tensor<2xf32>, %b: tensor<2xf32>) {
+  // expected-error@+1 {{expects every nest to end in tn.yield}}
+  tn.kernel(%a) : (tensor<2xf32>) -> () {
+  ^bb0(%x: tensor<2xf32>):
+    "llvm.unreachable"() : () -> ()
+  } {label = ""}
+  return
+}
+
+// -----
+
+func.func @kernel_c3(%a: tensor<2xf32>, %b: tensor<2xf32>) {
+  // expected-error@+1 {{expects 2 schedules, one for each nest, got 1}}
+  %y:2 = tn.kernel(%a, %b) : (tensor<2xf32>, tensor<2xf32>)
+      -> (tensor<2xf32>, tensor<2xf32>) {
+  ^bb0(%x: tensor<2xf32>, %z: tensor<2xf32>):
+    %s = tn.add %x, %z : tensor<2xf32>
+    tn.yield %s : tensor<2xf32>
+  }, {
+  ^bb0(%x: tensor<2xf32>, %z: tensor<2xf32>):
+    %p = tn.mul %x, %z : tensor<2xf32>
+    tn.yield %p : tensor<2xf32>
+  } {label = "add|mul", schedules = [#tn.schedule<rows, tile = 16 x 0,
+      registers = [1, 1, 1]>]}
+  return
+}

@@ -1,0 +1,31 @@
+// RUN: %test_op | FileCheck %s
+
+// CHECK: @neg contract: tensor<5xf32> [-0.5, 2, -0, -inf, nan]
+// CHECK: @neg real: tensor<5xf32> [-0.5, 2, -0, -inf, nan]
+// CHECK: tn.neg %{{.*}} : tensor<5xf32>
+func.func @neg(%x: tensor<5xf32>) -> tensor<5xf32>
+    attributes {tn.test_inputs = [
+        dense<[0.5, -2.0, 0.0, 0x7F800000, 0x7FC00000]> : tensor<5xf32>]} {
+  %y = tn.neg %x : tensor<5xf32>
+  return %y : tensor<5xf32>
+}
+
+// -----
+
+// Computed in f32 and rounded once to the type of y; real does not round.
+// CHECK: @neg_bf16 contract: tensor<1xbf16> [-1.5]
+// CHECK: @neg_bf16 real: tensor<1xbf16> [-1.5]
+func.func @neg_bf16(%x: tensor<1xbf16>) -> tensor<1xbf16>
+    attributes {tn.test_inputs = [
+        dense<[1.5]> : tensor<1xbf16>]} {
+  %y = tn.neg %x : tensor<1xbf16>
+  return %y : tensor<1xbf16>
+}
+
+// -----
+
+func.func @neg_c1(%x: tensor<2xi32>) {
+  // expected-error@+1 {{operand #0 must be ranked tensor of 32-bit float or 16-bit float or bfloat16 type values, but got 'tensor<2xi32>'}}
+  %y = tn.neg %x : tensor<2xi32>
+  return
+}
