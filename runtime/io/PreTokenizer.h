@@ -20,6 +20,7 @@
 
 namespace tenon::io {
 
+/// The numbers stand in .tenon files: add at the end, never renumber.
 enum class PreTokenizer {
   None,        ///< The text is one word.
   Gpt2,        ///< GPT-2; also what GGUF calls "default".

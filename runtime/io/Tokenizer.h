@@ -118,6 +118,9 @@ public:
 
   TokenizerKind kind() const { return spec.kind; }
 
+  /// What this was built from, for storeTokenizer.
+  const TokenizerSpec &description() const { return spec; }
+
 private:
   friend class Decoder;
   struct Scratch;

@@ -21,6 +21,7 @@
 
 namespace tenon::io {
 
+/// The numbers stand in .tenon files: add at the end, never renumber.
 enum class TokenizerKind {
   SentencePiece, ///< Characters, merged by the score of the piece they spell.
   CharBpe,       ///< Characters, merged by ranked pairs.

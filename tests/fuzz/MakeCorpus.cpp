@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/io/StoredTokenizer.h"
+#include "runtime/io/WeightsFile.h"
 #include "tests/support/GgufWriter.h"
 #include "tests/support/SafetensorsWriter.h"
 
@@ -53,6 +55,15 @@ std::string sentencePiece() {
   return gguf.write();
 }
 
+// The same tokenizer as a .tenon file's section.
+std::string storedTokenizer() {
+  std::string file = sentencePiece();
+  auto weights =
+      tenon::io::WeightsFile::parse(tenon::tests::asBytes(file), "seed");
+  auto spec = tenon::io::readGgufTokenizer(weights->metadata());
+  return tenon::io::storeTokenizer(*spec);
+}
+
 constexpr const char *kCharBpe =
     R"({"added_tokens":[{"id":0,"content":"<unk>","special":true},)"
     R"({"id":7,"content":"[x]","special":false,"lstrip":true,"rstrip":true}],)"
@@ -89,6 +100,7 @@ int main(int argc, char **argv) {
   save(out / "safetensors/config",
        R"({"model_type":"x","n":1,"f":[1.5],"s":["a"],"o":{"k":true}})");
   save(out / "tokenizer/gguf", "1" + sentencePiece() + kText);
+  save(out / "tokenizer/stored", "2" + storedTokenizer() + kText);
   save(out / "tokenizer/json", std::string("0") + kCharBpe + kText);
   return 0;
 }

@@ -1,10 +1,11 @@
 //===- TokenizerFuzzer.cpp - Tokenizers and texts from strangers ----------===//
 //
-// The first byte chooses: a GGUF file or a tokenizer.json, then, after the last
-// "\n---\n", a text to encode with it.
+// The first byte chooses: a GGUF file, a tokenizer.json or a .tenon section;
+// then comes, after the last "\n---\n", a text to encode with it.
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 
 using namespace tenon;
@@ -13,12 +14,15 @@ namespace {
 
 constexpr std::string_view kSeparator = "\n---\n";
 
-StatusOr<io::TokenizerSpec> readSpec(bool isGguf, std::string_view model,
+StatusOr<io::TokenizerSpec> readSpec(uint8_t choice, std::string_view model,
                                      StatusOr<io::WeightsFile> &weights) {
-  if (!isGguf)
+  std::span<const uint8_t> bytes = {
+      reinterpret_cast<const uint8_t *>(model.data()), model.size()};
+  if (choice == '0')
     return io::readJsonTokenizer(model, "", "fuzz");
-  weights = io::WeightsFile::parse(
-      {reinterpret_cast<const uint8_t *>(model.data()), model.size()}, "fuzz");
+  if (choice == '2')
+    return io::readStoredTokenizer(bytes, "fuzz");
+  weights = io::WeightsFile::parse(bytes, "fuzz");
   if (!weights.ok())
     return weights.status();
   return io::readGgufTokenizer(weights->metadata());
@@ -54,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
   StatusOr<io::WeightsFile> weights = notFound("unused");
   StatusOr<io::TokenizerSpec> spec =
-      readSpec(data[0] & 1, input.substr(0, cut), weights);
+      readSpec(data[0], input.substr(0, cut), weights);
   if (!spec.ok())
     return 0;
   StatusOr<io::Tokenizer> tokenizer = io::Tokenizer::create(std::move(*spec));

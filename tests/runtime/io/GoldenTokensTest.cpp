@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/io/Json.h"
+#include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 #include "tests/support/GgufWriter.h"
 
@@ -48,6 +49,17 @@ void checkCases(const Tokenizer &tokenizer, const Json &cases, bool special,
   }
 }
 
+// Sends a tokenizer through the section that a .tenon file keeps it in.
+Tokenizer storeAndRead(const Tokenizer &tokenizer) {
+  std::string section = storeTokenizer(tokenizer.description());
+  StatusOr<TokenizerSpec> spec =
+      readStoredTokenizer(asBytes(section), "m.tenon");
+  EXPECT_TRUE(spec.ok()) << spec.status();
+  StatusOr<Tokenizer> again = Tokenizer::create(std::move(*spec));
+  EXPECT_TRUE(again.ok()) << again.status();
+  return *std::move(again);
+}
+
 class BpeFamily : public testing::TestWithParam<const char *> {};
 
 Json familyOf(const Json &golden, const std::string &name) {
@@ -67,8 +79,10 @@ TEST_P(BpeFamily, EncodesAsTokenizers) {
   StatusOr<Tokenizer> tokenizer = Tokenizer::create(std::move(*spec));
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   // "</user>" swallows the space after it.
-  checkCases(*tokenizer, golden["families"][GetParam()]["cases"],
-             /*special=*/true, /*roundTrip=*/!normalises);
+  const Json &cases = golden["families"][GetParam()]["cases"];
+  checkCases(*tokenizer, cases, /*special=*/true, /*roundTrip=*/!normalises);
+  checkCases(storeAndRead(*tokenizer), cases, /*special=*/true,
+             /*roundTrip=*/!normalises);
 }
 
 TEST_P(BpeFamily, CutsWordsAsTokenizers) {
@@ -165,6 +179,8 @@ TEST_P(SentencePiece, EncodesAsSentencePiece) {
   StatusOr<Tokenizer> tokenizer = Tokenizer::load(*weights);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   checkCases(*tokenizer, golden["cases"], /*special=*/false,
+             /*roundTrip=*/true);
+  checkCases(storeAndRead(*tokenizer), golden["cases"], /*special=*/false,
              /*roundTrip=*/true);
 }
 

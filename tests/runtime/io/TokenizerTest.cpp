@@ -2,6 +2,7 @@
 
 #include "runtime/io/Tokenizer.h"
 #include "runtime/io/Json.h"
+#include "runtime/io/StoredTokenizer.h"
 #include "tests/support/GgufWriter.h"
 #include "tests/support/TempFolder.h"
 
@@ -278,6 +279,25 @@ TEST(JsonTokenizer, ReadsTheConfigurationBesideIt) {
   tests::TempFolder none;
   EXPECT_EQ(Tokenizer::loadFolder(none.path()).status().code(),
             TENON_NOT_FOUND);
+}
+
+TEST(StoredTokenizer, RefusesWhatIsCutOrContradictory) {
+  StatusOr<Tokenizer> tokenizer = make(Parts());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  std::string section = storeTokenizer(tokenizer->description());
+  for (size_t size = 0; size < section.size(); ++size)
+    ASSERT_FALSE(readStoredTokenizer(asBytes(section).first(size), "m").ok());
+  TokenizerSpec spec = tokenizer->description();
+  spec.merges = {{0, 1, 99}};
+  std::string bad = storeTokenizer(spec);
+  EXPECT_EQ(readStoredTokenizer(asBytes(bad), "m.tenon").status().message(),
+            "m.tenon: expects the token ids in \"tenon.merges\" to be below "
+            "12, got 99");
+  spec.merges.clear();
+  spec.eos = 12;
+  bad = storeTokenizer(spec);
+  EXPECT_THAT(readStoredTokenizer(asBytes(bad), "m.tenon").status().message(),
+              HasSubstr("\"tenon.eos\" to be below 12, got 12"));
 }
 
 // One merge list of a million bytes; quadratic time would take hours.
