@@ -1,0 +1,57 @@
+//===- KernelRunner.h - One tn.kernel, compiled and called ------*- C++ -*-===//
+//
+//   auto runner = KernelRunner::create(context, text, CpuFeatures::V4);
+//   (*runner)->run({{"T", 7}}, {x.data(), w.data(), y.data()});
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_TESTS_CODEGEN_CPU_KERNELRUNNER_H
+#define TENON_TESTS_CODEGEN_CPU_KERNELRUNNER_H
+
+#include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/Jit.h"
+
+#include "mlir/IR/OwningOpRef.h"
+
+#include <memory>
+
+namespace tenon::testing {
+
+/// How long the steps of a compilation took.
+struct CompileTimes {
+  double emitMs = 0, lowerMs = 0, objectMs = 0;
+};
+
+class KernelRunner {
+public:
+  /// Compiles the only kernel of the only function of `text`, scheduled for its
+  /// symbols as the CPU target schedules it.
+  static absl::StatusOr<std::unique_ptr<KernelRunner>>
+  create(mlir::MLIRContext &context, llvm::StringRef text,
+         base::CpuFeatures features);
+
+  /// Runs all tiles under the runtime's floating-point mode, in order, and
+  /// returns the failure they noted.
+  tenon_failure run(const llvm::StringMap<int64_t> &symbols,
+                    std::vector<void *> buffers);
+
+  ir::KernelOp kernel() { return op; }
+  const codegen::cpu::KernelInfo &info() const { return details; }
+  const CompileTimes &times() const { return took; }
+  const std::string &object() const { return code; }
+
+private:
+  mlir::OwningOpRef<mlir::ModuleOp> source;
+  ir::KernelOp op;
+  codegen::cpu::KernelInfo details;
+  CompileTimes took;
+  std::string code;
+  std::unique_ptr<codegen::cpu::Jit> jit;
+  tenon_kernel_fn function = nullptr;
+};
+
+/// A context with every dialect that kernels and their code use.
+mlir::MLIRContext &kernelContext();
+
+} // namespace tenon::testing
+#endif // TENON_TESTS_CODEGEN_CPU_KERNELRUNNER_H
