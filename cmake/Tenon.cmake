@@ -34,9 +34,11 @@ function(tenon_library name)
     return()
   endif()
   add_library(${name} STATIC ${sources})
-  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}
-    ${CMAKE_SOURCE_DIR}/runtime/include)
-  target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
+  # Of the build alone: TenonInstall.cmake says what installed programs see.
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/runtime/include>)
+  target_include_directories(${name} SYSTEM PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>)
   target_compile_options(${name} PRIVATE ${TENON_WARNINGS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} ${ARG_LIBS})
   if(ARG_MLIR)

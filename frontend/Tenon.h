@@ -1,0 +1,14 @@
+//===- Tenon.h - All that a program written in the DSL needs ----*- C++ -*-===//
+//
+// See examples/my_model.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_FRONTEND_TENON_H
+#define TENON_FRONTEND_TENON_H
+
+#include "frontend/dsl/Layers.h"
+#include "frontend/dsl/Trace.h"
+#include "frontend/session/Session.h"
+
+#endif // TENON_FRONTEND_TENON_H

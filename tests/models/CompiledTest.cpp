@@ -1,0 +1,90 @@
+//===- CompiledTest.cpp - Compiled models equal their definition ----------===//
+
+#include "frontend/session/Session.h"
+#include "tests/models/GoldenCases.h"
+#include "tests/models/ReferenceModel.h"
+
+#include "gtest/gtest.h"
+
+#include <cstring>
+#include <numeric>
+
+namespace tenon::tests {
+namespace {
+
+class Compiled : public ::testing::TestWithParam<std::string> {};
+
+/// A batch of one sequence whose cache has `begin` tokens already.
+Arrays forwardArguments(const std::vector<int32_t> &tokens, int32_t begin) {
+  auto count = static_cast<int64_t>(tokens.size());
+  std::vector<int32_t> sequence(count, 0), position(count), rows(count);
+  std::iota(position.begin(), position.end(), begin);
+  std::iota(rows.begin(), rows.end(), 0);
+  return {{"tokens", Array::of(tokens, {count})},
+          {"batch.sequence", Array::of(sequence, {count})},
+          {"batch.position", Array::of(position, {count})},
+          {"batch.pages", Array::of(std::vector<int32_t>{0}, {1, 1})},
+          {"rows", Array::of(rows, {count})}};
+}
+
+TEST_P(Compiled, EqualsContractBitForBit) {
+  std::string path = goldenPath(GetParam(), "model.gguf");
+  auto files = ModelFiles::open(path);
+  ASSERT_TRUE(files.ok()) << files.status();
+  auto program = models::traceModel(*files);
+  ASSERT_TRUE(program.ok()) << program.status();
+  auto session = Session::open(*program, Weights::of(*files));
+  ASSERT_TRUE(session.ok()) << session.status();
+  auto oracle = ReferenceModel<ir::ref::Contract>::open(path);
+  ASSERT_TRUE(oracle.ok()) << oracle.status();
+
+  const std::vector<int32_t> tokens = goldenCases(GetParam())[2].tokens;
+  // A prompt, then a step of one token: both variants run.
+  for (size_t begin = 0; size_t end : {39, 40}) {
+    std::vector<int32_t> piece(tokens.begin() + begin, tokens.begin() + end);
+    auto expected = (*oracle)->forward({{0, piece}});
+    ASSERT_TRUE(expected.ok()) << expected.status();
+    auto results = (*session)->call(
+        "forward", forwardArguments(piece, static_cast<int32_t>(begin)));
+    ASSERT_TRUE(results.ok()) << results.status();
+    auto logits = results->at("logits").values<float>();
+    ASSERT_EQ(logits.size(), expected->size());
+    EXPECT_EQ(std::memcmp(logits.data(), expected->data(), logits.size_bytes()),
+              0);
+    begin = end;
+  }
+}
+
+TEST_P(Compiled, GeneratesGreedily) {
+  std::string path = goldenPath(GetParam(), "model.gguf");
+  auto files = ModelFiles::open(path);
+  ASSERT_TRUE(files.ok()) << files.status();
+  auto program = models::traceModel(*files);
+  ASSERT_TRUE(program.ok()) << program.status();
+  auto session = Session::open(*program, Weights::of(*files));
+  ASSERT_TRUE(session.ok()) << session.status();
+  auto oracle = ReferenceModel<ir::ref::Contract>::open(path);
+  ASSERT_TRUE(oracle.ok()) << oracle.status();
+
+  const std::vector<int32_t> prompt = goldenCases(GetParam())[0].tokens;
+  SamplingOptions options;
+  options.maxTokens = 8;
+  auto tokens = (*session)->generate(prompt, options);
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  ASSERT_EQ(tokens->size(), 8u);
+  std::vector<int32_t> piece = prompt;
+  for (int32_t token : *tokens) {
+    auto logits = (*oracle)->forward({{0, piece}});
+    ASSERT_TRUE(logits.ok()) << logits.status();
+    auto vocabulary = logits->size() / piece.size();
+    auto last = logits->end() - vocabulary;
+    EXPECT_EQ(token, std::max_element(last, logits->end()) - last);
+    piece = {token};
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, Compiled,
+                         ::testing::Values("tiny_qwen2", "tiny_gemma3"),
+                         [](const auto &info) { return info.param; });
+} // namespace
+} // namespace tenon::tests
