@@ -5,10 +5,11 @@
 #include "codegen/Compile.h"
 #include "codegen/cpu/Link.h"
 #include "frontend/session/ModelFiles.h"
-#include "frontend/session/TokenizerSection.h"
 #include "models/Registry.h"
 #include "runtime/base/Container.h"
 #include "runtime/exec/ModelFiles.h"
+#include "runtime/io/StoredTokenizer.h"
+#include "runtime/io/Tokenizer.h"
 #include "tenon/abi.h"
 
 #include <algorithm>
@@ -69,6 +70,7 @@ private:
   void describe(base::Program &program) const;
   Status write(const base::Program &program);
   std::string reference() const;
+  StatusOr<std::string> storedTokenizer() const;
 
   void progress(const char *stage, size_t done = 0, size_t total = 0) {
     std::lock_guard<std::mutex> lock(progressMutex);
@@ -164,13 +166,22 @@ std::string ModelCompiler::reference() const {
   return exec::printReference(files->weights(), relative.string());
 }
 
+/// Empty where the model has none: it may be used without text.
+StatusOr<std::string> ModelCompiler::storedTokenizer() const {
+  StatusOr<io::Tokenizer> tokenizer = io::Tokenizer::load(files->weights());
+  if (tokenizer.ok())
+    return io::storeTokenizer(tokenizer->description());
+  if (tokenizer.status().code() == TENON_NOT_FOUND)
+    return std::string();
+  return tokenizer.status();
+}
+
 Status ModelCompiler::write(const base::Program &program) {
   using base::SectionKind;
   progress("write");
   std::string bytes = base::serialise(program);
   std::string referenced = reference();
-  TENON_ASSIGN_OR_RETURN(std::string tokenizer,
-                         writeTokenizerSection(files->weights()));
+  TENON_ASSIGN_OR_RETURN(std::string tokenizer, storedTokenizer());
   std::vector<base::Section> sections;
   auto add = [&](SectionKind kind, uint32_t tag, const std::string &data) {
     sections.push_back({kind, tag, data.data(), data.size()});

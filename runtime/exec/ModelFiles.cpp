@@ -2,6 +2,7 @@
 
 #include "runtime/exec/ModelFiles.h"
 #include "runtime/io/Json.h"
+#include "runtime/io/StoredTokenizer.h"
 
 #include <filesystem>
 
@@ -80,9 +81,9 @@ StatusOr<io::Tokenizer> loadTokenizer(const LoadedProgram &program,
   if (!stored.empty()) {
     std::span<const uint8_t> bytes(
         reinterpret_cast<const uint8_t *>(stored.data()), stored.size());
-    TENON_ASSIGN_OR_RETURN(io::WeightsFile metadata,
-                           io::WeightsFile::parse(bytes, "tokenizer section"));
-    return io::Tokenizer::load(metadata);
+    TENON_ASSIGN_OR_RETURN(io::TokenizerSpec spec,
+                           io::readStoredTokenizer(bytes, "tokenizer section"));
+    return io::Tokenizer::create(std::move(spec));
   }
   if (!weights)
     return notFound("expects a tokenizer in the program or beside its "

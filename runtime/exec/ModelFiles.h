@@ -6,8 +6,8 @@
 //
 //   {"file": "model.gguf", "hash": "<WeightsFile::contentHash, 32 hex digits>"}
 //
-// with a path relative to the .tenon file's folder; the Tokenizer section is a
-// GGUF file of metadata alone.
+// with a path relative to the .tenon file's folder; the Tokenizer section is
+// what io/StoredTokenizer.h writes.
 //
 //===----------------------------------------------------------------------===//
 

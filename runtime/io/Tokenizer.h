@@ -43,12 +43,6 @@ struct DecodeOptions {
       false; ///< Spells control tokens instead of dropping them.
 };
 
-/// The keys under which a .tenon file's Tokenizer section stores the texts of
-/// tokenizer.json and, if there is one, tokenizer_config.json.
-inline constexpr std::string_view kStoredTokenizerKey = "tenon.tokenizer_json";
-inline constexpr std::string_view kStoredTokenizerConfigKey =
-    "tenon.tokenizer_config_json";
-
 /// Text of which only the trusted parts may spell control tokens.
 struct PromptPart {
   std::string text;
@@ -67,9 +61,8 @@ public:
   ///         (a special id beyond the pieces); both name source and key.
   static StatusOr<Tokenizer> create(TokenizerSpec spec);
 
-  /// Reads the tokenizer in a GGUF file, under GGUF's keys or those above, or
-  /// tokenizer.json (and tokenizer_config.json if there is one) beside
-  /// safetensors.
+  /// Reads the tokenizer in a GGUF file, or tokenizer.json (and
+  /// tokenizer_config.json if there is one) beside safetensors.
   static StatusOr<Tokenizer> load(const WeightsFile &weights);
 
   /// Reads `folder`/tokenizer.json and, if there, tokenizer_config.json.

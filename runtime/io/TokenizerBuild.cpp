@@ -199,17 +199,8 @@ StatusOr<Tokenizer> Tokenizer::load(const WeightsFile &weights) {
     std::filesystem::path path = weights.path();
     return loadFolder(path.parent_path().string());
   }
-  const Metadata &metadata = weights.metadata();
-  if (metadata.has(kStoredTokenizerKey)) {
-    TENON_ASSIGN_OR_RETURN(std::string_view text,
-                           metadata.getString(kStoredTokenizerKey));
-    TENON_ASSIGN_OR_RETURN(std::string_view config,
-                           metadata.getString(kStoredTokenizerConfigKey, ""));
-    TENON_ASSIGN_OR_RETURN(TokenizerSpec stored,
-                           readJsonTokenizer(text, config, weights.path()));
-    return create(std::move(stored));
-  }
-  TENON_ASSIGN_OR_RETURN(TokenizerSpec spec, readGgufTokenizer(metadata));
+  TENON_ASSIGN_OR_RETURN(TokenizerSpec spec,
+                         readGgufTokenizer(weights.metadata()));
   return create(std::move(spec));
 }
 

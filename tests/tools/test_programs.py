@@ -1,0 +1,248 @@
+"""Compiling, .tenon files, and running them: the same text every way."""
+
+import json
+import shutil
+import struct
+import unittest
+
+from support import (GEMMA, PROMPT, QWEN, TENON, ToolTest, copy_model,
+                     needs_compiler, sections)
+
+
+def likeliest(folder, case):
+    """The token that follows a golden case."""
+    data = (folder / "expected.safetensors").read_bytes()
+    size = struct.unpack_from("<Q", data)[0]
+    entry = json.loads(data[8:8 + size])[f"logits.{case}"]
+    rows, width = entry["shape"]
+    start = 8 + size + entry["data_offsets"][0] + 4 * width * (rows - 1)
+    logits = struct.unpack_from(f"<{width}f", data, start)
+    return logits.index(max(logits))
+
+
+@needs_compiler
+class SameText(ToolTest):
+    """However a model is compiled, stored and cut, its text is the same."""
+
+    def setUp(self):
+        self.model = QWEN / "model.gguf"
+        self.expected = self.greedy(self.model)
+        self.program = self.compiled("qwen.tenon", self.model)
+
+    def test_first_token_is_the_golden_one(self):
+        for folder in (QWEN, GEMMA):
+            with self.subTest(folder.name):
+                token = likeliest(folder, 0)
+                piece = self.succeed("tokenize", folder / "model.gguf",
+                                     "--decode", token).stdout
+                self.assertEqual(self.greedy(folder / "model.gguf", tokens=1),
+                                 piece)
+
+    def test_compiled_ahead_of_time(self):
+        self.assertEqual(self.greedy(self.program), self.expected)
+
+    def test_without_the_cache(self):
+        self.assertEqual(self.greedy(self.model, "--no-cache"), self.expected)
+
+    def test_threads_chunks_and_feature_sets(self):
+        for options in (["--threads", 1], ["--threads", 3], ["--chunk", 2],
+                        ["--cpu", "v3"]):
+            with self.subTest(options):
+                self.assertEqual(self.greedy(self.program, *options),
+                                 self.expected)
+
+    def test_prompt_from_stdin_and_file(self):
+        options = ["run", self.program, "--greedy", "-n", 12]
+        self.assertEqual(
+            self.succeed(*options, input=PROMPT + "\n").stdout, self.expected)
+        path = self.folder / "prompt.txt"
+        path.write_text(PROMPT + "\n")
+        self.assertEqual(
+            self.succeed(*options, "--prompt-file", path).stdout,
+            self.expected)
+
+    def test_seed_decides_the_draws(self):
+        def draw(seed):
+            return self.succeed("run", self.program, "-p", PROMPT, "-n", 24,
+                                "--temperature", 2, "--top-k", 0, "--top-p",
+                                1, "--min-p", 0, "--seed", seed).stdout
+        self.assertEqual(draw(7), draw(7))
+        self.assertGreater(len({draw(seed) for seed in range(4)}), 1)
+
+    def test_alone_without_compiler(self):
+        (self.folder / "alone").mkdir(exist_ok=True)
+        alone = self.folder / "alone/tenon"
+        shutil.copy(TENON, alone)
+        self.assertEqual(self.greedy(self.program, program=alone),
+                         self.expected)
+
+
+@needs_compiler
+class Embedded(ToolTest):
+    def test_runs_without_the_weights(self):
+        model = self.folder / "moved.gguf"
+        shutil.copy(QWEN / "model.gguf", model)
+        expected = self.greedy(model)
+        program = self.compiled("embedded.tenon", model, "--embed")
+        model.unlink()
+        names = self.succeed("inspect", program).stdout
+        self.assertIn("weights", names)
+        self.assertEqual(self.greedy(program), expected)
+        self.assertEqual([name for name in self.folder_names()
+                          if "partial" in name], [])
+
+
+@needs_compiler
+class Safetensors(ToolTest):
+    def test_compiles_from_a_folder(self):
+        program = self.compiled("gemma.tenon", GEMMA, "--cpu", "v3")
+        text = self.succeed("inspect", program).stdout
+        self.assertIn("gemma3", text)
+
+    def test_without_tokenizer(self):
+        self.fail("run", QWEN, "-p", PROMPT, says=["tokenizer.json"])
+
+    def test_tokenizer_goes_into_the_program(self):
+        folder = copy_model(QWEN, self.folder / "with-tokenizer")
+        pieces = json.loads(self.succeed("inspect", QWEN / "model.gguf",
+                                         "--json").stdout)
+        self.assertIn("tokenizer.ggml.tokens", pieces["metadata"])
+        (folder / "tokenizer.json").write_text(json.dumps(self.tokenizer()))
+        program = self.compiled("with.tenon", folder, "--cpu", "v3")
+        ids = self.succeed("tokenize", folder, PROMPT, "--json").stdout
+        self.assertEqual(
+            self.succeed("tokenize", program, PROMPT, "--json").stdout, ids)
+        self.succeed("run", program, "-p", PROMPT, "-n", 4)
+
+    def tokenizer(self):
+        """tokenizer.json of byte-level pieces without merges."""
+        found = [json.loads(self.succeed(
+            "tokenize", QWEN / "model.gguf", letter, "--json").stdout)
+            ["tokens"][0] for letter in "The nd."]
+        return {
+            "model": {"type": "BPE", "merges": [],
+                      "vocab": {token["piece"]: token["id"]
+                                for token in found}},
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False,
+                              "use_regex": True},
+            "decoder": {"type": "ByteLevel"},
+            "added_tokens": [],
+        }
+
+
+@needs_compiler
+class Output(ToolTest):
+    """The file appears whole, where asked, and never by surprise."""
+
+    def test_holds_every_feature_set_by_default(self):
+        program = self.compiled("all.tenon", QWEN / "model.gguf")
+        tags = [tag for kind, tag, _, _ in sections(program) if kind == 2]
+        self.assertEqual(tags, [0, 1, 2])
+
+    def test_is_not_replaced_unless_forced(self):
+        path = self.folder / "there.tenon"
+        path.write_text("precious")
+        model = QWEN / "model.gguf"
+        self.fail("compile", model, "-o", path, says=["--force"])
+        self.assertEqual(path.read_text(), "precious")
+        self.succeed("compile", model, "-o", path, "--force", "--cpu", "v3")
+        self.assertNotEqual(path.read_bytes()[:5], b"preci")
+
+    def test_folder_must_be_there(self):
+        self.fail("compile", QWEN / "model.gguf", "-o",
+                  self.folder / "none/m.tenon", says=["none"])
+        self.fail("compile", QWEN / "model.gguf", "-o", self.folder,
+                  "--force", says=["folder"])
+
+    def test_program_is_not_compiled_again(self):
+        program = self.compiled("all.tenon", QWEN / "model.gguf")
+        self.fail("compile", program, "-o", self.folder / "again.tenon",
+                  says=["compiled already"])
+
+    def test_unknown_architecture(self):
+        path = self.changed(
+            QWEN / "model.gguf", "other.gguf",
+            lambda data: data.replace(b"qwen2", b"qwenX"))
+        output = self.folder / "other.tenon"
+        self.fail("compile", path, "-o", output,
+                  says=["qwenX", "gemma3", "qwen2"])
+        self.assertFalse(output.exists())
+
+    def test_missing_tensor(self):
+        path = self.changed(
+            QWEN / "model.gguf", "renamed.gguf",
+            lambda data: data.replace(b"blk.1.attn_q.bias",
+                                      b"blk.1.attn_x.bias"))
+        output = self.folder / "renamed.tenon"
+        self.fail("compile", path, "-o", output, says=["blk.1.attn_q.bias"])
+        self.assertFalse(output.exists())
+
+    def test_explains_its_kernels(self):
+        path = self.folder / "explained.tenon"
+        text = self.succeed("compile", QWEN / "model.gguf", "-o", path,
+                            "--cpu", "v3", "--explain-fusion").stdout
+        self.assertIn("entry forward", text)
+        self.assertIn("holds", text)
+        self.assertRegex(text, r"variant \S+ \(.*T in \[")
+        self.assertRegex(text, r"layers\.\d+: \d+ kernels")
+
+    def test_dumps_its_ir(self):
+        folder = self.folder / "ir"
+        self.succeed("compile", QWEN / "model.gguf", "-o",
+                     self.folder / "dumped.tenon", "--cpu", "v3", "--dump-ir",
+                     folder)
+        self.assertIn("00-traced.mlir",
+                      [path.name for path in folder.iterdir()])
+
+
+@needs_compiler
+class Inspect(ToolTest):
+    def setUp(self):
+        self.program = self.compiled("qwen.tenon", QWEN / "model.gguf",
+                                     "--cpu", "v3")
+
+    def test_shows_sections_provenance_and_entries(self):
+        text = self.succeed("inspect", self.program).stdout
+        for part in ("code v3", "tokenizer", "reference", "model.hash",
+                     "compiler.build", "forward(", "sample("):
+            self.assertIn(part, text)
+
+    def test_shows_entries_kernels_and_plan(self):
+        text = self.succeed("inspect", self.program, "--entries", "--kernels",
+                            "--plan", "--set", "T=1").stdout
+        for part in ("variant", "from blk.0.attn_q.weight", "scratch",
+                     "arena of"):
+            self.assertIn(part, text)
+
+    def test_json_has_the_same(self):
+        found = json.loads(self.succeed(
+            "inspect", self.program, "--entries", "--kernels", "--plan",
+            "--json").stdout)
+        self.assertIn("forward", [entry["name"] for entry in found["entries"]])
+        self.assertTrue(found["kernels"])
+        self.assertTrue(any(plan.get("arena_bytes", 0) > 0
+                            for plan in found["plan"]))
+
+    def test_plan_grows_with_tokens(self):
+        def arena(tokens):
+            found = json.loads(self.succeed(
+                "inspect", self.program, "--plan", "--json", "--set",
+                f"T={tokens}").stdout)
+            return max(plan["arena_bytes"] for plan in found["plan"]
+                       if plan["entry"] == "forward" and plan["runs"])
+        self.assertLess(arena(1), arena(100))
+
+    def test_unknown_symbol(self):
+        self.fail("inspect", self.program, "--plan", "--set", "Q=1",
+                  says=["T", "'Q'"])
+        self.fail("inspect", self.program, "--plan", "--set", "T",
+                  says=["T=16", "'T'"])
+
+    def test_tokenizes_from_the_program(self):
+        self.assertEqual(
+            self.succeed("tokenize", self.program, PROMPT).stdout,
+            self.succeed("tokenize", QWEN / "model.gguf", PROMPT).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

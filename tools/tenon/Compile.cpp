@@ -1,0 +1,214 @@
+//===- Compile.cpp - `tenon compile`: a model to a .tenon file ------------===//
+
+#include "tools/tenon/Command.h"
+
+#include "runtime/exec/ModelFiles.h"
+#include "runtime/exec/Session.h"
+#include "tools/tenon/Errors.h"
+#include "tools/tenon/Explain.h"
+#include "tools/tenon/Interrupt.h"
+#include "tools/tenon/ModelPath.h"
+#include "tools/tenon/Programs.h"
+#include "tools/tenon/Table.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <unistd.h>
+
+namespace tenon::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CompileOptions {
+  std::string model;
+  std::string output;
+  CompileRequest request;
+  bool isEmbedding = false;
+  bool isExplaining = false;
+  bool isForced = false;
+};
+
+Status checkOutput(const CompileOptions &options) {
+  fs::path output = options.output;
+  std::error_code error;
+  fs::path folder = output.has_parent_path() ? output.parent_path() : ".";
+  if (!fs::is_directory(folder, error))
+    return notFound("expects the folder '", folder.string(),
+                    "' for the output, got none; make it first");
+  if (fs::is_directory(output, error))
+    return invalidArgument("expects the output '", options.output,
+                           "' to be a file, got a folder");
+  if (fs::exists(output, error) && !options.isForced)
+    return invalidArgument("expects no file '", options.output,
+                           "' yet; say --force to replace it");
+  return Status();
+}
+
+/// Whether some entry but `prepare` reads weights as they lie in their file.
+bool readsParameters(const base::Program &program) {
+  for (const base::Entry &entry : program.entries) {
+    if (entry.name == "prepare")
+      continue;
+    for (const base::Variant &variant : entry.variants)
+      for (const base::Buffer &buffer : variant.buffers)
+        if (buffer.kind == base::BufferKind::Parameter)
+          return true;
+  }
+  return false;
+}
+
+/// Computes what the program prepares from its weights.
+StatusOr<std::unique_ptr<exec::Session>>
+prepareWeights(std::shared_ptr<const exec::LoadedProgram> program,
+               const CompileOptions &options) {
+  TENON_ASSIGN_OR_RETURN(
+      std::shared_ptr<const io::WeightsFile> weights,
+      exec::openWeights(*program, options.output, options.model));
+  TENON_ASSIGN_OR_RETURN(
+      auto device,
+      hal::openDevice("cpu", {options.request.threads, {}}));
+  // Only `prepare` is called: the least a session can hold is enough.
+  exec::SessionOptions least;
+  for (const base::Entry &entry : program->program().entries)
+    for (const base::Symbol &symbol : entry.symbols)
+      if (symbol.name != "pages" && symbol.name != "pageBlocks")
+        least.limits.push_back({symbol.name, symbol.min});
+  return exec::Session::open(std::move(program), std::move(device), least,
+                             exec::lookupIn(std::move(weights)));
+}
+
+/// Copies the program at `from` to the output, with its prepared weights.
+Status embed(const std::string &from, const CompileOptions &options,
+             Progress &progress) {
+  progress.update("preparing weights");
+  TENON_ASSIGN_OR_RETURN(auto program, openProgram(from));
+  TENON_ASSIGN_OR_RETURN(std::unique_ptr<exec::Session> session,
+                         prepareWeights(program, options));
+  TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(from));
+  TENON_ASSIGN_OR_RETURN(
+      std::vector<base::Section> sections,
+      base::readContainer(file.bytes().data(), file.bytes().size()));
+  if (readsParameters(program->program()))
+    printNotice("some weights are read as they lie in their file, which the "
+                "program refers to still");
+  else
+    std::erase_if(sections, [](const base::Section &section) {
+      return section.kind == base::SectionKind::Reference;
+    });
+  std::span<const std::byte> prepared = session->preparedBytes();
+  sections.push_back(
+      {base::SectionKind::Weights, 0, prepared.data(), prepared.size()});
+  progress.update("writing");
+  DeferInterrupt guard;
+  return base::writeContainer(options.output, sections);
+}
+
+Status compileAndEmbed(const CompilerLibrary &compiler,
+                       const CompileOptions &options, Progress &progress) {
+  PartialFile file(concat(options.output, ".", getpid(), ".partial"));
+  TENON_RETURN_IF_ERROR(
+      compiler.compile(options.model, file.path(), options.request, progress));
+  return embed(file.path(), options, progress);
+}
+
+StatusOr<base::Program> readProgram(const std::string &path) {
+  TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(path));
+  TENON_ASSIGN_OR_RETURN(
+      std::vector<base::Section> sections,
+      base::readContainer(file.bytes().data(), file.bytes().size()));
+  for (const base::Section &section : sections)
+    if (section.kind == base::SectionKind::Program)
+      return base::parse(section.data, section.size);
+  return internalError("expects a program in '", path, "', got none");
+}
+
+Status compileModel(const CompileOptions &options) {
+  TENON_ASSIGN_OR_RETURN(ModelKind kind, classifyModel(options.model));
+  if (kind == ModelKind::Program)
+    return invalidArgument("expects weights to compile, got '", options.model,
+                           "', which is compiled already");
+  TENON_RETURN_IF_ERROR(checkOutput(options));
+  if (!options.request.dumpFolder.empty()) {
+    std::error_code error;
+    fs::create_directories(options.request.dumpFolder, error);
+    if (error)
+      return unavailable("expects to make the folder '",
+                         options.request.dumpFolder,
+                         "', got: ", error.message());
+  }
+  TENON_RETURN_IF_ERROR(openWeightsFile(options.model).status());
+  TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
+  Progress progress;
+  Stopwatch watch;
+  TENON_RETURN_IF_ERROR(options.isEmbedding
+                            ? compileAndEmbed(compiler, options, progress)
+                            : compiler.compile(options.model, options.output,
+                                               options.request, progress));
+  progress.clear();
+  std::error_code error;
+  auto size = static_cast<int64_t>(fs::file_size(options.output, error));
+  printNotice(concat("wrote '", options.output, "', ", formatBytes(size),
+                     ", in ", formatNumber(watch.seconds(), 2), " s"));
+  if (!options.isExplaining)
+    return Status();
+  TENON_ASSIGN_OR_RETURN(base::Program program, readProgram(options.output));
+  std::fputs(explainFusion(program, {}).c_str(), stdout);
+  return Status();
+}
+
+} // namespace
+
+void addCompileCommand(CLI::App &app, Action &action) {
+  CLI::App *command = app.add_subcommand(
+      "compile", "Compile a model to a .tenon file, which runs without the "
+                 "compiler");
+  auto options = std::make_shared<CompileOptions>();
+  command
+      ->add_option("MODEL", options->model,
+                   "A .gguf file, a .safetensors file or its folder")
+      ->required();
+  command->add_option("-o,--output", options->output, "The file to write")
+      ->required();
+  command->add_flag("--embed", options->isEmbedding,
+                    "Store the weights too, packed for the kernels; default: "
+                    "refer to MODEL, by path and hash");
+  command
+      ->add_option("--cpu", options->request.cpu,
+                   "Feature set to make code for: v3 (AVX2), v4 (AVX-512), "
+                   "v4-vnni (with VNNI and BF16), all")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"all", "v3", "v4", "v4-vnni"}));
+  command
+      ->add_option("--cache-type", options->request.cacheType,
+                   "Element type of the attention caches; default: the "
+                   "model's")
+      ->check(CLI::IsMember({"f32", "f16"}));
+  command->add_flag("--explain-fusion", options->isExplaining,
+                    "Print the kernels of each layer, what they hold, what "
+                    "stayed apart and why, and the bytes they move");
+  command->add_flag("--check-passes", options->request.checkPasses,
+                    "Interpret the program after every pass and name the "
+                    "first that changes a result; slow");
+  command->add_option("--dump-ir", options->request.dumpFolder,
+                      "Write the IR after each stage into this folder");
+  command
+      ->add_option("--threads", options->request.threads,
+                   "Threads that compile; 0: one for each CPU")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4096));
+  command->add_flag("--force", options->isForced,
+                    "Replace the output if it is there");
+  command->footer("Examples:\n"
+                  "  tenon compile gemma.gguf -o gemma.tenon\n"
+                  "  tenon compile gemma.gguf -o gemma.tenon --embed --cpu v4\n"
+                  "  tenon compile folder/ -o m.tenon --explain-fusion\n"
+                  "The output appears whole or not at all.");
+  command->callback([options, &action] {
+    action = [options] { return compileModel(*options); };
+  });
+}
+
+} // namespace tenon::tools

@@ -1,0 +1,161 @@
+//===- Programs.cpp - A loaded program for any MODEL ----------------------===//
+
+#include "tools/tenon/Programs.h"
+
+#include "runtime/hal/cpu/CpuFeatures.h"
+#include "tools/tenon/Cache.h"
+#include "tools/tenon/Errors.h"
+#include "tools/tenon/Interrupt.h"
+#include "tools/tenon/ModelPath.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <unistd.h>
+
+namespace tenon::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using LoadedPtr = std::shared_ptr<const exec::LoadedProgram>;
+
+/// The feature set to run: the one asked for, if the machine has it.
+StatusOr<base::CpuFeatures> chooseFeatures(const std::string &cpu) {
+  TENON_ASSIGN_OR_RETURN(base::CpuFeatures machine, hal::detectCpuFeatures());
+  if (cpu.empty())
+    return machine;
+  TENON_ASSIGN_OR_RETURN(base::CpuFeatures wanted, base::parseCpuFeatures(cpu));
+  if (wanted > machine)
+    return invalidArgument("expects --cpu to be at most ",
+                           base::cpuFeaturesName(machine),
+                           ", what this machine runs, got ", cpu);
+  return wanted;
+}
+
+/// Loads a program of the cache; what is wrong with it is not the user's
+/// concern beyond a notice.
+LoadedPtr openCached(const std::string &path, base::CpuFeatures features) {
+  std::error_code error;
+  if (!fs::exists(path, error))
+    return nullptr;
+  Status status = checkCached(path);
+  if (status.ok()) {
+    StatusOr<LoadedPtr> program = exec::LoadedProgram::open(path, features);
+    if (program.ok())
+      return *program;
+    status = program.status();
+  }
+  printNotice("a cached program is not usable, compiling again: " +
+              status.message());
+  return nullptr;
+}
+
+Status compileTo(const CompilerLibrary &compiler, const std::string &path,
+                 const ProgramRequest &request, base::CpuFeatures features,
+                 Progress &progress, ReadyProgram &ready) {
+  Stopwatch watch;
+  CompileRequest compile;
+  compile.cpu = base::cpuFeaturesName(features);
+  compile.cacheType = request.cacheType;
+  compile.threads = request.threads;
+  TENON_RETURN_IF_ERROR(
+      compiler.compile(ready.weights, path, compile, progress));
+  ready.compileSeconds = watch.seconds();
+  ready.source = ProgramSource::Compiled;
+  Stopwatch loading;
+  TENON_ASSIGN_OR_RETURN(ready.program,
+                         exec::LoadedProgram::open(path, features));
+  ready.loadSeconds = loading.seconds();
+  return Status();
+}
+
+Status compileUncached(const CompilerLibrary &compiler,
+                       const ProgramRequest &request,
+                       base::CpuFeatures features, Progress &progress,
+                       ReadyProgram &ready) {
+  std::error_code error;
+  fs::path folder = fs::temp_directory_path(error);
+  if (error)
+    return unavailable("expects a folder for temporary files, got: ",
+                       error.message(), "; set TMPDIR");
+  PartialFile file(folder / concat("tenon-", getpid(), ".tenon"));
+  ready.path = file.path(); // gone soon, but its mapping stays
+  return compileTo(compiler, file.path(), request, features, progress, ready);
+}
+
+Status compileCached(const CompilerLibrary &compiler,
+                     const io::WeightsFile &weights,
+                     const ProgramRequest &request, base::CpuFeatures features,
+                     Progress &progress, ReadyProgram &ready) {
+  CacheKey key;
+  key.features = features;
+  key.cacheType = request.cacheType;
+  TENON_ASSIGN_OR_RETURN(key.model, modelDigest(weights));
+  TENON_ASSIGN_OR_RETURN(key.compiler, compiler.digest());
+  TENON_ASSIGN_OR_RETURN(ready.path, cachePath(key));
+  Stopwatch loading;
+  ready.program = openCached(ready.path, features);
+  if (!ready.program)
+    return compileTo(compiler, ready.path, request, features, progress, ready);
+  ready.loadSeconds = loading.seconds();
+  ready.source = ProgramSource::Cache;
+  return Status();
+}
+
+} // namespace
+
+double Stopwatch::seconds() const {
+  std::chrono::duration<double> passed =
+      std::chrono::steady_clock::now() - start;
+  return passed.count();
+}
+
+StatusOr<LoadedPtr> openProgram(const std::string &path,
+                                std::optional<base::CpuFeatures> most) {
+  StatusOr<LoadedPtr> program = exec::LoadedProgram::open(path, most);
+  if (program.ok())
+    return program;
+  Status status = program.status();
+  bool isDamaged = status.code() == TENON_DATA_LOSS ||
+                   status.code() == TENON_UNIMPLEMENTED ||
+                   status.code() == TENON_UNAVAILABLE;
+  return isDamaged ? withAdvice(status, "make the file again with `tenon "
+                                        "compile`")
+                   : status;
+}
+
+StatusOr<ReadyProgram> prepareProgram(const ProgramRequest &request,
+                                      Progress &progress) {
+  ReadyProgram ready;
+  TENON_ASSIGN_OR_RETURN(ModelKind kind, classifyModel(request.model));
+  TENON_ASSIGN_OR_RETURN(base::CpuFeatures features,
+                         chooseFeatures(request.cpu));
+  if (kind == ModelKind::Program) {
+    if (!request.cacheType.empty())
+      return invalidArgument("expects --cache-type with weights alone: '",
+                             request.model, "' is compiled already");
+    Stopwatch loading;
+    ready.path = request.model;
+    ready.weights = request.weights;
+    TENON_ASSIGN_OR_RETURN(ready.program, openProgram(request.model, features));
+    ready.loadSeconds = loading.seconds();
+    return ready;
+  }
+  if (!request.weights.empty())
+    return invalidArgument("expects --weights with a .tenon file alone, got ",
+                           "the weights '", request.model, "' as MODEL");
+  // Damage is found before the compiler is looked for.
+  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
+                         openWeightsFile(request.model));
+  TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
+  ready.weights = request.model;
+  if (request.useCache) {
+    TENON_RETURN_IF_ERROR(
+        compileCached(compiler, weights, request, features, progress, ready));
+    return ready;
+  }
+  TENON_RETURN_IF_ERROR(
+      compileUncached(compiler, request, features, progress, ready));
+  return ready;
+}
+
+} // namespace tenon::tools

@@ -1,0 +1,60 @@
+//===- Programs.h - A loaded program for any MODEL --------------*- C++ -*-===//
+//
+// A .tenon file is loaded as it is; weights are compiled for this machine
+// first, unless the cache has the program already.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_TOOLS_PROGRAMS_H
+#define TENON_TOOLS_PROGRAMS_H
+
+#include "runtime/exec/LoadedProgram.h"
+#include "tools/tenon/CompilerLibrary.h"
+
+#include <optional>
+#include <string>
+
+namespace tenon::tools {
+
+struct ProgramRequest {
+  std::string model;
+  std::string weights;   // empty: those of the model
+  std::string cpu;       // empty: the best this machine runs
+  std::string cacheType; // of attention; empty: the model's
+  bool useCache = true;
+  uint32_t threads = 0;
+};
+
+enum class ProgramSource { File, Cache, Compiled };
+
+struct ReadyProgram {
+  std::shared_ptr<const exec::LoadedProgram> program;
+  std::string path;    // what it was read from
+  std::string weights; // empty: embedded, or the file that it refers to
+  ProgramSource source = ProgramSource::File;
+  double compileSeconds = 0;
+  double loadSeconds = 0;
+};
+
+/// Errors: NOT_FOUND (a file, the compiler), DATA_LOSS, INVALID_ARGUMENT,
+///         those of CompilerLibrary::compile and LoadedProgram::open.
+StatusOr<ReadyProgram> prepareProgram(const ProgramRequest &request,
+                                      Progress &progress);
+
+/// Loads a .tenon file; a failure says what can be done.
+StatusOr<std::shared_ptr<const exec::LoadedProgram>>
+openProgram(const std::string &path,
+            std::optional<base::CpuFeatures> most = std::nullopt);
+
+/// Seconds since a moment.
+class Stopwatch {
+public:
+  double seconds() const;
+
+private:
+  std::chrono::steady_clock::time_point start =
+      std::chrono::steady_clock::now();
+};
+
+} // namespace tenon::tools
+#endif // TENON_TOOLS_PROGRAMS_H

@@ -1,0 +1,295 @@
+//===- Run.cpp - `tenon run`: text from a model ---------------------------===//
+
+#include "tools/tenon/Command.h"
+
+#include "runtime/exec/TextModel.h"
+#include "runtime/exec/Trace.h"
+#include "runtime/io/ChatTemplate.h"
+#include "tools/tenon/Errors.h"
+#include "tools/tenon/Interrupt.h"
+#include "tools/tenon/Programs.h"
+#include "tools/tenon/RunStats.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cerrno>
+#include <cstdio>
+#include <unistd.h>
+
+namespace tenon::tools {
+namespace {
+
+constexpr size_t kMaxPromptBytes = size_t{64} << 20;
+
+struct RunOptions {
+  ProgramRequest program;
+  std::optional<std::string> prompt;
+  std::string promptFile;
+  bool isChat = false;
+  std::string system;
+  bool isGreedy = false;
+  exec::SamplingOptions sampling = {
+      .temperature = 0.8F, .topK = 40, .topP = 0.95F, .minP = 0.05F};
+  int64_t maxTokens = 0;
+  exec::DecoderLimits limits;
+  bool showStats = false;
+  std::string traceFile;
+};
+
+StatusOr<std::string> readStdin() {
+  if (isatty(STDIN_FILENO))
+    printNotice("reading the prompt from the keyboard; end it with Ctrl-D");
+  std::string text;
+  char part[1 << 16];
+  while (true) {
+    ssize_t size = ::read(STDIN_FILENO, part, sizeof(part));
+    if (size < 0 && errno == EINTR)
+      continue;
+    if (size < 0)
+      return unavailable("expects to read the prompt from stdin, got: ",
+                         std::generic_category().message(errno));
+    if (size == 0)
+      return text;
+    text.append(part, static_cast<size_t>(size));
+    if (text.size() > kMaxPromptBytes)
+      return invalidArgument("expects a prompt of at most ", kMaxPromptBytes,
+                             " bytes on stdin, got more");
+  }
+}
+
+/// The prompt's text, from where the options say.
+StatusOr<std::string> readPrompt(const RunOptions &options) {
+  std::string text;
+  if (options.prompt) {
+    text = *options.prompt;
+  } else if (!options.promptFile.empty()) {
+    TENON_ASSIGN_OR_RETURN(text,
+                           io::readFile(options.promptFile, kMaxPromptBytes));
+  } else {
+    TENON_ASSIGN_OR_RETURN(text, readStdin());
+  }
+  bool isShell = !options.prompt && text.ends_with('\n');
+  if (isShell) // the newline that echo and editors end texts with
+    text.pop_back();
+  return text;
+}
+
+StatusOr<std::vector<int32_t>> encodePrompt(const io::Tokenizer &tokenizer,
+                                            const std::string &text,
+                                            const RunOptions &options) {
+  if (!options.isChat)
+    return tokenizer.encode(text);
+  StatusOr<io::ChatFormat> format =
+      io::chooseChatFormat(tokenizer.chatTemplate());
+  if (!format.ok())
+    return withAdvice(format.status(), "leave out --chat to continue the "
+                                       "prompt as it stands");
+  std::vector<io::ChatMessage> chat;
+  if (!options.system.empty())
+    chat.push_back({io::ChatRole::System, options.system});
+  chat.push_back({io::ChatRole::User, text});
+  TENON_ASSIGN_OR_RETURN(io::Prompt prompt, io::renderChat(*format, chat));
+  return tokenizer.encode(prompt);
+}
+
+Status checkLength(size_t tokens, int64_t context) {
+  if (tokens == 0)
+    return invalidArgument("expects a prompt of at least one token, got an "
+                           "empty one; say what to continue with -p");
+  if (static_cast<int64_t>(tokens) <= context)
+    return Status();
+  return invalidArgument("expects a prompt of at most ", context,
+                         " tokens, the context, got ", tokens,
+                         "; shorten it or raise --context");
+}
+
+StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
+                                                     const RunOptions &options,
+                                                     Progress &progress) {
+  progress.update("preparing weights");
+  exec::ModelOptions model;
+  TENON_ASSIGN_OR_RETURN(
+      model.device,
+      hal::openDevice("cpu", {options.program.threads, {}}));
+  model.weightsPath = ready.weights;
+  model.decoder = options.limits;
+  auto opened = exec::TextModel::open(ready.program, ready.path, model);
+  progress.clear();
+  if (opened.ok() || opened.status().code() != TENON_NOT_FOUND ||
+      ready.source != ProgramSource::File)
+    return opened;
+  return withAdvice(opened.status(), "say where the weights are with "
+                                     "--weights");
+}
+
+Status generate(exec::TextModel &model, std::span<const int32_t> prompt,
+                const RunOptions &options, exec::GenerateStats &stats) {
+  exec::TextOptions text;
+  if (options.maxTokens > 0)
+    text.maxTokens = options.maxTokens;
+  text.sampling = options.sampling;
+  if (options.isGreedy)
+    text.sampling.temperature = 0;
+  exec::Trace trace;
+  if (!options.traceFile.empty())
+    model.session().setTrace(&trace);
+  auto print = [](std::string_view piece) {
+    std::fwrite(piece.data(), 1, piece.size(), stdout);
+    // Text that cannot be shown need not be made.
+    return std::fflush(stdout) != 0;
+  };
+  CancelOnInterrupt guard(model.session());
+  auto result = model.generate(prompt, text, print);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+  model.session().setTrace(nullptr);
+  if (!options.traceFile.empty())
+    TENON_RETURN_IF_ERROR(trace.write(options.traceFile));
+  TENON_ASSIGN_OR_RETURN(stats, std::move(result));
+  return Status();
+}
+
+Status run(const RunOptions &options) {
+  TENON_ASSIGN_OR_RETURN(std::string text, readPrompt(options));
+  Progress progress;
+  TENON_ASSIGN_OR_RETURN(ReadyProgram ready,
+                         prepareProgram(options.program, progress));
+  Stopwatch preparing;
+  TENON_ASSIGN_OR_RETURN(std::unique_ptr<exec::TextModel> model,
+                         openModel(ready, options, progress));
+  RunStats shown;
+  shown.prepareSeconds = preparing.seconds();
+  TENON_ASSIGN_OR_RETURN(exec::Generator * generator, model->generator());
+  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *tokenizer, model->tokenizer());
+  TENON_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
+                         encodePrompt(*tokenizer, text, options));
+  int64_t context = generator->contextTokens();
+  if (options.limits.contextTokens > 0) // the session rounds up to pages
+    context = std::min(context, options.limits.contextTokens);
+  TENON_RETURN_IF_ERROR(checkLength(prompt.size(), context));
+  TENON_RETURN_IF_ERROR(generate(*model, prompt, options, shown.generated));
+  if (options.showStats)
+    printRunStats(ready, model->session().stats(), shown);
+  return Status();
+}
+
+void addPromptOptions(CLI::App &app, RunOptions &options) {
+  CLI::Option *prompt = app.add_option("-p,--prompt", options.prompt,
+                                       "The prompt; default: read from stdin");
+  app.add_option("--prompt-file", options.promptFile,
+                 "Read the prompt from a file")
+      ->excludes(prompt);
+  CLI::Option *chat =
+      app.add_flag("--chat", options.isChat,
+                   "Put the prompt into the model's chat template, as a "
+                   "user's turn; default: continue it as it stands");
+  app.add_option("--system", options.system, "System message, with --chat")
+      ->needs(chat);
+  app.add_option("-n,--tokens", options.maxTokens,
+                 "The most tokens to generate; 0: until the model or the "
+                 "context ends")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+}
+
+void addSamplingOptions(CLI::App &app, RunOptions &options) {
+  const char *group = "Sampling";
+  exec::SamplingOptions &sampling = options.sampling;
+  app.add_flag("--greedy", options.isGreedy,
+               "Always take the likeliest token; same as --temperature 0")
+      ->group(group);
+  app.add_option("--seed", sampling.seed,
+                 "Of the draws: the same seed gives the same text")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--temperature", sampling.temperature,
+                 "Higher is more random; 0 is greedy")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 100.0))
+      ->group(group);
+  app.add_option("--top-k", sampling.topK,
+                 "Draw among the k likeliest tokens; 0: among all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  app.add_option("--top-p", sampling.topP,
+                 "Draw among the likeliest of this joint probability; 1: all")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
+  app.add_option("--min-p", sampling.minP,
+                 "Leave out tokens below this part of the best's "
+                 "probability; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
+}
+
+void addMachineOptions(CLI::App &app, RunOptions &options) {
+  const char *group = "Machine";
+  app.add_option("--context", options.limits.contextTokens,
+                 "Tokens of prompt and answer together; memory grows with "
+                 "it; 0: 4096, or the model's own if that is less")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  app.add_option("--chunk", options.limits.chunkTokens,
+                 "Tokens of the prompt computed at once")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  app.add_option("--threads", options.program.threads,
+                 "Threads that compute; 0: one for each CPU. Does not change "
+                 "the text")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4096))
+      ->group(group);
+  app.add_option("--cpu", options.program.cpu,
+                 "Use no more than this feature set; default: the best that "
+                 "the machine runs")
+      ->check(CLI::IsMember({"v3", "v4", "v4-vnni"}))
+      ->group(group);
+  app.add_option("--cache-type", options.program.cacheType,
+                 "Element type of the attention caches; default: the model's")
+      ->check(CLI::IsMember({"f32", "f16"}))
+      ->group(group);
+  app.add_option("--weights", options.program.weights,
+                 "The weights of a .tenon file; default: those it embeds or "
+                 "refers to")
+      ->group(group);
+  app.add_flag("!--no-cache", options.program.useCache,
+               "Compile anew and keep nothing; default: keep compiled "
+               "programs in ${TENON_CACHE:-~/.cache/tenon}")
+      ->group(group);
+}
+
+} // namespace
+
+void addRunCommand(CLI::App &app, Action &action) {
+  CLI::App *command = app.add_subcommand(
+      "run", "Generate text: compile the model if it is not compiled yet, "
+             "then stream");
+  auto options = std::make_shared<RunOptions>();
+  command
+      ->add_option("MODEL", options->program.model,
+                   "A .gguf file, a .safetensors file or its folder, or a "
+                   ".tenon file")
+      ->required();
+  addPromptOptions(*command, *options);
+  command->add_flag("--stats", options->showStats,
+                    "Print speed, times and memory to stderr at the end");
+  command->add_option("--trace", options->traceFile,
+                      "Write every kernel launch to this file, as JSON that "
+                      "ui.perfetto.dev opens");
+  addSamplingOptions(*command, *options);
+  addMachineOptions(*command, *options);
+  command->footer("Examples:\n"
+                  "  tenon run gemma.gguf --chat -p \"Why is the sky blue?\"\n"
+                  "  tenon run gemma.tenon --greedy -n 32 -p \"The end\"\n"
+                  "  cat story.txt | tenon run gemma.gguf --stats\n"
+                  "A .tenon file is a program: run only those you trust.");
+  command->callback(
+      [options, &action] { action = [options] { return run(*options); }; });
+}
+
+} // namespace tenon::tools
