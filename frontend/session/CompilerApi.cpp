@@ -70,7 +70,7 @@ private:
   void describe(base::Program &program) const;
   Status write(const base::Program &program);
   std::string reference() const;
-  StatusOr<std::string> storedTokenizer() const;
+  std::string storedTokenizer() const;
 
   void progress(const char *stage, size_t done = 0, size_t total = 0) {
     std::lock_guard<std::mutex> lock(progressMutex);
@@ -166,14 +166,11 @@ std::string ModelCompiler::reference() const {
   return exec::printReference(files->weights(), relative.string());
 }
 
-/// Empty where the model has none: it may be used without text.
-StatusOr<std::string> ModelCompiler::storedTokenizer() const {
+/// Empty where the model has none that can be read: a program may be used
+/// without text, and what wants text reads the weights' own and says why not.
+std::string ModelCompiler::storedTokenizer() const {
   StatusOr<io::Tokenizer> tokenizer = io::Tokenizer::load(files->weights());
-  if (tokenizer.ok())
-    return io::storeTokenizer(tokenizer->description());
-  if (tokenizer.status().code() == TENON_NOT_FOUND)
-    return std::string();
-  return tokenizer.status();
+  return tokenizer.ok() ? io::storeTokenizer(tokenizer->description()) : "";
 }
 
 Status ModelCompiler::write(const base::Program &program) {
@@ -181,7 +178,7 @@ Status ModelCompiler::write(const base::Program &program) {
   progress("write");
   std::string bytes = base::serialise(program);
   std::string referenced = reference();
-  TENON_ASSIGN_OR_RETURN(std::string tokenizer, storedTokenizer());
+  std::string tokenizer = storedTokenizer();
   std::vector<base::Section> sections;
   auto add = [&](SectionKind kind, uint32_t tag, const std::string &data) {
     sections.push_back({kind, tag, data.data(), data.size()});

@@ -9,16 +9,14 @@ import subprocess
 import time
 import unittest
 
-from support import (GEMMA, PROMPT, QWEN, TENON, ToolTest, needs_compiler,
+from support import (MODEL, PROMPT, QWEN, TENON, ToolTest, needs_compiler,
                      sections)
-
-MODEL = QWEN / "model.gguf"
 
 
 @needs_compiler
 class Refused(ToolTest):
     def setUp(self):
-        self.program = self.compiled("qwen.tenon", MODEL, "--cpu", "v3")
+        self.program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
 
     def flipped(self, kind):
         """A copy with one bit of the first such section changed."""
@@ -55,7 +53,7 @@ class Refused(ToolTest):
 
     def test_other_weights(self):
         self.fail("run", self.program, "-p", PROMPT, "--weights",
-                  GEMMA / "model.gguf", says=["compiled for", "hash"])
+                  QWEN / "model.gguf", says=["compiled for", "hash"])
 
     def test_missing_weights(self):
         (self.folder / "elsewhere").mkdir(exist_ok=True)
@@ -121,7 +119,7 @@ class Cache(ToolTest):
         return text
 
     def test_hit_and_program_never_load_llvm(self):
-        program = self.compiled("qwen.tenon", MODEL, "--cpu", "v3")
+        program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
         for arguments in ([MODEL], [program]):
             self.assertNotRegex(self.loaded(*arguments),
                                 "libLLVM|libMLIR|libtenon_compiler")
@@ -144,7 +142,6 @@ class Cache(ToolTest):
             self.assertIn("found in the cache", self.stats().stderr)
 
     def test_options_have_their_own_entries(self):
-        self.greedy(GEMMA / "model.gguf")
         before = len(self.programs())
         self.greedy(MODEL, "--cache-type", "f16")
         self.assertEqual(len(self.programs()), before + 1)
@@ -167,7 +164,7 @@ class Cache(ToolTest):
 @needs_compiler
 class Measured(ToolTest):
     def test_stats(self):
-        program = self.compiled("qwen.tenon", MODEL, "--cpu", "v3")
+        program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
         text = self.succeed("run", program, "-p", PROMPT, "-n", 8, "--greedy",
                             "--stats").stderr
         for row in ("prompt", "generation", "compile", "load", "prepare"):
@@ -177,7 +174,7 @@ class Measured(ToolTest):
                          5)
 
     def test_trace(self):
-        program = self.compiled("qwen.tenon", MODEL, "--cpu", "v3")
+        program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
         path = self.folder / "trace.json"
         self.succeed("run", program, "-p", PROMPT, "-n", 2, "--trace", path)
         self.assertTrue(json.loads(path.read_text()))
@@ -195,7 +192,7 @@ class Interrupted(ToolTest):
         return process.returncode, out, err
 
     def test_generation_stops(self):
-        program = self.compiled("qwen.tenon", MODEL, "--cpu", "v3")
+        program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
         code, _, err = self.interrupt(
             "run", program, "--temperature", 2, "--top-k", 0, "--top-p", 1,
             "--min-p", 0, "-p", PROMPT,
