@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ThreadPool.h"
@@ -268,4 +269,8 @@ absl::StatusOr<Compiled> codegen::compile(ModuleOp module,
 void codegen::registerDialects(DialectRegistry &registry) {
   registry.insert<ir::TnDialect, func::FuncDialect, arith::ArithDialect>();
   cpu::registerLowering(registry);
+}
+
+std::string codegen::buildId() {
+  return absl::StrCat("tenon " TENON_VERSION ", LLVM ", LLVM_VERSION_STRING);
 }

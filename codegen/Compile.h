@@ -60,5 +60,8 @@ void registerDialects(mlir::DialectRegistry &registry);
 absl::StatusOr<Compiled> compile(mlir::ModuleOp module,
                                  const CompileOptions &options);
 
+/// The compiler's version and its LLVM's, for provenance.
+std::string buildId();
+
 } // namespace tenon::codegen
 #endif // TENON_CODEGEN_COMPILE_H
