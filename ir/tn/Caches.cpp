@@ -6,8 +6,16 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::ir;
 
+bool ir::isChanged(Value cache) {
+  return llvm::any_of(cache.getUses(), changesCache);
+}
+
 bool ir::changesCache(OpOperand &use) {
   Operation *op = use.getOwner();
+  if (auto kernel = dyn_cast<KernelOp>(op))
+    return llvm::any_of(kernel.getNests(), [&](Region &nest) {
+      return isChanged(nest.getArgument(use.getOperandNumber()));
+    });
   if (op->hasTrait<OpTrait::IsTerminator>())
     return false;
   return llvm::any_of(op->getResultTypes(), llvm::IsaPred<CacheType>);

@@ -13,9 +13,13 @@
 
 namespace tenon::ir {
 
-/// Whether a use of a cache changes it: `cache_append`, and every op that takes
-/// a cache and returns one (a call, a loop, a kernel).
+/// Whether a use of a cache changes it: `cache_append`, a kernel with a nest
+/// that does, and every other op that takes a cache and returns one (a call, a
+/// loop).
 bool changesCache(mlir::OpOperand &use);
+
+/// Whether any use changes the cache.
+bool isChanged(mlir::Value cache);
 
 /// Verifies that each cache of `func` is used linearly:
 /// (C1) one use that changes it, or several in branches that exclude each

@@ -1,9 +1,22 @@
 //===- Kernel.cpp - What one fork-join computes ---------------------------===//
 
+#include "ir/tn/Caches.h"
 #include "ir/tn/Tn.h"
 
 using namespace mlir;
 using namespace tenon::ir;
+
+/// Whether a nest changes operand `number`, and how many nests use it.
+static std::pair<bool, int> usesOf(KernelOp kernel, unsigned number) {
+  bool changed = false;
+  int nests = 0;
+  for (Region &nest : kernel.getNests()) {
+    BlockArgument argument = nest.getArgument(number);
+    changed |= isChanged(argument);
+    nests += argument.use_empty() ? 0 : 1;
+  }
+  return {changed, nests};
+}
 
 LogicalResult KernelOp::verify() {
   SmallVector<Type> yielded;
@@ -26,5 +39,15 @@ LogicalResult KernelOp::verify() {
     return emitOpError("expects ")
            << getNests().size() << " schedules, one for each nest, got "
            << getSchedules()->size();
+  for (auto [number, input] : llvm::enumerate(getInputs())) { // C4
+    if (!isa<CacheType>(input.getType()))
+      continue;
+    auto [changed, nests] = usesOf(*this, number);
+    if (changed && nests > 1)
+      return emitOpError("expects operand ")
+             << number
+             << ", a cache that a nest changes, in one nest only, got "
+             << nests;
+  }
   return success();
 }

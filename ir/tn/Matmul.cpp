@@ -77,9 +77,10 @@ llvm::Error evaluateMatmul(MatmulOp op, Context &context,
   int64_t n = y->shape.back(), m = y->shape[y->shape.size() - 2];
   for (int64_t i = 0; i < y->size(); ++i) {
     int64_t batch = i / n / m, row = i / n % m, column = i % n;
-    const Float<A> *pa = &a.floats[batch * atA.matrix + row * atA.rowStride];
+    const Float<A> *pa =
+        a.floats.data() + batch * atA.matrix + row * atA.rowStride;
     const Float<A> *pb =
-        &b.floats[batch * atB.matrix + column * atB.columnStride];
+        b.floats.data() + batch * atB.matrix + column * atB.columnStride;
     Float<A> sum = sumProducts(
         arithmetic, k, [&](int64_t d) { return pa[d * atA.columnStride]; },
         [&](int64_t d) { return pb[d * atB.rowStride]; });

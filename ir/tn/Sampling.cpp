@@ -269,6 +269,8 @@ llvm::Error evaluateSample(SampleOp op, Context &context,
                            SmallVectorImpl<ref::Value<A>> &out) {
   const Tensor<A> &logits = tensor<A>(in[0]);
   int64_t rows = logits.shape[0];
+  if (logits.columns() == 0)
+    return evaluationError("expects at least one logit in a row");
   Tensor<A> y = makeTensor<A>(IntegerType::get(op.getContext(), 32), {rows});
   for (int64_t r = 0; r < rows; ++r) {
     if (failOnNan<A>(context, "tn.sample", r, rowOf(logits, r)))

@@ -82,3 +82,44 @@ func.func @kernel_c3(%a: tensor<2xf32>, %b: tensor<2xf32>) {
       registers = [1, 1, 1]>]}
   return
 }
+
+// -----
+
+func.func @kernel_c4(%c: !tn.cache<keys, 1 x 2 x f32>, %x: tensor<1x1x2xf32>,
+    %b: !tn.batch) {
+  // expected-error@+1 {{expects operand 0, a cache that a nest changes, in one nest only, got 2}}
+  %y:2 = tn.kernel(%c, %x, %b) : (!tn.cache<keys, 1 x 2 x f32>,
+      tensor<1x1x2xf32>, !tn.batch) -> (!tn.cache<keys, 1 x 2 x f32>,
+      !tn.cache<keys, 1 x 2 x f32>) {
+  ^bb0(%c0: !tn.cache<keys, 1 x 2 x f32>, %x0: tensor<1x1x2xf32>,
+      %b0: !tn.batch):
+    %a = tn.cache_append %c0, %x0, %b0 : !tn.cache<keys, 1 x 2 x f32>,
+        tensor<1x1x2xf32>
+    tn.yield %a : !tn.cache<keys, 1 x 2 x f32>
+  }, {
+  ^bb0(%c0: !tn.cache<keys, 1 x 2 x f32>, %x0: tensor<1x1x2xf32>,
+      %b0: !tn.batch):
+    tn.yield %c0 : !tn.cache<keys, 1 x 2 x f32>
+  } {label = ""}
+  return
+}
+
+// -----
+
+// A kernel that only reads a cache does not change it, whatever else it returns.
+// CHECK-LABEL: @reads
+func.func @reads(%c: !tn.cache<keys, 1 x 2 x f32>, %d: !tn.cache<keys,
+    1 x 2 x f32>,
+    %x: tensor<1x1x2xf32>, %b: !tn.batch) -> (!tn.cache<keys, 1 x 2 x f32>,
+    !tn.cache<keys, 1 x 2 x f32>) attributes {tn.symbols = []} {
+  %y = tn.kernel(%c, %d, %x, %b)
+      : (!tn.cache<keys, 1 x 2 x f32>, !tn.cache<keys, 1 x 2 x f32>,
+         tensor<1x1x2xf32>, !tn.batch) -> !tn.cache<keys, 1 x 2 x f32> {
+  ^bb0(%c0: !tn.cache<keys, 1 x 2 x f32>, %d0: !tn.cache<keys, 1 x 2 x f32>,
+       %x0: tensor<1x1x2xf32>, %b0: !tn.batch):
+    %a = tn.cache_append %c0, %x0, %b0
+        : !tn.cache<keys, 1 x 2 x f32>, tensor<1x1x2xf32>
+    tn.yield %a : !tn.cache<keys, 1 x 2 x f32>
+  } {label = ""}
+  return %y, %d : !tn.cache<keys, 1 x 2 x f32>, !tn.cache<keys, 1 x 2 x f32>
+}
