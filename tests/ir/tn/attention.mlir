@@ -84,6 +84,61 @@ func.func @segments(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
 
 // -----
 
+// The second segment has the larger maximum, ln 575: its last key weighs as much as
+// the 575 before it.
+// CHECK: @merge contract: tensor<1x1x2xf32> [{{1|1.0000[0-9]*|0.9999[0-9]*}}, {{-2|-2.0000[0-9]*|-1.9999[0-9]*}}]
+// CHECK: @merge real: tensor<1x1x2xf32> [{{1|1.0000[0-9]*|0.9999[0-9]*}}, {{-2|-2.0000[0-9]*|-1.9999[0-9]*}}]
+func.func @merge(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<1x1x2xf32>,
+    %vx: tensor<1x1x2xf32>, %b: !tn.batch) -> tensor<1x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[1.0, 1.0]]]> : tensor<1x1x2xf32>,
+        {slots = 576},
+        {slots = 576},
+        dense<[[[6.354370040797351, 0.0]]]> : tensor<1x1x2xf32>,
+        dense<[[[2.0, -4.0]]]> : tensor<1x1x2xf32>,
+        {sequence = dense<[0]> : tensor<1xi32>, position = dense<[575]>
+        : tensor<1xi32>, pages = dense<[[8, 0, 1, 2, 3, 4, 5, 6, 7]]>
+        : tensor<1x9xi32>}]} {
+  %k1 = tn.cache_append %k, %kx, %b : !tn.cache<keys, 1 x 2 x f32>,
+      tensor<1x1x2xf32>
+  %v1 = tn.cache_append %v, %vx, %b : !tn.cache<values, 1 x 2 x f32>,
+      tensor<1x1x2xf32>
+  %y = tn.attention %q, %k1, %v1, %b scale 1.0
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<1x1x2xf32>
+}
+
+// -----
+
+// A window that starts inside a block of the first segment: 36 and 64 keys.
+// CHECK: @window_of_segments contract: tensor<1x1x2xf32> [1, -0.5]
+// CHECK: @window_of_segments real: tensor<1x1x2xf32> [1, -0.5]
+func.func @window_of_segments(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys,
+    1 x 2 x f32>, %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<1x1x2xf32>,
+        %vx: tensor<1x1x2xf32>, %b: !tn.batch) -> tensor<1x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[1.0, 1.0]]]> : tensor<1x1x2xf32>,
+        {slots = 576},
+        {slots = 576},
+        dense<[[[0.0, 0.0]]]> : tensor<1x1x2xf32>,
+        dense<[[[100.0, -50.0]]]> : tensor<1x1x2xf32>,
+        {sequence = dense<[0]> : tensor<1xi32>, position = dense<[575]>
+        : tensor<1xi32>, pages = dense<[[8, 0, 1, 2, 3, 4, 5, 6, 7]]>
+        : tensor<1x9xi32>}]} {
+  %k1 = tn.cache_append %k, %kx, %b : !tn.cache<keys, 1 x 2 x f32>,
+      tensor<1x1x2xf32>
+  %v1 = tn.cache_append %v, %vx, %b : !tn.cache<values, 1 x 2 x f32>,
+      tensor<1x1x2xf32>
+  %y = tn.attention %q, %k1, %v1, %b scale 1.0 window 100
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32>
+  return %y : tensor<1x1x2xf32>
+}
+
+// -----
+
 // CHECK: @nan contract: tensor<1x1x2xf32> [nan, nan]
 // CHECK: @nan contract fails: nan in tn.attention, row 0, value 0
 // CHECK: @nan real: tensor<1x1x2xf32> [nan, nan]
