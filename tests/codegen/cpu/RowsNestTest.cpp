@@ -1,0 +1,457 @@
+//===- RowsNestTest.cpp - Rows nests equal the contract, bit for bit ------===//
+//
+// Functions that fuse into rows nests, on every feature set this machine runs:
+// several phases, rotations and caches, gathers from blocked weights, views
+// that cut columns into runs, selection and sampling, and the failures they
+// note. Single ops over all widths are in tests/numerics.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Lower.h"
+#include "ir/reference/Interpreter.h"
+#include "ir/reference/Storage.h"
+#include "tests/support/CompiledFunction.h"
+
+#include "mlir/Parser/Parser.h"
+
+#include <gtest/gtest.h>
+
+namespace tenon::testing {
+namespace {
+
+using namespace mlir;
+using ir::ref::Batch;
+using ir::ref::Cache;
+using ir::ref::Contract;
+
+struct Case {
+  const char *name;
+  const char *text;       // arguments, results and body
+  int64_t tokens = 5;     // the symbol T
+  int64_t indexBound = 9; // i32 arguments are in [0, indexBound)
+  bool mayFail = false;   // the failure must be the oracle's
+};
+
+const Case kCases[] = {
+    {"qk_norm_rope_append", R"(
+  func.func @f(%x: tensor<?x4x64xf32, #tn.dims<T, 4, 64>>,
+      %v: tensor<?x4x64xf32, #tn.dims<T, 4, 64>>, %w: tensor<64xf32>,
+      %q: tensor<32xf32>, %b: !tn.batch, %kc: !tn.cache<keys, 4 x 64 x f32>,
+      %vc: !tn.cache<values, 4 x 64 x f32>)
+      -> (!tn.cache<keys, 4 x 64 x f32>, !tn.cache<values, 4 x 64 x f32>)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %n = tn.rms_norm %x, %w eps 1.0e-6
+        : tensor<?x4x64xf32, #tn.dims<T, 4, 64>>, tensor<64xf32>
+    %r = tn.rope half %n, %b, %q
+        : tensor<?x4x64xf32, #tn.dims<T, 4, 64>>, tensor<32xf32>
+    %k1 = tn.cache_append %kc, %r, %b : !tn.cache<keys, 4 x 64 x f32>,
+        tensor<?x4x64xf32, #tn.dims<T, 4, 64>>
+    %v1 = tn.cache_append %vc, %v, %b : !tn.cache<values, 4 x 64 x f32>,
+        tensor<?x4x64xf32, #tn.dims<T, 4, 64>>
+    return %k1, %v1
+        : !tn.cache<keys, 4 x 64 x f32>, !tn.cache<values, 4 x 64 x f32>
+  })"},
+    {"append_half_precision", R"(
+  func.func @f(%x: tensor<?x2x24xf32, #tn.dims<T, 2, 24>>, %b: !tn.batch,
+      %kc: !tn.cache<keys, 2 x 24 x f16>, %vc: !tn.cache<values, 2 x 24 x bf16>)
+      -> (!tn.cache<keys, 2 x 24 x f16>, !tn.cache<values, 2 x 24 x bf16>)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %h = tn.cast %x : tensor<?x2x24xf32, #tn.dims<T, 2, 24>>
+        -> tensor<?x2x24xf16, #tn.dims<T, 2, 24>>
+    %g = tn.cast %x : tensor<?x2x24xf32, #tn.dims<T, 2, 24>>
+        -> tensor<?x2x24xbf16, #tn.dims<T, 2, 24>>
+    %k1 = tn.cache_append %kc, %h, %b : !tn.cache<keys, 2 x 24 x f16>,
+        tensor<?x2x24xf16, #tn.dims<T, 2, 24>>
+    %v1 = tn.cache_append %vc, %g, %b : !tn.cache<values, 2 x 24 x bf16>,
+        tensor<?x2x24xbf16, #tn.dims<T, 2, 24>>
+    return %k1, %v1
+        : !tn.cache<keys, 2 x 24 x f16>, !tn.cache<values, 2 x 24 x bf16>
+  })"},
+    {"append_without_a_page", R"(
+  func.func @f(%x: tensor<?x1x24xf32, #tn.dims<T, 1, 24>>, %b: !tn.batch,
+      %kc: !tn.cache<keys, 1 x 24 x f32>) -> !tn.cache<keys, 1 x 24 x f32>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %k1 = tn.cache_append %kc, %x, %b : !tn.cache<keys, 1 x 24 x f32>,
+        tensor<?x1x24xf32, #tn.dims<T, 1, 24>>
+    return %k1 : !tn.cache<keys, 1 x 24 x f32>
+  })",
+     1, 9, true},
+    {"rope_half_bf16_tail", R"(
+  func.func @f(%x: tensor<?x3x22xbf16, #tn.dims<T, 3, 22>>, %q: tensor<11xf32>,
+      %b: !tn.batch) -> tensor<?x3x22xbf16, #tn.dims<T, 3, 22>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.rope half %x, %b, %q amplitude 1.25
+        : tensor<?x3x22xbf16, #tn.dims<T, 3, 22>>, tensor<11xf32>
+    return %y : tensor<?x3x22xbf16, #tn.dims<T, 3, 22>>
+  })"},
+    {"rope_interleaved", R"(
+  func.func @f(%x: tensor<?x3x44xf32, #tn.dims<T, 3, 44>>, %q: tensor<22xf32>,
+      %b: !tn.batch) -> tensor<?x3x44xf32, #tn.dims<T, 3, 44>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.rope interleaved %x, %b, %q
+        : tensor<?x3x44xf32, #tn.dims<T, 3, 44>>, tensor<22xf32>
+    return %y : tensor<?x3x44xf32, #tn.dims<T, 3, 44>>
+  })"},
+    {"rope_of_slices_joined", R"(
+  func.func @f(%x: tensor<?x3x40xf32, #tn.dims<T, 3, 40>>, %q: tensor<8xf32>,
+      %b: !tn.batch) -> tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %n = tn.slice %x axis 2 from 0 size 24
+        : tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+        -> tensor<?x3x24xf32, #tn.dims<T, 3, 24>>
+    %p = tn.slice %x axis 2 from 24 size 16
+        : tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+        -> tensor<?x3x16xf32, #tn.dims<T, 3, 16>>
+    %r = tn.rope interleaved %p, %b, %q
+        : tensor<?x3x16xf32, #tn.dims<T, 3, 16>>, tensor<8xf32>
+    %y = tn.concat %n, %r axis 2 : tensor<?x3x24xf32, #tn.dims<T, 3, 24>>,
+        tensor<?x3x16xf32, #tn.dims<T, 3, 16>>
+        -> tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+    return %y : tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+  })"},
+    {"residual_phases", R"(
+  func.func @f(%x: tensor<?x200xf32, #tn.dims<T, 200>>,
+      %r: tensor<?x200xf32, #tn.dims<T, 200>>, %w: tensor<200xf32>)
+      -> (tensor<?x200xf32, #tn.dims<T, 200>>,
+          tensor<?x200xf32, #tn.dims<T, 200>>)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %a = tn.rms_norm %x, %w eps 1.0e-6
+        : tensor<?x200xf32, #tn.dims<T, 200>>, tensor<200xf32>
+    %h = tn.add %a, %r : tensor<?x200xf32, #tn.dims<T, 200>>
+    %n = tn.rms_norm %h, %w eps 1.0e-6
+        : tensor<?x200xf32, #tn.dims<T, 200>>, tensor<200xf32>
+    return %h, %n : tensor<?x200xf32, #tn.dims<T, 200>>,
+        tensor<?x200xf32, #tn.dims<T, 200>>
+  })"},
+    {"normalised_heads_rejoined", R"(
+  func.func @f(%x: tensor<?x120xf32, #tn.dims<T, 120>>, %w: tensor<24xf32>)
+      -> tensor<?x120xf32, #tn.dims<T, 120>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %h = tn.reshape %x : tensor<?x120xf32, #tn.dims<T, 120>>
+        -> tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
+    %n = tn.rms_norm %h, %w eps 1.0e-6
+        : tensor<?x5x24xf32, #tn.dims<T, 5, 24>>, tensor<24xf32>
+    %j = tn.reshape %n : tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
+        -> tensor<?x120xf32, #tn.dims<T, 120>>
+    %y = tn.softmax %j : tensor<?x120xf32, #tn.dims<T, 120>>
+    return %y : tensor<?x120xf32, #tn.dims<T, 120>>
+  })"},
+    {"transpose_and_broadcast", R"(
+  func.func @f(%x: tensor<?x17xf32, #tn.dims<T, 17>>)
+      -> tensor<17x?xf32, #tn.dims<17, T>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %m = tn.reduce max %x : tensor<?x17xf32, #tn.dims<T, 17>>
+        -> tensor<?xf32, #tn.dims<T>>
+    %s = tn.reshape %m : tensor<?xf32, #tn.dims<T>>
+        -> tensor<?x1xf32, #tn.dims<T, 1>>
+    %b = tn.broadcast %s : tensor<?x1xf32, #tn.dims<T, 1>>
+        -> tensor<?x17xf32, #tn.dims<T, 17>>
+    %d = tn.sub %x, %b : tensor<?x17xf32, #tn.dims<T, 17>>
+    %y = tn.transpose %d [1, 0] : tensor<?x17xf32, #tn.dims<T, 17>>
+        -> tensor<17x?xf32, #tn.dims<17, T>>
+    return %y : tensor<17x?xf32, #tn.dims<17, T>>
+  })"},
+    {"mask_by_iota", R"(
+  func.func @f(%x: tensor<?x33xf32, #tn.dims<T, 33>>)
+      -> tensor<?x33xf32, #tn.dims<T, 33>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %i = tn.iota axis 0 : tensor<?x33xi32, #tn.dims<T, 33>>
+    %j = tn.iota axis 1 : tensor<?x33xi32, #tn.dims<T, 33>>
+    %c = tn.compare ge %i, %j : tensor<?x33xi32, #tn.dims<T, 33>>
+        -> tensor<?x33xi1, #tn.dims<T, 33>>
+    %z = tn.constant dense<0.0> : tensor<f32>
+    %b = tn.broadcast %z : tensor<f32> -> tensor<?x33xf32, #tn.dims<T, 33>>
+    %y = tn.select %c, %x, %b : tensor<?x33xi1, #tn.dims<T, 33>>,
+        tensor<?x33xf32, #tn.dims<T, 33>>
+    return %y : tensor<?x33xf32, #tn.dims<T, 33>>
+  })"},
+    {"experts", R"(
+  func.func @f(%x: tensor<?x40xf32, #tn.dims<T, 40>>)
+      -> (tensor<?x6xf32, #tn.dims<T, 6>>, tensor<?x6xi32, #tn.dims<T, 6>>)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %s = tn.sigmoid %x : tensor<?x40xf32, #tn.dims<T, 40>>
+    %v, %i = tn.top_k %s k 6 : tensor<?x40xf32, #tn.dims<T, 40>>
+        -> tensor<?x6xf32, #tn.dims<T, 6>>, tensor<?x6xi32, #tn.dims<T, 6>>
+    %g = tn.take_along %s, %i : tensor<?x40xf32, #tn.dims<T, 40>>,
+        tensor<?x6xi32, #tn.dims<T, 6>> -> tensor<?x6xf32, #tn.dims<T, 6>>
+    return %g, %i : tensor<?x6xf32, #tn.dims<T, 6>>,
+        tensor<?x6xi32, #tn.dims<T, 6>>
+  })"},
+    {"top_k_many", R"(
+  func.func @f(%x: tensor<?x300xbf16, #tn.dims<T, 300>>)
+      -> (tensor<?x70xbf16, #tn.dims<T, 70>>, tensor<?x70xi32, #tn.dims<T, 70>>)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %v, %i = tn.top_k %x k 70 : tensor<?x300xbf16, #tn.dims<T, 300>>
+        -> tensor<?x70xbf16, #tn.dims<T, 70>>, tensor<?x70xi32, #tn.dims<T, 70>>
+    return %v, %i : tensor<?x70xbf16, #tn.dims<T, 70>>,
+        tensor<?x70xi32, #tn.dims<T, 70>>
+  })"},
+    {"argmax", R"(
+  func.func @f(%x: tensor<?x1003xbf16, #tn.dims<T, 1003>>)
+      -> tensor<?xi32, #tn.dims<T>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.argmax %x : tensor<?x1003xbf16, #tn.dims<T, 1003>>
+        -> tensor<?xi32, #tn.dims<T>>
+    return %y : tensor<?xi32, #tn.dims<T>>
+  })"},
+    {"sample", R"(
+  func.func @f(%x: tensor<?x2003xf32, #tn.dims<T, 2003>>,
+      %t: tensor<?xf32, #tn.dims<T>>, %k: tensor<?xi32, #tn.dims<T>>,
+      %p: tensor<?xf32, #tn.dims<T>>, %m: tensor<?xf32, #tn.dims<T>>,
+      %s: tensor<?xi64, #tn.dims<T>>, %n: tensor<?xi32, #tn.dims<T>>)
+      -> tensor<?xi32, #tn.dims<T>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %a = tn.abs %p : tensor<?xf32, #tn.dims<T>>
+    %y = tn.sample %x, %t, %k, %a, %m, %s, %n
+        : tensor<?x2003xf32, #tn.dims<T, 2003>>, tensor<?xf32, #tn.dims<T>>,
+        tensor<?xi32, #tn.dims<T>>, tensor<?xf32, #tn.dims<T>>,
+        tensor<?xf32, #tn.dims<T>>, tensor<?xi64, #tn.dims<T>>,
+        tensor<?xi32, #tn.dims<T>> -> tensor<?xi32, #tn.dims<T>>
+    return %y : tensor<?xi32, #tn.dims<T>>
+  })",
+     64},
+    {"random", R"(
+  func.func @f(%s: tensor<?xi64, #tn.dims<T>>, %n: tensor<?xi32, #tn.dims<T>>)
+      -> tensor<?xf32, #tn.dims<T>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.random %s, %n : tensor<?xi64, #tn.dims<T>>,
+        tensor<?xi32, #tn.dims<T>> -> tensor<?xf32, #tn.dims<T>>
+    return %y : tensor<?xf32, #tn.dims<T>>
+  })",
+     21},
+    {"scatter", R"(
+  func.func @f(%x: tensor<9x21xf32>, %i: tensor<?xi32, #tn.dims<T>>,
+      %r: tensor<?x21xf32, #tn.dims<T, 21>>) -> tensor<9x21xf32>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.scatter %x, %i, %r : tensor<9x21xf32>, tensor<?xi32, #tn.dims<T>>,
+        tensor<?x21xf32, #tn.dims<T, 21>> -> tensor<9x21xf32>
+    return %y : tensor<9x21xf32>
+  })",
+     13},
+    {"scatter_add", R"(
+  func.func @f(%x: tensor<9x21xbf16>, %i: tensor<?xi32, #tn.dims<T>>,
+      %r: tensor<?x21xbf16, #tn.dims<T, 21>>) -> tensor<9x21xbf16>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.scatter %x, %i, %r {add} : tensor<9x21xbf16>,
+        tensor<?xi32, #tn.dims<T>>, tensor<?x21xbf16, #tn.dims<T, 21>>
+        -> tensor<9x21xbf16>
+    return %y : tensor<9x21xbf16>
+  })",
+     40},
+    {"scatter_outside", R"(
+  func.func @f(%x: tensor<9x21xf32>, %i: tensor<?xi32, #tn.dims<T>>,
+      %r: tensor<?x21xf32, #tn.dims<T, 21>>) -> tensor<9x21xf32>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.scatter %x, %i, %r : tensor<9x21xf32>, tensor<?xi32, #tn.dims<T>>,
+        tensor<?x21xf32, #tn.dims<T, 21>> -> tensor<9x21xf32>
+    return %y : tensor<9x21xf32>
+  })",
+     13, 30, true},
+    {"sum_rows", R"(
+  func.func @f(%x: tensor<?x70xf32, #tn.dims<T, 70>>) -> tensor<70xf32>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 2000>]} {
+    %y = tn.sum_rows %x : tensor<?x70xf32, #tn.dims<T, 70>> -> tensor<70xf32>
+    return %y : tensor<70xf32>
+  })",
+     1100},
+    {"gather", R"(
+  func.func @f(%t: tensor<9x35xf16>, %i: tensor<?xi32, #tn.dims<T>>)
+      -> tensor<?x35xf16, #tn.dims<T, 35>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.gather %t, %i : tensor<9x35xf16>, tensor<?xi32, #tn.dims<T>>
+        -> tensor<?x35xf16, #tn.dims<T, 35>>
+    return %y : tensor<?x35xf16, #tn.dims<T, 35>>
+  })"},
+    {"gather_outside", R"(
+  func.func @f(%t: tensor<9x35xf32>, %i: tensor<?xi32, #tn.dims<T>>)
+      -> tensor<?x35xf32, #tn.dims<T, 35>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.gather %t, %i : tensor<9x35xf32>, tensor<?xi32, #tn.dims<T>>
+        -> tensor<?x35xf32, #tn.dims<T, 35>>
+    return %y : tensor<?x35xf32, #tn.dims<T, 35>>
+  })",
+     1, -1, true},
+};
+
+/// `$f` is a blocked format.
+const char *const kEmbedding = R"(
+  func.func @f(%t: tensor<40x512x!tn.block<$f>>, %i: tensor<?xi32, #tn.dims<T>>)
+      -> tensor<?x512xbf16, #tn.dims<T, 512>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %g = tn.gather %t, %i : tensor<40x512x!tn.block<$f>>,
+        tensor<?xi32, #tn.dims<T>> -> tensor<?x512xbf16, #tn.dims<T, 512>>
+    %y = tn.add %g, %g : tensor<?x512xbf16, #tn.dims<T, 512>>
+    return %y : tensor<?x512xbf16, #tn.dims<T, 512>>
+  })";
+const char *const kPackedEmbedding = R"(
+  func.func @f(%t: tensor<40x512x!tn.block<$f>>, %i: tensor<?xi32, #tn.dims<T>>)
+      -> tensor<?x512xf32, #tn.dims<T, 512>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %p = tn.pack %t : tensor<40x512x!tn.block<$f>>
+        -> tensor<40x512x!tn.block<$f>, #tn.panels<32>>
+    %g = tn.gather %p, %i : tensor<40x512x!tn.block<$f>, #tn.panels<32>>,
+        tensor<?xi32, #tn.dims<T>> -> tensor<?x512xf32, #tn.dims<T, 512>>
+    return %g : tensor<?x512xf32, #tn.dims<T, 512>>
+  })";
+
+class RowsNest : public ::testing::Test {
+protected:
+  RowsNest() {
+    DialectRegistry registry;
+    codegen::cpu::registerLowering(registry);
+    registry.insert<ir::TnDialect>();
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    context.disableMultithreading();
+  }
+
+  Argument randomArgument(Type type, const Case &test);
+  Batch randomBatch(const Case &test);
+  void check(const std::string &text, const Case &test);
+  void compare(const Value &expected, const Value &actual);
+
+  MLIRContext context;
+  Random random{11};
+};
+
+/// Three sequences of up to two pages of 128 positions; the last, no pages.
+Batch RowsNest::randomBatch(const Case &test) {
+  Batch batch;
+  batch.pagesPerSequence = 2;
+  batch.pageBlocks = 2;
+  batch.pages = {3, 0, 2, 1, -1, -1};
+  for (int64_t t = 0; t < test.tokens; ++t) {
+    batch.sequence.push_back(test.mayFail ? 2 : t % 2);
+    batch.position.push_back(t * 37 % 256);
+  }
+  return batch;
+}
+
+Argument RowsNest::randomArgument(Type type, const Case &test) {
+  if (isa<ir::BatchType>(type))
+    return {randomBatch(test)};
+  if (auto cache = dyn_cast<ir::CacheType>(type)) {
+    int64_t slots = 4 * 2 * 64;
+    Tensor rows = randomTensor(random, cache.getElementType(),
+                               {slots, cache.getHeads(), cache.getWidth()});
+    return {Cache<Contract>{cache.getElementType(), cache.getHeads(),
+                            cache.getWidth(), rows.floats}};
+  }
+  auto tensor = cast<RankedTensorType>(type);
+  SmallVector<int64_t> shape(tensor.getShape());
+  for (int64_t &extent : shape)
+    if (ShapedType::isDynamic(extent))
+      extent = test.tokens;
+  Type element = tensor.getElementType();
+  auto blocked = dyn_cast<ir::BlockType>(element);
+  Type stored = blocked ? Type(Float32Type::get(&context)) : element;
+  Tensor values = randomTensor(random, stored, shape);
+  if (element.isInteger(32))
+    for (int64_t &number : values.ints)
+      number = test.indexBound < 0
+                   ? test.indexBound
+                   : int64_t(random() % uint64_t(test.indexBound));
+  if (!blocked)
+    return {values};
+  std::string bytes(*base::sizeBytes(blocked.getFormat(), values.size()), '\0');
+  EXPECT_TRUE(base::pack(blocked.getFormat(), values.floats.data(),
+                         values.size(), bytes.data())
+                  .ok());
+  auto unpacked =
+      ir::ref::tensorFromBytes<Contract>(element, shape, ArrayRef(bytes));
+  EXPECT_TRUE(bool(unpacked));
+  return {*unpacked, bytes};
+}
+
+void RowsNest::compare(const Value &expected, const Value &actual) {
+  if (const auto *cache = std::get_if<Cache<Contract>>(&expected)) {
+    Tensor a, b;
+    a.element = b.element = cache->element;
+    a.floats = cache->rows;
+    b.floats = std::get<Cache<Contract>>(actual).rows;
+    a.shape = b.shape = {int64_t(a.floats.size())};
+    ASSERT_EQ(a.floats.size(), b.floats.size());
+    EXPECT_EQ(firstDifference(a, b), "");
+    return;
+  }
+  EXPECT_EQ(
+      firstDifference(std::get<Tensor>(expected), std::get<Tensor>(actual)),
+      "");
+}
+
+void RowsNest::check(const std::string &text, const Case &test) {
+  auto module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module);
+  func::FuncOp func = *module->getOps<func::FuncOp>().begin();
+  std::vector<Argument> arguments;
+  std::vector<Value> in;
+  for (Type type : func.getArgumentTypes()) {
+    arguments.push_back(randomArgument(type, test));
+    in.push_back(arguments.back().value);
+  }
+  ir::ref::Context state;
+  auto expected = [&] {
+    ir::ref::FlushSubnormals flush;
+    return ir::ref::interpret<Contract>(func, in, {}, state);
+  }();
+  ASSERT_TRUE(bool(expected)) << llvm::toString(expected.takeError());
+  EXPECT_EQ(state.failure.has_value(), test.mayFail);
+  for (base::CpuFeatures features : runnableFeatures()) {
+    SCOPED_TRACE(nameOf(features));
+    auto code = CompiledFunction::compile(func, features);
+    ASSERT_TRUE(code.ok()) << code.status().ToString();
+    auto outcome = (*code)->run(arguments, /*seed=*/7);
+    ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
+    EXPECT_EQ(outcome->failure.kind, state.failure ? state.failure->kind : 0);
+    if (state.failure && test.tokens == 1) {
+      EXPECT_EQ(outcome->failure.row, state.failure->row);
+      EXPECT_EQ(outcome->failure.value, state.failure->value);
+    }
+    for (auto [a, b] : llvm::zip_equal(*expected, outcome->results))
+      compare(a, b);
+  }
+}
+
+class RowsNestCase : public RowsNest,
+                     public ::testing::WithParamInterface<Case> {};
+
+TEST_P(RowsNestCase, EqualsContract) {
+  check(GetParam().text, GetParam());
+  Case one = GetParam(); // decode
+  one.tokens = 1;
+  if (!one.mayFail)
+    check(one.text, one);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, RowsNestCase, ::testing::ValuesIn(kCases),
+                         [](const auto &info) {
+                           return std::string(info.param.name);
+                         });
+
+class RowsNestFormats : public RowsNest,
+                        public ::testing::WithParamInterface<const char *> {
+protected:
+  std::string with(std::string text) {
+    for (size_t at = 0; (at = text.find("$f", at)) != std::string::npos;)
+      text.replace(at, 2, GetParam());
+    return text;
+  }
+};
+
+TEST_P(RowsNestFormats, GathersBlockedRows) {
+  check(with(kEmbedding), {"", "", 7, 40});
+}
+
+TEST_P(RowsNestFormats, GathersPackedRows) {
+  check(with(kPackedEmbedding), {"", "", 7, 40});
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, RowsNestFormats,
+                         ::testing::Values("q8_0", "q4_0", "q4_1", "q5_0",
+                                           "q5_1", "q4_k", "q5_k", "q6_k"),
+                         [](const auto &info) {
+                           return std::string(info.param);
+                         });
+
+} // namespace
+} // namespace tenon::testing
