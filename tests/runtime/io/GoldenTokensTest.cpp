@@ -204,7 +204,9 @@ TEST(Gemma, EncodesAsLlamaCpp) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_EQ(tokenizer->size(), 262144);
   EXPECT_THAT(tokenizer->endOfText(), testing::ElementsAre(1, 106));
-  for (const Json &test : readGolden("models/gemma_tokens.json")["cases"]) {
+  const Json golden = readGolden("models/gemma_tokens.json");
+  ASSERT_EQ(golden["cases"].size(), 40u);
+  for (const Json &test : golden["cases"]) {
     bool special = test["parse_special"].get<bool>();
     StatusOr<std::vector<int32_t>> ids =
         tokenizer->encode(test["text"].get<std::string>(),
@@ -213,8 +215,10 @@ TEST(Gemma, EncodesAsLlamaCpp) {
     EXPECT_EQ(*ids, test["ids"].get<std::vector<int32_t>>()) << test;
     StatusOr<std::string> text = tokenizer->decode(*ids);
     ASSERT_TRUE(text.ok()) << text.status();
-    if (!special)
-      EXPECT_EQ(*text, test["text"].get<std::string>());
+    // A U+2581 in the text is spelled like a space: it decodes to one.
+    auto original = test["text"].get<std::string>();
+    if (!special && original.find("\u2581") == std::string::npos)
+      EXPECT_EQ(*text, original);
   }
 }
 
