@@ -95,20 +95,20 @@ exec::ParameterLookup lookupIn(const Weights &weights) {
   };
 }
 
-/// The extents of a result, from the symbols that the arguments bind.
+/// The extents of a result, from the symbols that the arguments bind. Any other
+/// symbol takes its limit, as in `exec::Session`, which checks the shape.
 StatusOr<std::vector<int64_t>>
 shapeOf(const base::Entry &entry, const base::Value &result,
-        std::span<const exec::TensorView> arguments,
-        const exec::Session &session, uint32_t number) {
+        std::span<const exec::TensorView> arguments) {
   std::vector<int64_t> symbols;
   for (const base::Symbol &symbol : entry.symbols)
-    symbols.push_back(session.limit(number, symbol.name));
+    symbols.push_back(symbol.max);
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::vector<base::Expr> &shape = entry.arguments[i].type.shape;
-    for (size_t axis = 0; axis < shape.size(); ++axis) {
+    size_t rank = std::min(shape.size(), arguments[i].shape.size());
+    for (size_t axis = 0; axis < rank; ++axis) {
       const std::vector<base::Expr::Term> &terms = shape[axis].terms;
-      if (terms.size() == 1 && terms[0].op == base::Expr::Op::Symbol &&
-          axis < arguments[i].shape.size())
+      if (terms.size() == 1 && terms[0].op == base::Expr::Op::Symbol)
         symbols[terms[0].value] = arguments[i].shape[axis];
     }
   }
@@ -137,7 +137,7 @@ StatusOr<Arrays> callEntry(exec::Session &session, std::string_view name,
   std::vector<exec::MutableTensorView> outputs;
   for (const base::Value &result : entry.results) {
     TENON_ASSIGN_OR_RETURN(std::vector<int64_t> shape,
-                           shapeOf(entry, result, views, session, number));
+                           shapeOf(entry, result, views));
     Array &array = results[result.name] =
         Array(result.type.element, std::move(shape));
     outputs.push_back({array.data(), array.element(), array.shape()});
