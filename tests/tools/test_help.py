@@ -13,13 +13,18 @@ class Help(ToolTest):
         for command in COMMANDS:
             self.assertIn(command, text)
 
-    def test_every_command_shows_examples_and_defaults(self):
+    def test_every_command_shows_examples_in_80_columns(self):
         for command in COMMANDS:
             with self.subTest(command):
                 text = self.succeed(command, "--help").stdout
                 self.assertIn("Examples:", text)
                 self.assertIn(f"tenon {command} gemma", text)
-                self.assertIn("default", text)
+                self.assertLessEqual(max(map(len, text.splitlines())), 80)
+
+    def test_defaults_are_shown(self):
+        text = self.succeed("run", "--help").stdout
+        self.assertIn("[default: 0.8]", text)
+        self.assertIn("default: 0.95", text)
 
     def test_version_names_the_abi(self):
         self.assertRegex(self.succeed("--version").stdout,

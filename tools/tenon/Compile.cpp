@@ -67,9 +67,8 @@ prepareWeights(std::shared_ptr<const exec::LoadedProgram> program,
   TENON_ASSIGN_OR_RETURN(
       std::shared_ptr<const io::WeightsFile> weights,
       exec::openWeights(*program, options.output, options.model));
-  TENON_ASSIGN_OR_RETURN(
-      auto device,
-      hal::openDevice("cpu", {options.request.threads, {}}));
+  TENON_ASSIGN_OR_RETURN(auto device,
+                         hal::openDevice("cpu", {options.request.threads, {}}));
   // Only `prepare` is called: the least a session can hold is enough.
   exec::SessionOptions least;
   for (const base::Entry &entry : program->program().entries)
@@ -171,6 +170,7 @@ void addCompileCommand(CLI::App &app, Action &action) {
                    "A .gguf file, a .safetensors file or its folder")
       ->required();
   command->add_option("-o,--output", options->output, "The file to write")
+      ->type_name("FILE")
       ->required();
   command->add_flag("--embed", options->isEmbedding,
                     "Store the weights too, packed for the kernels; default: "
@@ -192,8 +192,10 @@ void addCompileCommand(CLI::App &app, Action &action) {
   command->add_flag("--check-passes", options->request.checkPasses,
                     "Interpret the program after every pass and name the "
                     "first that changes a result; slow");
-  command->add_option("--dump-ir", options->request.dumpFolder,
-                      "Write the IR after each stage into this folder");
+  command
+      ->add_option("--dump-ir", options->request.dumpFolder,
+                   "Write the IR after each stage into this folder")
+      ->type_name("FOLDER");
   command
       ->add_option("--threads", options->request.threads,
                    "Threads that compile; 0: one for each CPU")

@@ -130,9 +130,12 @@ void addInspectCommand(CLI::App &app, Action &action) {
   command->add_flag("--plan", options->showPlan,
                     "Show where each variant places its temporaries "
                     "(.tenon)");
-  command->add_option("--set", options->set,
-                      "Value of a symbol in --plan, as in T=16; default: the "
-                      "most a variant takes, the least of other symbols");
+  command
+      ->add_option("--set", options->set,
+                   "Value of a symbol in --plan, as in T=16; default: the "
+                   "most a variant takes, the least of other symbols")
+      ->type_name("NAME=N")
+      ->allow_extra_args(false); // FILE may follow
   command->add_flag("--json", options->isJson, "Print JSON");
   command->footer("Examples:\n"
                   "  tenon inspect gemma.gguf --tensors\n"

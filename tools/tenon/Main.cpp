@@ -9,9 +9,8 @@
 
 #include "tenon/abi.h"
 #include "tools/tenon/Errors.h"
+#include "tools/tenon/Help.h"
 #include "tools/tenon/Interrupt.h"
-
-#include <CLI/CLI.hpp>
 
 #include <memory>
 
@@ -35,7 +34,7 @@ int main(int argc, char **argv) {
   app.set_version_flag("--version", concat("tenon " TENON_VERSION " (abi ",
                                            TENON_ABI_VERSION, ")"));
   app.require_subcommand(1);
-  app.get_formatter()->column_width(32);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer("`tenon COMMAND --help` explains a command. Errors end with exit "
              "code 2 for bad\ninput and 1 for failures of the machine or of "
              "Tenon.");

@@ -148,7 +148,7 @@ StatusOr<ReadyProgram> prepareProgram(const ProgramRequest &request,
                          openWeightsFile(request.model));
   TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
   ready.weights = request.model;
-  if (request.useCache) {
+  if (!request.skipCache) {
     TENON_RETURN_IF_ERROR(
         compileCached(compiler, weights, request, features, progress, ready));
     return ready;

@@ -21,7 +21,7 @@ struct ProgramRequest {
   std::string weights;   // empty: those of the model
   std::string cpu;       // empty: the best this machine runs
   std::string cacheType; // of attention; empty: the model's
-  bool useCache = true;
+  bool skipCache = false;
   uint32_t threads = 0;
 };
 

@@ -108,9 +108,8 @@ StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
                                                      Progress &progress) {
   progress.update("preparing weights");
   exec::ModelOptions model;
-  TENON_ASSIGN_OR_RETURN(
-      model.device,
-      hal::openDevice("cpu", {options.program.threads, {}}));
+  TENON_ASSIGN_OR_RETURN(model.device,
+                         hal::openDevice("cpu", {options.program.threads, {}}));
   model.weightsPath = ready.weights;
   model.decoder = options.limits;
   auto opened = exec::TextModel::open(ready.program, ready.path, model);
@@ -178,6 +177,7 @@ void addPromptOptions(CLI::App &app, RunOptions &options) {
                                        "The prompt; default: read from stdin");
   app.add_option("--prompt-file", options.promptFile,
                  "Read the prompt from a file")
+      ->type_name("FILE")
       ->excludes(prompt);
   CLI::Option *chat =
       app.add_flag("--chat", options.isChat,
@@ -256,8 +256,9 @@ void addMachineOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--weights", options.program.weights,
                  "The weights of a .tenon file; default: those it embeds or "
                  "refers to")
+      ->type_name("FILE")
       ->group(group);
-  app.add_flag("!--no-cache", options.program.useCache,
+  app.add_flag("--no-cache", options.program.skipCache,
                "Compile anew and keep nothing; default: keep compiled "
                "programs in ${TENON_CACHE:-~/.cache/tenon}")
       ->group(group);
@@ -278,9 +279,11 @@ void addRunCommand(CLI::App &app, Action &action) {
   addPromptOptions(*command, *options);
   command->add_flag("--stats", options->showStats,
                     "Print speed, times and memory to stderr at the end");
-  command->add_option("--trace", options->traceFile,
-                      "Write every kernel launch to this file, as JSON that "
-                      "ui.perfetto.dev opens");
+  command
+      ->add_option("--trace", options->traceFile,
+                   "Write every kernel launch to this file, as JSON that "
+                   "ui.perfetto.dev opens")
+      ->type_name("FILE");
   addSamplingOptions(*command, *options);
   addMachineOptions(*command, *options);
   command->footer("Examples:\n"

@@ -111,6 +111,8 @@ void addTokenizeCommand(CLI::App &app, Action &action) {
                                       "Token ids, with commas between, to "
                                       "turn into text")
                          ->delimiter(',')
+                         ->type_name("IDS")
+                         ->allow_extra_args(false) // MODEL may follow
                          ->excludes(text);
   command->add_flag("--special", options->parsesSpecial,
                     "Read control tokens that TEXT spells as such");
