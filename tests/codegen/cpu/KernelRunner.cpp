@@ -6,6 +6,7 @@
 #include "codegen/cpu/Object.h"
 #include "codegen/cpu/Schedule.h"
 #include "ir/reference/Arithmetic.h"
+#include "ir/reference/Storage.h"
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/IR/LLVMContext.h"
@@ -56,6 +57,20 @@ MLIRContext &kernelContext() {
     return created;
   }();
   return *context;
+}
+
+std::string toBytes(const ir::ref::Tensor<ir::ref::Contract> &x) {
+  return llvm::cantFail(ir::ref::tensorToBytes(x));
+}
+
+ir::ref::Tensor<ir::ref::Contract>
+fromBytes(Type element, ArrayRef<int64_t> shape, const void *bytes) {
+  int64_t count = 1;
+  for (int64_t extent : shape)
+    count *= extent;
+  StatusOr<int64_t> size = base::sizeBytes(ir::storageOf(element), count);
+  return llvm::cantFail(ir::ref::tensorFromBytes<ir::ref::Contract>(
+      element, shape, {static_cast<const char *>(bytes), size_t(*size)}));
 }
 
 absl::StatusOr<std::unique_ptr<KernelRunner>>
@@ -120,6 +135,36 @@ tenon_failure KernelRunner::run(const llvm::StringMap<int64_t> &symbols,
   for (int64_t tile = 0; tiles.ok() && tile < *tiles; ++tile)
     function(&frame, static_cast<uint32_t>(tile));
   return failure;
+}
+
+std::vector<ir::ref::Value<ir::ref::Contract>> KernelRunner::expected(
+    const llvm::StringMap<int64_t> &symbols,
+    const std::vector<ir::ref::Value<ir::ref::Contract>> &inputs) {
+  using Values = SmallVector<ir::ref::Value<ir::ref::Contract>>;
+  ir::ref::FlushSubnormals flush;
+  ir::ref::Context context;
+  context.symbols = symbols;
+  std::vector<ir::ref::Value<ir::ref::Contract>> results;
+  for (Region &nest : op.getNests()) {
+    DenseMap<Value, size_t> numbers;
+    Values values(inputs.begin(), inputs.end());
+    for (BlockArgument argument : nest.getArguments())
+      numbers[argument] = argument.getArgNumber();
+    for (Operation &inner : nest.front().without_terminator()) {
+      Values in, out;
+      for (Value operand : inner.getOperands())
+        in.push_back(values[numbers.at(operand)]);
+      llvm::cantFail(
+          cast<ir::ReferenceOp>(inner).evaluateContract(context, in, out));
+      for (auto [result, value] : llvm::zip_equal(inner.getResults(), out)) {
+        numbers[result] = values.size();
+        values.push_back(std::move(value));
+      }
+    }
+    for (Value result : nest.front().getTerminator()->getOperands())
+      results.push_back(values[numbers.at(result)]);
+  }
+  return results;
 }
 
 } // namespace tenon::testing

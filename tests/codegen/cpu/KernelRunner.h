@@ -35,6 +35,11 @@ public:
   tenon_failure run(const llvm::StringMap<int64_t> &symbols,
                     std::vector<void *> buffers);
 
+  /// What the results are by the contract, nest by nest.
+  std::vector<ir::ref::Value<ir::ref::Contract>>
+  expected(const llvm::StringMap<int64_t> &symbols,
+           const std::vector<ir::ref::Value<ir::ref::Contract>> &inputs);
+
   ir::KernelOp kernel() { return op; }
   const codegen::cpu::KernelInfo &info() const { return details; }
   const CompileTimes &times() const { return took; }
@@ -49,6 +54,11 @@ private:
   std::unique_ptr<codegen::cpu::Jit> jit;
   tenon_kernel_fn function = nullptr;
 };
+
+/// The bytes of a tensor of plain elements, and back.
+std::string toBytes(const ir::ref::Tensor<ir::ref::Contract> &x);
+ir::ref::Tensor<ir::ref::Contract>
+fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape, const void *bytes);
 
 /// A context with every dialect that kernels and their code use.
 mlir::MLIRContext &kernelContext();
