@@ -191,12 +191,18 @@ Value KernelEmitter::address(Value base, Type element, Value offset) {
       ValueRange{fromIndex(offset, builder.getI64Type())});
 }
 
+// Masked accesses of 16-bit floats move their bits: without the instructions
+// for them, LLVM would convert each lane by a library call.
 Value KernelEmitter::load(Value base, Type element, Value offset,
                           const Lanes &lanes) {
   Type type = vectorOf(element, lanes);
   Value at = address(base, element, offset);
   if (!lanes.mask)
     return LLVM::LoadOp::create(builder, type, at, /*alignment=*/1);
+  if (isa<BFloat16Type, Float16Type>(element)) {
+    Value bits = load(base, builder.getI16Type(), offset, lanes);
+    return arith::BitcastOp::create(builder, type, bits);
+  }
   Value zero = arith::ConstantOp::create(builder, builder.getZeroAttr(type));
   return LLVM::MaskedLoadOp::create(builder, type, at, lanes.mask, zero,
                                     builder.getI32IntegerAttr(1), nullptr);
@@ -204,7 +210,12 @@ Value KernelEmitter::load(Value base, Type element, Value offset,
 
 void KernelEmitter::store(Value value, Value base, Value offset,
                           const Lanes &lanes) {
-  Value at = address(base, getElementTypeOrSelf(value.getType()), offset);
+  Type element = getElementTypeOrSelf(value.getType());
+  if (lanes.mask && isa<BFloat16Type, Float16Type>(element)) {
+    Type bits = vectorOf(builder.getI16Type(), lanes);
+    value = arith::BitcastOp::create(builder, bits, value);
+  }
+  Value at = address(base, element, offset);
   if (!lanes.mask)
     LLVM::StoreOp::create(builder, value, at, /*alignment=*/1);
   else
