@@ -4,6 +4,7 @@
 
 #include "ir/tn/Emit.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
@@ -16,6 +17,8 @@ using base::ElementType;
 using ir::kPanelLanes;
 
 namespace {
+
+constexpr int64_t kStreamingRows = 2, kPrefetchBytes = 2560, kLineBytes = 64;
 
 /// Weights of one sub-block: scales and minima in registers, quants in memory.
 struct SubBlock {
@@ -45,6 +48,7 @@ private:
                   Value row, SmallVectorImpl<Value> &weights);
   Value dequantise(const SubBlock &block, int64_t panel, int64_t vector,
                    Value quant);
+  void prefetch(const SubBlock &block, Value row, int64_t rows);
   void accumulate(Value k, ArrayRef<Value> weights, SmallVector<Value> &acc);
   void storeSegment(Value from, ValueRange acc);
 
@@ -189,6 +193,21 @@ void TileEmitter::loadQuants(const SubBlock &block, int64_t panel,
   }
 }
 
+// Few rows stream the weights from memory, over several panels at once and with
+// arithmetic between the loads: more than the hardware's prefetcher keeps ahead
+// of. An address past the end is harmless.
+void TileEmitter::prefetch(const SubBlock &block, Value row, int64_t rows) {
+  if (tile.rows > kStreamingRows)
+    return;
+  Value ahead = e.add(e.mul(row, kPanelLanes), e.index(kPrefetchBytes));
+  for (Value pointer : block.pointers)
+    for (int64_t byte = 0; byte < rows * kPanelLanes; byte += kLineBytes) {
+      Value at = e.address(pointer, e.builder.getI8Type(),
+                           e.add(ahead, e.index(byte)));
+      LLVM::Prefetch::create(e.builder, at, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+    }
+}
+
 SmallVector<Value> TileEmitter::blockedSteps(Value from, Value to,
                                              ValueRange carried) {
   const ir::PanelFormat &format = in.format;
@@ -200,6 +219,7 @@ SmallVector<Value> TileEmitter::blockedSteps(Value from, Value to,
     Value first = e.mul(number, format.subBlock);
     auto steps = [&](Value row, ValueRange inner) {
       SmallVector<Value> acc(inner);
+      prefetch(block, row, rowsAtOnce);
       for (int64_t u = 0; u < rowsAtOnce; ++u) {
         Value at = e.add(row, e.index(u));
         SmallVector<SmallVector<Value>, 2> weights(perRow);
