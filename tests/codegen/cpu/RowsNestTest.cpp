@@ -124,9 +124,10 @@ const Case kCases[] = {
         tensor<?x200xf32, #tn.dims<T, 200>>
   })"},
     {"normalised_heads_rejoined", R"(
-  func.func @f(%x: tensor<?x120xf32, #tn.dims<T, 120>>, %w: tensor<24xf32>)
-      -> tensor<?x120xf32, #tn.dims<T, 120>>
+  func.func @f(%a0: tensor<?x120xf32, #tn.dims<T, 120>>, %a1: tensor<24xf32>) -> tensor<?x120xf32, #tn.dims<T, 120>>
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %out = tn.kernel(%a0, %a1) : (tensor<?x120xf32, #tn.dims<T, 120>>, tensor<24xf32>) -> (tensor<?x120xf32, #tn.dims<T, 120>>) {
+    ^bb0(%x: tensor<?x120xf32, #tn.dims<T, 120>>, %w: tensor<24xf32>):
     %h = tn.reshape %x : tensor<?x120xf32, #tn.dims<T, 120>>
         -> tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
     %n = tn.rms_norm %h, %w eps 1.0e-6
@@ -134,12 +135,15 @@ const Case kCases[] = {
     %j = tn.reshape %n : tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
         -> tensor<?x120xf32, #tn.dims<T, 120>>
     %y = tn.softmax %j : tensor<?x120xf32, #tn.dims<T, 120>>
-    return %y : tensor<?x120xf32, #tn.dims<T, 120>>
+      tn.yield %y : tensor<?x120xf32, #tn.dims<T, 120>>
+    } {label = "normalised_heads_rejoined"}
+    return %out : tensor<?x120xf32, #tn.dims<T, 120>>
   })"},
     {"transpose_and_broadcast", R"(
-  func.func @f(%x: tensor<?x17xf32, #tn.dims<T, 17>>)
-      -> tensor<17x?xf32, #tn.dims<17, T>>
+  func.func @f(%a0: tensor<?x17xf32, #tn.dims<T, 17>>) -> tensor<17x?xf32, #tn.dims<17, T>>
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %out = tn.kernel(%a0) : (tensor<?x17xf32, #tn.dims<T, 17>>) -> (tensor<17x?xf32, #tn.dims<17, T>>) {
+    ^bb0(%x: tensor<?x17xf32, #tn.dims<T, 17>>):
     %m = tn.reduce max %x : tensor<?x17xf32, #tn.dims<T, 17>>
         -> tensor<?xf32, #tn.dims<T>>
     %s = tn.reshape %m : tensor<?xf32, #tn.dims<T>>
@@ -149,7 +153,9 @@ const Case kCases[] = {
     %d = tn.sub %x, %b : tensor<?x17xf32, #tn.dims<T, 17>>
     %y = tn.transpose %d [1, 0] : tensor<?x17xf32, #tn.dims<T, 17>>
         -> tensor<17x?xf32, #tn.dims<17, T>>
-    return %y : tensor<17x?xf32, #tn.dims<17, T>>
+      tn.yield %y : tensor<17x?xf32, #tn.dims<17, T>>
+    } {label = "transpose_and_broadcast"}
+    return %out : tensor<17x?xf32, #tn.dims<17, T>>
   })"},
     {"mask_by_iota", R"(
   func.func @f(%x: tensor<?x33xf32, #tn.dims<T, 33>>)
@@ -294,6 +300,9 @@ const char *const kPackedEmbedding = R"(
     return %g : tensor<?x512xf32, #tn.dims<T, 512>>
   })";
 
+/// Names the case in failures.
+void PrintTo(const Case &test, std::ostream *out) { *out << test.name; }
+
 class RowsNest : public ::testing::Test {
 protected:
   RowsNest() {
@@ -357,8 +366,8 @@ Argument RowsNest::randomArgument(Type type, const Case &test) {
   EXPECT_TRUE(base::pack(blocked.getFormat(), values.floats.data(),
                          values.size(), bytes.data())
                   .ok());
-  auto unpacked =
-      ir::ref::tensorFromBytes<Contract>(element, shape, ArrayRef(bytes));
+  auto unpacked = ir::ref::tensorFromBytes<Contract>(
+      element, shape, ArrayRef<char>(bytes.data(), bytes.size()));
   EXPECT_TRUE(bool(unpacked));
   return {*unpacked, bytes};
 }
