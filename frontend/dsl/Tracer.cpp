@@ -297,11 +297,11 @@ Value Tracer::closeOutlined(Value result, Site site) {
 // Construction
 //===----------------------------------------------------------------------===//
 
+/// Threaded, although tracing is not: the compiler works on it with threads.
 static std::unique_ptr<MLIRContext> makeContext() {
-  auto context =
-      std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
-  context->loadDialect<ir::TnDialect, func::FuncDialect, arith::ArithDialect>();
-  return context;
+  auto made = std::make_unique<MLIRContext>();
+  made->loadDialect<ir::TnDialect, func::FuncDialect, arith::ArithDialect>();
+  return made;
 }
 
 Tracer::Tracer(ModuleTree &modules, const TraceOptions &traceOptions)
