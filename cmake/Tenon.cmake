@@ -18,11 +18,11 @@ if(TENON_SANITIZE)
   add_compile_options(-fsanitize=${TENON_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TENON_SANITIZE})
 endif()
-# libstdc++ 12 deprecates what its own std::stable_sort uses, which clang reports.
 if(TENON_FUZZERS)
   # What is fuzzed reports its coverage, or the fuzzer is blind.
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+# libstdc++ 12 deprecates what its own std::stable_sort uses, which clang reports.
 set(TENON_WARNINGS -Wall -Wextra -Wshadow -Werror -Wno-deprecated-declarations)
 
 # tenon_library(NAME [MLIR] [DEPS target...] [LIBS library...] [EXCLUDE regex...])
