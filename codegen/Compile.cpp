@@ -263,6 +263,12 @@ absl::StatusOr<Compiled> Compilation::run() {
 
 absl::StatusOr<Compiled> codegen::compile(ModuleOp module,
                                           const CompileOptions &options) {
+  // A tracer's context has the dialects of tracing alone, and none can be
+  // loaded once several threads work in it.
+  DialectRegistry registry;
+  registerDialects(registry);
+  module.getContext()->appendDialectRegistry(registry);
+  module.getContext()->loadAllAvailableDialects();
   return Compilation(module, options).run();
 }
 
