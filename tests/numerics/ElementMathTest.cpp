@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Lower.h"
+#include "ir/reference/Storage.h"
 #include "ir/tn/Emit.h"
+#include "ir/tn/Tn.h"
 #include "tests/support/CompiledModule.h"
 #include "tests/support/Tensors.h"
 #include "tests/support/Tolerance.h"
@@ -158,7 +160,6 @@ void ElementMath::emitLoop(ModuleOp module, const Case &c, StringRef symbol,
   OpBuilder builder(b);
   Operation *op = makeOp(builder, c, kCount);
   Value y = cast<ir::PointwiseOp>(op).emitElement(builder, elements);
-  b.restoreInsertionPoint(builder.saveInsertionPoint());
   y = ir::Emit(b, b.getLoc(), y.getType()).roundTo(y, c.result);
   if (c.result.isInteger(1))
     y = arith::ExtUIOp::create(b, lanesOf(b.getI8Type(), width), y);
@@ -175,17 +176,21 @@ void ElementMath::emitLoop(ModuleOp module, const Case &c, StringRef symbol,
 
 Tensor runLoop(tenon_kernel_fn kernel, const std::vector<Tensor> &in,
                Type result) {
-  std::vector<std::vector<std::byte>> bytes;
+  std::vector<std::string> bytes;
   for (const Tensor &x : in)
-    bytes.push_back(toBytes(x));
-  bytes.emplace_back(kCount * 8);
+    bytes.push_back(llvm::cantFail(ir::ref::tensorToBytes(x)));
+  bytes.emplace_back(kCount * base::info(ir::storageOf(result)).blockBytes,
+                     '\0');
   std::vector<void *> buffers;
-  for (auto &b : bytes)
+  for (std::string &b : bytes)
     buffers.push_back(b.data());
   tenon_frame frame = {buffers.data(), nullptr, nullptr, nullptr};
-  ir::ref::FlushSubnormals flush;
-  kernel(&frame, 0);
-  return fromBytes(result, {kCount}, bytes.back().data());
+  {
+    ir::ref::FlushSubnormals flush;
+    kernel(&frame, 0);
+  }
+  return llvm::cantFail(
+      ir::ref::tensorFromBytes<Contract>(result, {kCount}, bytes.back()));
 }
 
 template <typename A>

@@ -13,8 +13,6 @@ namespace tenon::testing {
 absl::StatusOr<std::unique_ptr<CompiledModule>>
 CompiledModule::compile(mlir::ModuleOp module, base::CpuFeatures features,
                         const CodeEdit &edit) {
-  if (edit.kernels)
-    edit.kernels(module);
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code =
       codegen::cpu::lower(module, features, context);

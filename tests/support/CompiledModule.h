@@ -21,10 +21,9 @@
 
 namespace tenon::testing {
 
-/// Changes code between its emission and its compilation: a planted
-/// miscompile.
+/// Changes a program on its way to machine code: a planted miscompile.
 struct CodeEdit {
-  std::function<void(mlir::ModuleOp)> kernels; // upstream dialects
+  std::function<void(mlir::ModuleOp)> program; // tn ops, before any pass
   std::function<void(llvm::Module &)> code;    // LLVM IR, not yet optimised
 };
 

@@ -6,7 +6,8 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -45,16 +46,6 @@ int64_t randomInteger(Random &random, mlir::Type element, Choice choice) {
   return ir::ref::wrapped(value, element);
 }
 
-template <typename T> void put(std::byte *bytes, int64_t i, T value) {
-  std::memcpy(bytes + i * sizeof(T), &value, sizeof(T));
-}
-template <typename T> T take(const void *bytes, int64_t i) {
-  T value;
-  std::memcpy(&value, static_cast<const std::byte *>(bytes) + i * sizeof(T),
-              sizeof(T));
-  return value;
-}
-
 std::string where(const Tensor &x, int64_t i) {
   std::string text = "[";
   for (int64_t at : ir::ref::unravel(i, x.shape))
@@ -86,59 +77,6 @@ RealTensor toReal(const Tensor &x) {
   y.floats.assign(x.floats.begin(), x.floats.end());
   y.ints = x.ints;
   return y;
-}
-
-std::vector<std::byte> toBytes(const Tensor &x) {
-  base::ElementType storage = ir::storageOf(x.element);
-  int64_t size = x.size() * base::info(storage).blockBytes;
-  std::vector<std::byte> bytes(size);
-  for (int64_t i = 0; i < x.size(); ++i)
-    switch (storage) {
-    case base::ElementType::F32:
-      put(bytes.data(), i, x.floats[i]);
-      break;
-    case base::ElementType::F16:
-      put(bytes.data(), i, base::f32ToF16(x.floats[i]));
-      break;
-    case base::ElementType::BF16:
-      put(bytes.data(), i, base::f32ToBf16(x.floats[i]));
-      break;
-    case base::ElementType::I32:
-      put(bytes.data(), i, static_cast<int32_t>(x.ints[i]));
-      break;
-    case base::ElementType::I64:
-      put(bytes.data(), i, x.ints[i]);
-      break;
-    default:
-      put(bytes.data(), i, static_cast<int8_t>(x.ints[i]));
-    }
-  return bytes;
-}
-
-Tensor fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape,
-                 const void *bytes) {
-  Tensor x = ir::ref::makeTensor<ir::ref::Contract>(element, shape);
-  for (int64_t i = 0; i < x.size(); ++i)
-    switch (ir::storageOf(element)) {
-    case base::ElementType::F32:
-      x.floats[i] = take<float>(bytes, i);
-      break;
-    case base::ElementType::F16:
-      x.floats[i] = base::f16ToF32(take<uint16_t>(bytes, i));
-      break;
-    case base::ElementType::BF16:
-      x.floats[i] = base::bf16ToF32(take<uint16_t>(bytes, i));
-      break;
-    case base::ElementType::I32:
-      x.ints[i] = take<int32_t>(bytes, i);
-      break;
-    case base::ElementType::I64:
-      x.ints[i] = take<int64_t>(bytes, i);
-      break;
-    default:
-      x.ints[i] = take<int8_t>(bytes, i);
-    }
-  return x;
 }
 
 std::string firstDifference(const Tensor &expected, const Tensor &actual) {

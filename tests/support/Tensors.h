@@ -1,6 +1,7 @@
 //===- Tensors.h - Tensors of the oracle in tests ---------------*- C++ -*-===//
 //
-// Random tensors, their bytes as kernels see them, and bitwise comparison.
+// Random tensors, bitwise comparison, and memory that ends at a forbidden page.
+// Bytes as kernels see them are in ir/reference/Storage.h.
 //
 //   Random random(/*seed=*/7);
 //   Tensor x = randomTensor(random, f32, {4, 33});
@@ -12,13 +13,10 @@
 #define TENON_TESTS_SUPPORT_TENSORS_H
 
 #include "ir/reference/Evaluate.h"
-#include "ir/tn/Tn.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <string>
-#include <vector>
 
 namespace tenon::testing {
 
@@ -40,11 +38,6 @@ Tensor randomTensor(Random &random, mlir::Type element,
 
 /// The same tensor in double.
 RealTensor toReal(const Tensor &x);
-
-/// The bytes of a tensor of plain elements, and back.
-std::vector<std::byte> toBytes(const Tensor &x);
-Tensor fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape,
-                 const void *bytes);
 
 /// Describes the first element that is not bit for bit the same; empty if all
 /// are. Any NaN equals any other: their bits are not part of the contract.
