@@ -77,8 +77,11 @@ StatusOr<exec::SessionOptions> limitsOf(const base::Program &program,
     decoder.sequences = options.sequences;
     TENON_ASSIGN_OR_RETURN(limits, exec::decoderOptions(program, decoder));
   }
-  for (const auto &[symbol, most] : options.limits)
+  for (const auto &[symbol, most] : options.limits) { // these win
+    std::erase_if(limits.limits,
+                  [&](const auto &limit) { return limit.symbol == symbol; });
     limits.limits.push_back({symbol, most});
+  }
   return limits;
 }
 

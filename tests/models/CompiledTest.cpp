@@ -33,7 +33,9 @@ TEST_P(Compiled, EqualsContractBitForBit) {
   ASSERT_TRUE(files.ok()) << files.status();
   auto program = models::traceModel(*files);
   ASSERT_TRUE(program.ok()) << program.status();
-  auto session = Session::open(*program, Weights::of(*files));
+  SessionOptions options;
+  options.limits = {{"R", 64}}; // logits of a whole prompt
+  auto session = Session::open(*program, Weights::of(*files), options);
   ASSERT_TRUE(session.ok()) << session.status();
   auto oracle = ReferenceModel<ir::ref::Contract>::open(path);
   ASSERT_TRUE(oracle.ok()) << oracle.status();
