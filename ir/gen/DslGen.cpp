@@ -176,12 +176,11 @@ int sameTypeOperand(const Operator &op) {
 // Printing
 //===----------------------------------------------------------------------===//
 
-void printComment(raw_ostream &os, StringRef text, StringRef indent = "") {
+void printComment(raw_ostream &os, StringRef text) {
   SmallVector<StringRef> lines;
   text.rtrim().split(lines, '\n');
   for (StringRef line : lines)
     os << "///" << (line.empty() ? "" : " ") << line.rtrim() << "\n";
-  (void)indent;
 }
 
 /// Removes the indentation that the .td file gives a description.

@@ -2,8 +2,6 @@
 
 #include "models/gemma/Config.h"
 
-#include "runtime/base/Blocks.h"
-
 #include <cmath>
 
 namespace tenon::models::gemma {
@@ -44,6 +42,13 @@ RopeOptions globalRope(ConfigReader &read) {
   return rope;
 }
 
+/// The nearest number with bf16's 8 significant bits.
+double roundToBf16(double x) {
+  int exponent = 0;
+  double mantissa = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(mantissa * 256), exponent - 8);
+}
+
 /// sqrt(width): GGUF's reference multiplies in f32; that of bf16 safetensors
 /// has the constant in bf16.
 double embeddingScale(const ModelFiles &files, ConfigReader &read,
@@ -51,7 +56,7 @@ double embeddingScale(const ModelFiles &files, ConfigReader &read,
   float scale = std::sqrt(static_cast<float>(width));
   if (files.isGguf() || read.text("", "torch_dtype", "bfloat16") != "bfloat16")
     return scale;
-  return base::bf16ToF32(base::f32ToBf16(scale));
+  return roundToBf16(scale);
 }
 
 double attentionScale(const ModelFiles &files, ConfigReader &read,
