@@ -146,6 +146,32 @@ inline ProgramBuilder quadruple() {
   return b;
 }
 
+/// One call of "forward" of quadruple().
+struct Call {
+  explicit Call(int64_t rows)
+      : shape{rows, 8}, x(rows * 8), y(rows * 8, -1.0f) {
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<float>(i);
+    argument = {x.data(), ElementType::F32, shape};
+    result = {y.data(), ElementType::F32, shape};
+  }
+  Status run(Session &session) {
+    return session.call("forward", {&argument, 1}, {&result, 1});
+  }
+
+  int64_t shape[2];
+  std::vector<float> x, y;
+  TensorView argument;
+  MutableTensorView result;
+};
+
+inline std::unique_ptr<Session>
+openQuadruple(const SessionOptions &options = {}, uint32_t threads = 1) {
+  auto session = quadruple().open(options, nullptr, threads);
+  EXPECT_TRUE(session.ok()) << session.status();
+  return *std::move(session);
+}
+
 MATCHER_P2(FailsWith, code, text, "") {
   *result_listener << arg.toString();
   return arg.code() == code && arg.message().find(text) != std::string::npos;

@@ -3,46 +3,10 @@
 #include "runtime/exec/Trace.h"
 #include "tests/runtime/exec/Programs.h"
 
-#include <cstdlib>
 #include <thread>
-
-// Counts what the process allocates, for the promise that a call does not.
-static std::atomic<int64_t> allocations = 0;
-void *operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return std::malloc(size ? size : 1);
-}
-void operator delete(void *memory) noexcept { std::free(memory); }
-void operator delete(void *memory, size_t) noexcept { std::free(memory); }
 
 namespace tenon::exec {
 namespace {
-
-/// One call of "forward" of quadruple().
-struct Call {
-  explicit Call(int64_t rows)
-      : shape{rows, 8}, x(rows * 8), y(rows * 8, -1.0f) {
-    for (size_t i = 0; i < x.size(); ++i)
-      x[i] = static_cast<float>(i);
-    argument = {x.data(), ElementType::F32, shape};
-    result = {y.data(), ElementType::F32, shape};
-  }
-  Status run(Session &session) {
-    return session.call("forward", {&argument, 1}, {&result, 1});
-  }
-
-  int64_t shape[2];
-  std::vector<float> x, y;
-  TensorView argument;
-  MutableTensorView result;
-};
-
-std::unique_ptr<Session> openQuadruple(const SessionOptions &options = {},
-                                       uint32_t threads = 1) {
-  auto session = quadruple().open(options, nullptr, threads);
-  EXPECT_TRUE(session.ok()) << session.status();
-  return *std::move(session);
-}
 
 TEST(Session, RunsTheFirstVariantWhoseGuardsHold) {
   auto session = openQuadruple();
@@ -62,19 +26,6 @@ TEST(Session, KnowsItsPeakWhenItOpens) {
   SessionOptions options;
   options.limits = {{"T", 4}};
   EXPECT_EQ(openQuadruple(options)->stats().arenaBytes, 4 * 32);
-}
-
-TEST(Session, AllocatesNothingInACall) {
-  for (uint32_t threads : {1, 2}) {
-    auto session = openQuadruple({}, threads);
-    Call one(1), many(16);
-    int64_t before = allocations.load();
-    for (int i = 0; i < 10; ++i) {
-      EXPECT_TRUE(one.run(*session).ok());
-      EXPECT_TRUE(many.run(*session).ok());
-    }
-    EXPECT_EQ(allocations.load(), before);
-  }
 }
 
 TEST(Session, GivesTheSameBytesOnAnyNumberOfThreads) {
