@@ -15,7 +15,9 @@ endif()
 # The numerics contract: nothing is contracted that is not written as an FMA.
 add_compile_options(-ffp-contract=off)
 if(TENON_SANITIZE)
-  add_compile_options(-fsanitize=${TENON_SANITIZE} -fno-omit-frame-pointer)
+  # What is found ends the program, or a test would pass with a warning.
+  add_compile_options(-fsanitize=${TENON_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TENON_SANITIZE})
 endif()
 if(TENON_FUZZERS)
@@ -78,13 +80,20 @@ function(tenon_bench name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} benchmark::benchmark_main)
 endfunction()
 
-# tenon_fuzzer(NAME SOURCES file... [DEPS target...]): a libFuzzer program.
+# tenon_fuzzer(NAME SEEDS folder SOURCES file... [DEPS target...]): a libFuzzer
+# program, which as a test runs for a minute from those seeds.
 function(tenon_fuzzer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "SEEDS" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}
     ${CMAKE_SOURCE_DIR}/runtime/include)
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  # libFuzzer keeps what it finds in the first folder.
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
+  file(MAKE_DIRECTORY ${found} ${ARG_SEEDS})
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=60 -timeout=20
+    -rss_limit_mb=2048 -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/${name}-
+    ${found} ${ARG_SEEDS})
 endfunction()
