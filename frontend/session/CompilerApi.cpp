@@ -151,7 +151,6 @@ void ModelCompiler::describe(base::Program &program) const {
   const io::WeightsFile &weights = files->weights();
   add("model.file", fs::path(weights.path()).filename().string());
   add("model.hash", weights.contentHash().toHex());
-  add("model.architecture", files->config().architecture());
   add("compiler.build", codegen::buildId());
   add("compiler.abi", std::to_string(TENON_ABI_VERSION));
   add("options.cache_type",

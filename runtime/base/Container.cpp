@@ -148,7 +148,7 @@ StatusOr<uint32_t> readHeader(const char *bytes, size_t size) {
 }
 
 bool isKnown(SectionKind kind) {
-  return kind >= SectionKind::Program && kind <= SectionKind::Reference;
+  return kind >= SectionKind::Program && kind <= SectionKind::Parameters;
 }
 
 StatusOr<std::vector<Row>> readRows(const char *bytes, size_t size) {

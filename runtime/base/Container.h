@@ -26,11 +26,12 @@
 namespace tenon::base {
 
 enum class SectionKind : uint32_t {
-  Program = 1,   // base::serialise
-  Code = 2,      // an ELF shared object; `tag` is the CPU feature set
-  Weights = 3,   // prepared memory, in the order of Program::prepared
-  Tokenizer = 4, // the tokenizer's metadata, as io/ stores it
-  Reference = 5, // JSON: file name and content hash of the weights
+  Program = 1,    // base::serialise
+  Code = 2,       // an ELF shared object; `tag` is the CPU feature set
+  Weights = 3,    // prepared memory, in the order of Program::prepared
+  Tokenizer = 4,  // the tokenizer's metadata, as io/ stores it
+  Reference = 5,  // JSON: file name and content hash of the weights
+  Parameters = 6, // weights that other entries than `prepare` read
 };
 
 /// CPU feature sets code is compiled for; a machine that runs one runs all

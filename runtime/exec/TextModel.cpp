@@ -1,6 +1,7 @@
 //===- TextModel.cpp - A decoder model from text to text ------------------===//
 
 #include "runtime/exec/TextModel.h"
+#include "runtime/exec/EmbeddedParameters.h"
 
 #include <algorithm>
 
@@ -48,8 +49,11 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
   if (tokenizer.ok())
     model->loadedTokenizer = *std::move(tokenizer);
   ParameterLookup lookup;
-  if (weights)
+  if (weights) {
     lookup = lookupIn(std::move(weights));
+  } else {
+    TENON_ASSIGN_OR_RETURN(lookup, embeddedParameters(program));
+  }
   TENON_ASSIGN_OR_RETURN(model->opened,
                          Session::open(std::move(program), std::move(device),
                                        limits, std::move(lookup)));

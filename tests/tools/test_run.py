@@ -74,9 +74,6 @@ class Refused(ToolTest):
         self.fail("run", self.program, "-p", PROMPT, "--context", 100000,
                   says=["100000"])
 
-    def test_empty_prompt(self):
-        self.fail("run", self.program, "-p", "", says=["-p"])
-
     def test_prompt_that_is_not_utf8(self):
         self.fail("run", self.program, "-p", os.fsdecode(b"\xff"),
                   says=["UTF-8"])

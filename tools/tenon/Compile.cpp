@@ -2,6 +2,7 @@
 
 #include "tools/tenon/Command.h"
 
+#include "runtime/exec/EmbeddedParameters.h"
 #include "runtime/exec/ModelFiles.h"
 #include "runtime/exec/Session.h"
 #include "tools/tenon/Errors.h"
@@ -47,26 +48,11 @@ Status checkOutput(const CompileOptions &options) {
   return Status();
 }
 
-/// Whether some entry but `prepare` reads weights as they lie in their file.
-bool readsParameters(const base::Program &program) {
-  for (const base::Entry &entry : program.entries) {
-    if (entry.name == "prepare")
-      continue;
-    for (const base::Variant &variant : entry.variants)
-      for (const base::Buffer &buffer : variant.buffers)
-        if (buffer.kind == base::BufferKind::Parameter)
-          return true;
-  }
-  return false;
-}
-
 /// Computes what the program prepares from its weights.
 StatusOr<std::unique_ptr<exec::Session>>
 prepareWeights(std::shared_ptr<const exec::LoadedProgram> program,
+               const exec::ParameterLookup &lookup,
                const CompileOptions &options) {
-  TENON_ASSIGN_OR_RETURN(
-      std::shared_ptr<const io::WeightsFile> weights,
-      exec::openWeights(*program, options.output, options.model));
   TENON_ASSIGN_OR_RETURN(auto device,
                          hal::openDevice("cpu", {options.request.threads, {}}));
   // Only `prepare` is called: the least a session can hold is enough.
@@ -76,7 +62,7 @@ prepareWeights(std::shared_ptr<const exec::LoadedProgram> program,
       if (symbol.name != "pages" && symbol.name != "pageBlocks")
         least.limits.push_back({symbol.name, symbol.min});
   return exec::Session::open(std::move(program), std::move(device), least,
-                             exec::lookupIn(std::move(weights)));
+                             lookup);
 }
 
 /// Copies the program at `from` to the output, with its prepared weights.
@@ -84,22 +70,27 @@ Status embed(const std::string &from, const CompileOptions &options,
              Progress &progress) {
   progress.update("preparing weights");
   TENON_ASSIGN_OR_RETURN(auto program, openProgram(from));
+  TENON_ASSIGN_OR_RETURN(
+      std::shared_ptr<const io::WeightsFile> weights,
+      exec::openWeights(*program, options.output, options.model));
+  exec::ParameterLookup lookup = exec::lookupIn(std::move(weights));
   TENON_ASSIGN_OR_RETURN(std::unique_ptr<exec::Session> session,
-                         prepareWeights(program, options));
+                         prepareWeights(program, lookup, options));
+  TENON_ASSIGN_OR_RETURN(std::string parameters,
+                         exec::storeParameters(program->program(), lookup));
   TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(from));
   TENON_ASSIGN_OR_RETURN(
       std::vector<base::Section> sections,
       base::readContainer(file.bytes().data(), file.bytes().size()));
-  if (readsParameters(program->program()))
-    printNotice("some weights are read as they lie in their file, which the "
-                "program refers to still");
-  else
-    std::erase_if(sections, [](const base::Section &section) {
-      return section.kind == base::SectionKind::Reference;
-    });
+  std::erase_if(sections, [](const base::Section &section) {
+    return section.kind == base::SectionKind::Reference;
+  });
   std::span<const std::byte> prepared = session->preparedBytes();
   sections.push_back(
       {base::SectionKind::Weights, 0, prepared.data(), prepared.size()});
+  if (!parameters.empty())
+    sections.push_back({base::SectionKind::Parameters, 0, parameters.data(),
+                        parameters.size()});
   progress.update("writing");
   DeferInterrupt guard;
   return base::writeContainer(options.output, sections);

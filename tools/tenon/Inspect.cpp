@@ -107,6 +107,8 @@ std::string sectionName(const base::Section &section) {
     return "tokenizer";
   case base::SectionKind::Reference:
     return "reference";
+  case base::SectionKind::Parameters:
+    return "parameters";
   }
   return concat("unknown (", static_cast<uint32_t>(section.kind), ")");
 }
