@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 JOBS = 2
 TIMEOUT_S = 600
 SKIP_CODE = 77
-TAIL_LINES = 60
+SHOWN_LINES = 60
 
 # What is built and tested of a preset lies below `folder`.
 Preset = collections.namedtuple("Preset", "name folder")
@@ -50,7 +50,11 @@ class Result:
         return text + (f", {len(self.skips)} skipped" if self.skips else "")
 
 
-def tail(text, count=TAIL_LINES):
+def head(text, count=SHOWN_LINES):
+    return "\n".join(text.splitlines()[:count])
+
+
+def tail(text, count=SHOWN_LINES):
     return "\n".join(text.splitlines()[-count:])
 
 
@@ -122,20 +126,21 @@ def crashed_gtest_result(log):
     return result
 
 
-def lit_result(report, log):
+def lit_result(report):
     result = Result()
     for case in xml.etree.ElementTree.parse(report).iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
         skipped = case.find("skipped")
-        if case.find("failure") is not None:
+        failure = case.find("failure")
+        if failure is not None:
             result.failed += 1
+            result.failures += f"{name}\n{head(failure.text or '')}\n"
         elif skipped is not None:
             reason = skipped.get("message") or "unsupported here"
             result.skips.append((name, reason))
         else:
             result.passed += 1
-    if result.failed:
-        result.failures = tail(log)
+    result.failures = head(result.failures, 4 * SHOWN_LINES)
     return result
 
 
@@ -157,7 +162,7 @@ def unittest_result(log):
     result.passed = max(0, int(found.group(1)) - bad - skipped)
     first = re.search(r"^=====+$.*", log, re.S | re.M)
     if bad:
-        result.failures = tail(first.group(0) if first else log)
+        result.failures = head(first.group(0)) if first else tail(log)
     return result
 
 
@@ -168,7 +173,7 @@ def read_result(name, code, reports, log):
         if gtest.exists():
             result = gtest_result(gtest, log)
         elif lit.exists():
-            result = lit_result(lit, log)
+            result = lit_result(lit)
         elif re.search(r"^Ran \d+ tests? in ", log, re.M):
             result = unittest_result(log)
         elif re.search(r"^\[ RUN +\]", log, re.M):
@@ -211,8 +216,7 @@ class Stage:
             return True
         text = log.read_text(errors="replace")
         at = text.find("FAILED:")
-        print("\n".join(text[at:].splitlines()[:TAIL_LINES]) if at >= 0
-              else tail(text), flush=True)
+        print(head(text[at:]) if at >= 0 else tail(text), flush=True)
         self.total.failed += 1
         return False
 
