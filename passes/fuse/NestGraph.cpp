@@ -311,8 +311,10 @@ std::vector<Group> NestGraph::schedule() const {
     const Nest &first = nests[ready.front()];
     Group group;
     for (NestId id : ready) {
+      // Packs run once, and alone equal ones are one kernel to compile.
       bool joins = first.isKernel && nests[id].isKernel &&
                    nests[id].kind == first.kind &&
+                   first.kind != ir::NestKind::Pack &&
                    group.size() < kMostNestsPerKernel;
       if (id != ready.front() && !joins)
         continue;
