@@ -84,8 +84,7 @@ StatusOr<std::vector<int32_t>> TextModel::encode(std::string_view text) const {
 StatusOr<std::vector<int32_t>>
 TextModel::encode(std::span<const io::ChatMessage> messages) const {
   TENON_ASSIGN_OR_RETURN(const io::Tokenizer *used, tokenizer());
-  TENON_ASSIGN_OR_RETURN(io::ChatFormat format,
-                         io::chooseChatFormat(used->chatTemplate()));
+  TENON_ASSIGN_OR_RETURN(io::ChatFormat format, io::chooseChatFormat(*used));
   TENON_ASSIGN_OR_RETURN(io::Prompt prompt, io::renderChat(format, messages));
   return used->encode(prompt);
 }

@@ -164,6 +164,20 @@ StatusOr<ChatFormat> chooseChatFormat(std::string_view text) {
       text.empty() ? "none" : concat("\"", text.substr(0, 60), "\""));
 }
 
+StatusOr<ChatFormat> chooseChatFormat(const Tokenizer &tokenizer) {
+  if (!tokenizer.chatTemplate().empty())
+    return chooseChatFormat(tokenizer.chatTemplate());
+  constexpr std::pair<std::string_view, ChatFormat> kTurnTokens[] = {
+      {"<start_of_turn>", ChatFormat::Gemma},
+      {"<|im_start|>", ChatFormat::ChatMl},
+      {"<｜User｜>", ChatFormat::DeepSeekV3},
+  };
+  for (const auto &[piece, format] : kTurnTokens)
+    if (tokenizer.pieceToId(piece) >= 0)
+      return format;
+  return chooseChatFormat(std::string_view());
+}
+
 StatusOr<Prompt> renderChat(ChatFormat format,
                             std::span<const ChatMessage> messages) {
   if (messages.empty())

@@ -5,7 +5,7 @@
 // out here, and a model's template only chooses among them.
 //
 //   TENON_ASSIGN_OR_RETURN(ChatFormat format,
-//                          chooseChatFormat(tokenizer.chatTemplate()));
+//                          chooseChatFormat(tokenizer));
 //   std::vector<ChatMessage> chat = {{ChatRole::User, "Hi"}};
 //   TENON_ASSIGN_OR_RETURN(Prompt prompt, renderChat(format, chat));
 //   TENON_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer.encode(prompt));
@@ -50,6 +50,11 @@ StatusOr<ChatFormat> parseChatFormat(std::string_view name);
 /// Recognises which format a model's template text writes.
 /// Errors: UNIMPLEMENTED (none of them), listing the known names.
 StatusOr<ChatFormat> chooseChatFormat(std::string_view templateText);
+
+/// The format of a model: by its template, or, where the file has none, by the
+/// control tokens its vocabulary has for turns.
+/// Errors: UNIMPLEMENTED (neither tells), listing the known names.
+StatusOr<ChatFormat> chooseChatFormat(const Tokenizer &tokenizer);
 
 /// Writes a conversation, ending where the model is to answer.
 /// Errors: INVALID_ARGUMENT (no message; a system message that is not first;

@@ -79,8 +79,7 @@ StatusOr<std::vector<int32_t>> encodePrompt(const io::Tokenizer &tokenizer,
                                             const RunOptions &options) {
   if (!options.isChat)
     return tokenizer.encode(text);
-  StatusOr<io::ChatFormat> format =
-      io::chooseChatFormat(tokenizer.chatTemplate());
+  StatusOr<io::ChatFormat> format = io::chooseChatFormat(tokenizer);
   if (!format.ok())
     return withAdvice(format.status(), "leave out --chat to continue the "
                                        "prompt as it stands");

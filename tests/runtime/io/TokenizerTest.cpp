@@ -1,6 +1,7 @@
 //===- TokenizerTest.cpp - Encoding, decoding, and what is refused --------===//
 
 #include "runtime/io/Tokenizer.h"
+#include "runtime/io/ChatTemplate.h"
 #include "runtime/io/Json.h"
 #include "runtime/io/StoredTokenizer.h"
 #include "tests/support/GgufWriter.h"
@@ -57,6 +58,16 @@ StatusOr<Tokenizer> make(const Parts &parts) {
   StatusOr<WeightsFile> weights = WeightsFile::parse(asBytes(file), "m.gguf");
   EXPECT_TRUE(weights.ok()) << weights.status();
   return Tokenizer::load(*weights);
+}
+
+// The Gemma file in circulation has the tokens of turns but no template.
+TEST(ChatTemplate, IsKnownByTheTokensOfTurnsWhereTheFileHasNone) {
+  Parts parts;
+  EXPECT_FALSE(chooseChatFormat(*make(parts)).ok());
+  parts.tokens[3] = "<start_of_turn>";
+  StatusOr<ChatFormat> format = chooseChatFormat(*make(parts));
+  ASSERT_TRUE(format.ok()) << format.status();
+  EXPECT_EQ(*format, ChatFormat::Gemma);
 }
 
 template <typename... Expected>
