@@ -26,7 +26,8 @@ def main():
             if "://" not in link and not (page.parent / link).exists():
                 errors.append(f"{page.relative_to(source.ROOT)}: expects a "
                               f"file at the link '{link}', got none")
-    print("\n".join(errors))
+    for error in errors:
+        print(error)
     sys.exit(1 if errors else 0)
 
 
