@@ -74,6 +74,7 @@ public:
 
 private:
   absl::Status runPasses(ModuleOp module, absl::string_view stage,
+                         llvm::ArrayRef<std::string> bounds,
                          llvm::function_ref<void(OpPassManager &)> build);
   absl::Status lowerVariants(ModuleOp common);
   absl::Status emitFeature(FeatureCode &code);
@@ -113,13 +114,14 @@ void Compilation::dump(ModuleOp module, absl::string_view stage) {
 
 absl::Status
 Compilation::runPasses(ModuleOp module, absl::string_view stage,
+                       llvm::ArrayRef<std::string> bounds,
                        llvm::function_ref<void(OpPassManager &)> build) {
   PassManager passes(module.getContext());
   build(passes);
   std::string broken;
   MLIRContext *context = module.getContext();
   if (options.checkPasses) {
-    passes.addInstrumentation(passes::createCheckPasses(broken));
+    passes.addInstrumentation(passes::createCheckPasses(broken, bounds));
     context->disableMultithreading();
   }
   LogicalResult ran = passes.run(module);
@@ -166,8 +168,8 @@ absl::Status Compilation::lowerVariants(ModuleOp common) {
     progress("passes", i, specs.size());
     variants.push_back(common.clone());
     ModuleOp module = *variants.back();
-    absl::Status status =
-        runPasses(module, specs[i].name, [&](OpPassManager &passes) {
+    absl::Status status = runPasses(
+        module, specs[i].name, specs[i].bounds, [&](OpPassManager &passes) {
           passes::buildVariantPipeline(passes, specs[i], scheduleForCpu);
         });
     if (!status.ok())
@@ -237,9 +239,10 @@ absl::StatusOr<Compiled> Compilation::run() {
         "expects at least one CPU feature set to compile for");
   OwningOpRef<ModuleOp> common = traced.clone();
   dump(*common, "traced");
-  absl::Status status = runPasses(*common, "common", [](OpPassManager &passes) {
-    passes::buildCommonPipeline(passes);
-  });
+  absl::Status status =
+      runPasses(*common, "common", {}, [](OpPassManager &passes) {
+        passes::buildCommonPipeline(passes);
+      });
   if (status.ok())
     status = lowerVariants(*common);
   for (base::CpuFeatures features : options.features) {

@@ -1,8 +1,9 @@
 //===- CheckPasses.cpp - Judges every pass by the interpreter -------------===//
 //
 // Inputs depend on an argument's number, shape and name alone, so that a pass
-// that changes layouts or bounds is run on the same ones. Symbols take their
-// smallest value that fits what the function declares: 1, or 5 where it can.
+// that changes layouts or bounds is run on the same ones. A symbol is 5, or
+// what is nearest to that in its bounds and in those the variant will narrow it
+// to.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,7 +34,8 @@ constexpr int64_t kExtent = 5; // Of a symbol, where its bounds allow.
 /// Everything a function needs to be run, made from its types.
 class Inputs {
 public:
-  explicit Inputs(ModuleOp module) : module(module) {}
+  Inputs(ModuleOp module, const llvm::StringMap<int64_t> &extents)
+      : module(module), extents(extents) {}
 
   ref::Tensor<Arithmetic> tensor(RankedTensorType type, unsigned seed) const {
     ref::Tensor<Arithmetic> made;
@@ -78,9 +80,7 @@ public:
     symbols.clear();
     if (auto declared = function->getAttrOfType<ArrayAttr>(kSymbolsAttr))
       for (auto symbol : declared.getAsRange<SymbolAttr>())
-        symbols[symbol.getName()] =
-            std::clamp(kExtent / symbol.getDivisor() * symbol.getDivisor(),
-                       symbol.getMin(), symbol.getMax());
+        symbols[symbol.getName()] = extentOf(symbol);
   }
 
   llvm::SmallVector<ref::Value<Arithmetic>> arguments(func::FuncOp function) {
@@ -113,8 +113,29 @@ public:
   llvm::StringMap<int64_t> symbols;
 
 private:
+  int64_t extentOf(SymbolAttr symbol) const {
+    auto narrowed = extents.find(symbol.getName());
+    int64_t extent = narrowed == extents.end() ? kExtent : narrowed->second;
+    return std::clamp(extent / symbol.getDivisor() * symbol.getDivisor(),
+                      symbol.getMin(), symbol.getMax());
+  }
+
   ModuleOp module;
+  const llvm::StringMap<int64_t> &extents; // of symbols the variant narrows
 };
+
+/// The extents that "T=1..16" and its kin leave of kExtent.
+llvm::StringMap<int64_t> extentsWithin(ArrayRef<std::string> bounds) {
+  llvm::StringMap<int64_t> extents;
+  for (StringRef text : bounds) {
+    auto [name, range] = text.split('=');
+    auto [low, high] = range.split("..");
+    int64_t min, max;
+    if (!low.getAsInteger(10, min) && !high.getAsInteger(10, max))
+      extents[name] = std::clamp(kExtent, min, std::max(min, max));
+  }
+  return extents;
+}
 
 bool sameBits(ArrayRef<float> a, ArrayRef<float> b) {
   return a.size() == b.size() &&
@@ -134,7 +155,8 @@ bool sameValue(const ref::Value<Arithmetic> &a,
 
 class CheckPassesInstrumentation : public PassInstrumentation {
 public:
-  explicit CheckPassesInstrumentation(std::string &broken) : broken(broken) {}
+  CheckPassesInstrumentation(std::string &broken, ArrayRef<std::string> bounds)
+      : broken(broken), extents(extentsWithin(bounds)) {}
 
   void runBeforePass(Pass *pass, Operation *op) override {
     if (!isGroup(pass) && broken.empty())
@@ -167,7 +189,7 @@ private:
     for (auto function : module.getOps<func::FuncOp>()) {
       if (!function.isPublic() || function.getName() == "prepare")
         continue;
-      Inputs inputs(module);
+      Inputs inputs(module, extents);
       inputs.bindSymbols(function);
       ref::Context context;
       context.symbols = inputs.symbols;
@@ -199,11 +221,13 @@ private:
   }
 
   std::string &broken;
+  llvm::StringMap<int64_t> extents;
   std::map<std::string, Result> before;
 };
 } // namespace
 
 std::unique_ptr<PassInstrumentation>
-passes::createCheckPasses(std::string &broken) {
-  return std::make_unique<CheckPassesInstrumentation>(broken);
+passes::createCheckPasses(std::string &broken,
+                          llvm::ArrayRef<std::string> bounds) {
+  return std::make_unique<CheckPassesInstrumentation>(broken, bounds);
 }
