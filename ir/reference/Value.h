@@ -8,10 +8,10 @@
 #ifndef TENON_IR_REFERENCE_VALUE_H
 #define TENON_IR_REFERENCE_VALUE_H
 
+#include "mlir/IR/Types.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
-#include "mlir/IR/Types.h"
 
 #include <cstdint>
 #include <optional>

@@ -264,8 +264,7 @@ Status checkOperands(const Scope &scope, const Instruction &instruction,
 Status checkLoad(const Scope &scope, const Instruction &instruction) {
   ElementType element = scope.variant.buffers[instruction.buffers[0]].element;
   bool other = element == ElementType::I64 || element == ElementType::Bool;
-  if (element == ElementType::I32 ||
-      (other && instruction.op != Opcode::Emit))
+  if (element == ElementType::I32 || (other && instruction.op != Opcode::Emit))
     return Status();
   return dataLoss("expects integer elements, got ", info(element).name);
 }

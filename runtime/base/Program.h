@@ -153,8 +153,8 @@ struct KernelLocation {
 
 /// One compiled function, present in the code object of each feature set.
 struct Kernel {
-  std::string symbol;      // the function's name in the code objects
-  std::string label;       // for people and traces: "rms_norm+mul"
+  std::string symbol;       // the function's name in the code objects
+  std::string label;        // for people and traces: "rms_norm+mul"
   int64_t scratchBytes = 0; // per worker
   uint32_t bufferCount = 0;
   uint32_t dimCount = 0;
@@ -164,15 +164,15 @@ struct Kernel {
 };
 
 enum class Opcode : uint8_t {
-  Launch,     // kernel, buffers, exprs = dims..., tiles
-  Copy,       // buffers = {from, to}, exprs = {bytes}
-  Set,        // reg = exprs[0]
-  Load,       // reg = the i32, i64 or bool element exprs[0] of buffers[0]
-  Store,      // the same element of buffers[0] = exprs[1]
-  Branch,     // continue at `target`
-  BranchIf,   // continue at `target` if exprs[0] is not 0
-  Emit,       // gives the i32 elements of buffers[0] (exprs[0] of them) to the
-              // caller's sink; reg = 1 if the sink asks to stop, else 0
+  Launch,   // kernel, buffers, exprs = dims..., tiles
+  Copy,     // buffers = {from, to}, exprs = {bytes}
+  Set,      // reg = exprs[0]
+  Load,     // reg = the i32, i64 or bool element exprs[0] of buffers[0]
+  Store,    // the same element of buffers[0] = exprs[1]
+  Branch,   // continue at `target`
+  BranchIf, // continue at `target` if exprs[0] is not 0
+  Emit,     // gives the i32 elements of buffers[0] (exprs[0] of them) to the
+            // caller's sink; reg = 1 if the sink asks to stop, else 0
   Return,
 };
 
@@ -221,8 +221,8 @@ struct Program {
   std::vector<Prepared> prepared;
   std::vector<State> states;
   std::vector<Kernel> kernels;
-  std::vector<Entry> entries; // `prepare`, where present, has no arguments
-  std::string constants;      // bytes, 64-byte aligned when loaded
+  std::vector<Entry> entries;     // `prepare`, where present, has no arguments
+  std::string constants;          // bytes, 64-byte aligned when loaded
   std::vector<Metadata> metadata; // model, compiler, options: provenance
 };
 
