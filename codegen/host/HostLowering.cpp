@@ -212,6 +212,24 @@ static Expr substitute(const Expr &expr, ArrayRef<Expr> values) {
   return result;
 }
 
+LogicalResult HostLowering::finishLaunches(const base::Entry &entry,
+                                           base::Variant &variant) {
+  for (base::Instruction &launch : variant.body) {
+    if (launch.op != base::Opcode::Launch)
+      continue;
+    KernelEntry &kernel = kernels.entries[launch.kernel];
+    for (const std::string &dim : kernel.info.dims) {
+      int64_t symbol = symbolNumber(entry, dim);
+      if (symbol < 0)
+        return kernel.op.emitOpError("expects the symbol '")
+               << dim << "' among those of the entry '" << entry.name << "'";
+      launch.exprs.push_back(Expr::symbol(symbol));
+    }
+    launch.tiles = substitute(kernel.info.tiles, launch.exprs);
+  }
+  return success();
+}
+
 LogicalResult HostLowering::finish() {
   for (KernelEntry &kernel : kernels.entries) {
     base::Kernel lowered;
@@ -229,19 +247,7 @@ LogicalResult HostLowering::finish() {
   }
   for (base::Entry &entry : program.entries)
     for (base::Variant &variant : entry.variants)
-      for (base::Instruction &launch : variant.body) {
-        if (launch.op != base::Opcode::Launch)
-          continue;
-        KernelEntry &kernel = kernels.entries[launch.kernel];
-        for (const std::string &dim : kernel.info.dims) {
-          int64_t symbol = symbolNumber(entry, dim);
-          if (symbol < 0)
-            return kernel.op.emitOpError("expects the symbol '")
-                   << dim << "' among those of the entry '" << entry.name
-                   << "'";
-          launch.exprs.push_back(Expr::symbol(symbol));
-        }
-        launch.tiles = substitute(kernel.info.tiles, launch.exprs);
-      }
+      if (failed(finishLaunches(entry, variant)))
+        return failure();
   return success();
 }

@@ -50,6 +50,8 @@ public:
 
 private:
   mlir::LogicalResult declareEntry(mlir::func::FuncOp function);
+  mlir::LogicalResult finishLaunches(const base::Entry &entry,
+                                     base::Variant &variant);
 
   base::Program &program;
   KernelTable &kernels;
