@@ -1,6 +1,6 @@
-/*===- main.c - Streams a model's answer from C11 -------------------------===//
+/*===- main.c - Streams a model's text from C11 ---------------------------===
  *
- *   embed_c model.tenon "Why is the sky blue?" [weights]
+ *   embed_c model.tenon "The sky is blue because" [weights]
  *
  * Everything a program needs to embed Tenon: no compiler, no Python, one
  * shared library.
@@ -28,14 +28,14 @@ static int succeeded(const char *what, tenon_status_t status) {
   return 0;
 }
 
-static int answer(tenon_session_t *session, const char *prompt) {
+static int continue_text(tenon_session_t *session, const char *prompt) {
   tenon_generate_options_t options = TENON_GENERATE_OPTIONS_INIT;
   options.max_tokens = 200;
   tenon_generate_stats_t stats;
   stats.size_bytes = sizeof(stats);
-  tenon_message_t message = {TENON_ROLE_USER, prompt};
-  if (!succeeded("answer", tenon_session_chat(session, &message, 1, &options,
-                                              print_text, NULL, &stats)))
+  printf("%s", prompt);
+  if (!succeeded("continue", tenon_session_generate(session, prompt, &options,
+                                                    print_text, NULL, &stats)))
     return 1;
   printf("\n\n%lld tokens", (long long)stats.tokens);
   if (stats.decode_ns > 0)
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
   tenon_program_release(program); /* the session keeps it */
   if (!opened)
     return 1;
-  int result = answer(session, argv[2]);
+  int result = continue_text(session, argv[2]);
   tenon_session_close(session);
   return result;
 }
