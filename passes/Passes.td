@@ -30,7 +30,8 @@ def PackWeights : Pass<"tn-pack-weights", "::mlir::ModuleOp"> {
 
     Needs: weights reach matmuls through calls' arguments only.
     Ensures: a 2-D parameter that is a matmul's transposed right operand is
-    packed, in every function; `@prepare` exists if anything is.
+    packed, in every function, unless something that reads no panels reads it or
+    shares a function's argument with it; `@prepare` exists if anything is.
   }];
   let dependentDialects = ["::tenon::ir::TnDialect", "::mlir::func::FuncDialect"];
 }

@@ -4,6 +4,7 @@
 #include "passes/Passes.h"
 
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -41,11 +42,41 @@ bool isGatherTable(OpOperand &use) {
 /// Follows weights from parameters through calls.
 class WeightFlow {
 public:
-  explicit WeightFlow(ModuleOp module) : module(module) {}
+  explicit WeightFlow(ModuleOp module) : module(module) {
+    module.walk(
+        [&](func::CallOp call) { callsOf[call.getCallee()].push_back(call); });
+  }
 
   func::FuncOp callee(OpOperand &use) {
     auto call = dyn_cast<func::CallOp>(use.getOwner());
     return call ? module.lookupSymbol<func::FuncOp>(call.getCallee()) : nullptr;
+  }
+
+  /// Adds the value, and every argument it reaches.
+  void collectReached(Value value, llvm::DenseSet<Value> &reached) {
+    if (!reached.insert(value).second)
+      return;
+    for (OpOperand &use : value.getUses())
+      if (func::FuncOp function = callee(use))
+        collectReached(function.getArgument(use.getOperandNumber()), reached);
+  }
+
+  /// Whether the value reaches an argument that must keep its type, because it
+  /// is an entry's or a call passes it something outside `packed`.
+  bool sharesArgument(Value value, const llvm::DenseSet<Value> &packed) {
+    llvm::DenseSet<Value> reached;
+    collectReached(value, reached);
+    return llvm::any_of(reached, [&](Value other) {
+      auto argument = dyn_cast<BlockArgument>(other);
+      if (!argument)
+        return false;
+      auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+      return function.isPublic() ||
+             llvm::any_of(callsOf[function.getName()], [&](func::CallOp call) {
+               return !packed.contains(
+                   call.getOperand(argument.getArgNumber()));
+             });
+    });
   }
 
   /// Whether a matmul reads the value as its stored right operand.
@@ -79,9 +110,28 @@ public:
 
 private:
   ModuleOp module;
+  llvm::StringMap<SmallVector<func::CallOp>> callsOf;
 };
 
 struct PackWeightsPass : impl::PackWeightsBase<PackWeightsPass> {
+  /// Drops the parameters that share a layer's argument with a value that stays
+  /// as it is; others may share with those, so it is repeated.
+  bool dropSharing(WeightFlow &flow, llvm::StringSet<> &wanted) {
+    SmallVector<ir::GetParameterOp> reads;
+    llvm::DenseSet<Value> packed;
+    getOperation().walk([&](ir::GetParameterOp get) {
+      if (!wanted.contains(get.getParameter()))
+        return;
+      reads.push_back(get);
+      flow.collectReached(get, packed);
+    });
+    bool dropped = false;
+    for (ir::GetParameterOp get : reads)
+      if (flow.sharesArgument(get, packed))
+        dropped |= wanted.erase(get.getParameter());
+    return dropped;
+  }
+
   /// The parameters to pack, in the order of their declaration.
   llvm::SetVector<StringRef> selectParameters(WeightFlow &flow) {
     llvm::StringMap<bool> allowed;
@@ -96,6 +146,8 @@ struct PackWeightsPass : impl::PackWeightsBase<PackWeightsPass> {
       if (allowed.lookup(get.getParameter()) && flow.feedsMatmul(get))
         wanted.insert(get.getParameter());
     });
+    while (dropSharing(flow, wanted))
+      continue;
     llvm::SetVector<StringRef> selected;
     for (auto parameter : getOperation().getOps<ir::ParameterOp>())
       if (wanted.contains(parameter.getSymName()))
