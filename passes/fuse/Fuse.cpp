@@ -58,7 +58,8 @@ private:
     Operation *op = value.getDefiningOp();
     if (!op)
       return true;
-    if (const Nest *maker = graph.nestWith(op))
+    const Nest *maker = graph.nestWith(op);
+    if (maker && (maker == nest || !isCopied(op)))
       return maker != nest;
     if (isa<ir::ReshapeOp>(op))
       return isInput(op->getOperand(0), nest);
@@ -71,7 +72,7 @@ private:
       return;
     }
     Operation *op = value.getDefiningOp();
-    if (!graph.nestWith(op))
+    if (graph.nestWith(op) != nest)
       for (Value operand : op->getOperands())
         collectInputs(operand, nest);
   }

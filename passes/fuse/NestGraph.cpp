@@ -150,7 +150,7 @@ NestGraph::NestId NestGraph::producer(Value value) const {
 
 SmallVector<NestGraph::NestId>
 NestGraph::candidates(Operation *op, std::vector<std::string> &reasons) const {
-  SmallVector<NestId> found;
+  SmallVector<NestId> found, refused;
   bool elementwise = ir::nestRole(op) == NestRole::Element;
   for (OpOperand &operand : op->getOpOperands()) {
     Origin origin = originOf(operand);
@@ -158,9 +158,14 @@ NestGraph::candidates(Operation *op, std::vector<std::string> &reasons) const {
     if (nest == kNone || !nests[nest].isKernel)
       continue;
     Operation *maker = origin.value.getDefiningOp();
-    std::string edge = nameOf(op) + " after " + nameOf(maker) + ": ";
+    auto refuse = [&](const std::string &reason) {
+      reasons.push_back(nameOf(op) + " after " + nameOf(maker) + ": " + reason);
+      auto row = dyn_cast<ir::RowOp>(maker);
+      if (!row || row.keepsColumns())
+        refused.push_back(nest);
+    };
     if (ir::nestRole(maker) == NestRole::Alone || isCopied(maker)) {
-      reasons.push_back(edge + "the producer is a kernel of its own");
+      refuse("the producer is a kernel of its own");
       continue;
     }
     switch (nests[nest].kind) {
@@ -169,19 +174,23 @@ NestGraph::candidates(Operation *op, std::vector<std::string> &reasons) const {
           sameShape(ir::rowType(maker), ir::rowType(op)))
         found.push_back(nest);
       else
-        reasons.push_back(edge + "needs whole rows, a matmul tile has a part");
+        refuse("needs whole rows, a matmul tile has a part");
       break;
     case ir::NestKind::Rows:
       if (origin.ownRow && isa<RankedTensorType>(origin.value.getType()) &&
           sameLeadingAxes(ir::rowType(maker), ir::rowType(op)))
         found.push_back(nest);
       else
-        reasons.push_back(edge + "works on other rows");
+        refuse("works on other rows");
       break;
     default:
-      reasons.push_back(edge + "the producer has no epilogue");
+      refuse("the producer has no epilogue");
     }
   }
+  // Two operands may read one nest, and one of them in a way it cannot be. What
+  // reduces a row has one value, which a view gives back to the row.
+  llvm::erase_if(
+      found, [&](NestId nest) { return llvm::is_contained(refused, nest); });
   // An epilogue is better than rows of its own: memory is not touched again.
   llvm::stable_sort(found, [&](NestId a, NestId b) {
     return nests[a].kind == ir::NestKind::Matmul &&
@@ -194,6 +203,13 @@ NestGraph::candidates(Operation *op, std::vector<std::string> &reasons) const {
 bool NestGraph::join(Operation *op, ArrayRef<NestId> found,
                      std::vector<std::string> &reasons) {
   for (NestId target : found) {
+    // A nest that reads another does so in a way that kept it from joining.
+    auto readsOther = [&](NestId other) {
+      return llvm::is_contained(dependences(target), other) ||
+             llvm::is_contained(dependences(other), target);
+    };
+    SmallVector<NestId> apart =
+        llvm::to_vector(llvm::make_filter_range(found, readsOther));
     nestOf[op] = target;
     nests[target].ops.push_back(op);
     if (reachesThroughOthers({target}, {target})) {
@@ -210,7 +226,8 @@ bool NestGraph::join(Operation *op, ArrayRef<NestId> found,
       bool tiles = nests[target].kind != ir::NestKind::Matmul ||
                    sameTile(cast<ir::MatmulOp>(nests[target].ops.front()),
                             cast<ir::MatmulOp>(nests[other].ops.front()));
-      if (tiles && !reachesThroughOthers({target, other}, {target, other}))
+      if (tiles && !llvm::is_contained(apart, other) &&
+          !reachesThroughOthers({target, other}, {target, other}))
         merge(target, other);
       else
         nests[target].notFused.push_back(nameOf(op) +
@@ -241,11 +258,13 @@ void NestGraph::collectDependences(Value value, NestId self,
   if (!op)
     return;
   NestId nest = nestOf.lookup_or(op, kNone);
-  if (nest != kNone && nest != self) {
+  // Kernels copy a view, though a nest makes it for others.
+  bool copies = nests[self].isKernel && isCopied(op);
+  if (nest != kNone && nest != self && !copies) {
     found.push_back(nest);
     return;
   }
-  if (nest == kNone)
+  if (nest != self)
     for (Value operand : op->getOperands())
       collectDependences(operand, self, found);
 }

@@ -346,3 +346,92 @@ func.func @host_ops(%m: tensor<1xi32>, %t: tensor<i32>, %c: tensor<i1>,
 func.func private @helper(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }
+
+// -----
+
+// Declines: an operand that is in its place in the nest, and one that views it
+// in another order. The first alone would let the op join.
+// CHECK-LABEL: @transposed_sum
+// CHECK: label = "neg"
+// CHECK: label = "add", not_fused = ["add after neg: works on other rows"]
+func.func @transposed_sum(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %a = tn.neg %x : tensor<4x4xf32>
+  %t = tn.transpose %a [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %c = tn.add %a, %t : tensor<4x4xf32>
+  return %c : tensor<4x4xf32>
+}
+
+// -----
+
+// The same in the epilogue of a matmul: a tile has no other tile's elements.
+// CHECK-LABEL: @transposed_epilogue
+// CHECK: label = "matmul"
+// CHECK: label = "add", not_fused = ["add after matmul: needs whole rows, a matmul tile has a part"]
+func.func @transposed_epilogue(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>)
+    -> tensor<4x4xf32> {
+  %a = tn.matmul %x, %w : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %t = tn.transpose %a [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %c = tn.add %a, %t : tensor<4x4xf32>
+  return %c : tensor<4x4xf32>
+}
+
+// -----
+
+// What could not join its producer does not share its nest later either: one
+// product is the other's weight, one nest is read in another order.
+// CHECK-LABEL: @not_merged
+// CHECK: label = "matmul+silu"
+// CHECK: label = "matmul+add"
+// CHECK-SAME: "add: joins one of its producers only"
+// CHECK-LABEL: @rows_not_merged
+// CHECK: label = "neg"
+// CHECK: label = "mul+add"
+// CHECK-SAME: "add: joins one of its producers only"
+func.func @not_merged(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>)
+    -> tensor<4x4xf32> {
+  %a = tn.matmul %x, %w : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %s = tn.silu %a : tensor<4x4xf32>
+  %b = tn.matmul %x, %s : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %c = tn.add %a, %b : tensor<4x4xf32>
+  return %c : tensor<4x4xf32>
+}
+func.func @rows_not_merged(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %a = tn.neg %x : tensor<4x4xf32>
+  %t = tn.transpose %a [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %b = tn.mul %t, %x : tensor<4x4xf32>
+  %c = tn.add %a, %b : tensor<4x4xf32>
+  return %c : tensor<4x4xf32>
+}
+
+// -----
+
+// A row's mean, given back to the row by views, keeps the row's nest.
+// CHECK-LABEL: @centred
+// CHECK: label = "neg+reduce+sub"
+// CHECK-NOT: tn.kernel
+func.func @centred(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %a = tn.neg %x : tensor<4x8xf32>
+  %m = tn.reduce max %a : tensor<4x8xf32> -> tensor<4xf32>
+  %r = tn.reshape %m : tensor<4xf32> -> tensor<4x1xf32>
+  %b = tn.broadcast %r : tensor<4x1xf32> -> tensor<4x8xf32>
+  %y = tn.sub %a, %b : tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// A view that is returned, of a nest that also reads it: the nest copies it,
+// and another makes it, so neither waits for itself.
+// CHECK-LABEL: @view_of_own_nest
+// CHECK: %[[A:.*]]:2 = tn.kernel(%arg0)
+// CHECK: label = "neg+exp"
+// CHECK: %[[V:.*]] = tn.kernel(%[[A]]#0)
+// CHECK: label = "slice"
+// CHECK: return %[[V]], %[[A]]#1
+func.func @view_of_own_nest(%x: tensor<4x4xf32>)
+    -> (tensor<4x2xf32>, tensor<4x2xf32>) {
+  %a = tn.neg %x : tensor<4x4xf32>
+  %v = tn.slice %a axis 1 from 0 size 2 : tensor<4x4xf32> -> tensor<4x2xf32>
+  %e = tn.exp %v : tensor<4x2xf32>
+  return %v, %e : tensor<4x2xf32>, tensor<4x2xf32>
+}
