@@ -226,7 +226,7 @@ void Elements::store(Value value, RankedTensorType type, Value pointer,
 
 /// The type that a staged row holds: floats are not narrowed again.
 static Type stagedType(Type element) {
-  if (isa<FloatType>(element))
+  if (isa<FloatType, ir::BlockType>(element))
     return Float32Type::get(element.getContext());
   return element;
 }

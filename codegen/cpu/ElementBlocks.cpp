@@ -264,6 +264,8 @@ void Elements::stageBlocked(Value result, Value table, Value row,
                             ValueRange index) {
   auto type = cast<RankedTensorType>(table.getType());
   Type element = cast<RankedTensorType>(result.getType()).getElementType();
+  if (isa<ir::BlockType>(element)) // An operand that means its values.
+    element = e.builder.getF32Type();
   int64_t columns = type.getShape().back();
   Value staged = e.scratch(columns * 4), bytes = e.pointer(table);
   ElementType format = ir::storageOf(type.getElementType());

@@ -25,11 +25,15 @@ RankedTensorType tensorType(Value tensor) {
 //===----------------------------------------------------------------------===//
 
 void Elements::prepare(Value tensor, ValueRange index) {
-  if (sources.contains(tensor) || isa<BlockArgument>(tensor) ||
-      !isa<RankedTensorType>(tensor.getType()))
+  if (sources.contains(tensor) || !isa<RankedTensorType>(tensor.getType()))
     return;
   if (!index.empty() && find(nullptr, tensor, index.drop_back()))
     return;
+  if (isa<BlockArgument>(tensor)) {
+    if (isa<ir::BlockType>(tensorType(tensor).getElementType()))
+      stageBlocked(tensor, tensor, rowNumber(tensor, index.drop_back()), index);
+    return;
+  }
   Lanes none;
   Index at = canonical(tensor, index, none);
   for (const Visited &before : llvm::reverse(visited))

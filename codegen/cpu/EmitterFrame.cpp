@@ -17,12 +17,6 @@ Type pointerType(MLIRContext *context) {
   return LLVM::LLVMPointerType::get(context);
 }
 
-/// Whether a mask, which may be null, is that of the first lane alone.
-bool isOneLane(Value mask) {
-  auto create = mask ? mask.getDefiningOp<vector::CreateMaskOp>() : nullptr;
-  return create && getConstantIntValue(create.getOperand(0)) == 1;
-}
-
 } // namespace
 
 KernelEmitter::KernelEmitter(ir::KernelOp kernel,
@@ -214,15 +208,9 @@ Value KernelEmitter::load(Value base, Type element, Value offset,
                                     builder.getI32IntegerAttr(1), nullptr);
 }
 
-// One constant lane is stored as a scalar: LLVM 22.1 stores it in the width it
-// was truncated from (llvm/llvm-project issue 179489), beyond the tensor's end.
 void KernelEmitter::store(Value value, Value base, Value offset,
                           const Lanes &lanes) {
   Type element = getElementTypeOrSelf(value.getType());
-  if (isOneLane(lanes.mask)) {
-    Value lane = vector::ExtractOp::create(builder, value, int64_t{0});
-    return store(lane, base, offset, {});
-  }
   if (lanes.mask && isa<BFloat16Type, Float16Type>(element)) {
     Type bits = vectorOf(builder.getI16Type(), lanes);
     value = arith::BitcastOp::create(builder, bits, value);

@@ -306,6 +306,8 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn) {
         e.min(e.add(panelColumn, lane), e.sub(allColumns, e.index(1)));
     index[last - 1] = column;
     index[last] = e.index(0);
+    if (isa<ir::BlockType>(type.getElementType()))
+      elements.prepare(b, index); // its values, once a row
     e.loop(e.index(0), k, 1, [&](Value row) {
       Elements::Scope inner(elements);
       index[last] = row;

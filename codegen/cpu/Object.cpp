@@ -4,6 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ELFObjectFile.h"
@@ -19,6 +22,7 @@
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
 #include <mutex>
+#include <optional>
 
 namespace tenon::codegen::cpu {
 
@@ -85,6 +89,47 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   pipeline.run(module, modules);
 }
 
+/// The only lane that a constant mask has; nothing for any other mask.
+std::optional<unsigned> onlyLane(const llvm::Value *mask) {
+  auto *constant = llvm::dyn_cast<llvm::Constant>(mask);
+  auto *type = llvm::dyn_cast<llvm::FixedVectorType>(mask->getType());
+  std::optional<unsigned> lane;
+  for (unsigned i = 0; constant && i < type->getNumElements(); ++i) {
+    llvm::Constant *element = constant->getAggregateElement(i);
+    if (element && element->isNullValue())
+      continue;
+    if (lane || !element || !element->isOneValue())
+      return std::nullopt;
+    lane = i;
+  }
+  return lane;
+}
+
+void storeScalar(llvm::IntrinsicInst &store, unsigned lane) {
+  llvm::IRBuilder<> builder(&store);
+  llvm::Value *vector = store.getArgOperand(0);
+  llvm::Value *at = builder.CreateConstGEP1_64(
+      vector->getType()->getScalarType(), store.getArgOperand(1), lane);
+  builder.CreateAlignedStore(builder.CreateExtractElement(vector, lane), at,
+                             llvm::Align(1));
+  store.eraseFromParent();
+}
+
+// LLVM 22.1 stores the one lane of a constant mask in the width it was
+// truncated from, beyond the end of a bf16 tensor (llvm/llvm-project issue
+// 179489): such a store becomes a scalar one before it gets there.
+void storeOneLaneAsScalar(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction :
+         llvm::make_early_inc_range(llvm::instructions(function))) {
+      auto *store = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
+      if (!store || store->getIntrinsicID() != llvm::Intrinsic::masked_store)
+        continue;
+      if (std::optional<unsigned> lane = onlyLane(store->getArgOperand(2)))
+        storeScalar(*store, *lane);
+    }
+}
+
 absl::StatusOr<std::string> emit(llvm::Module &module,
                                  base::CpuFeatures features,
                                  llvm::CodeGenFileType type) {
@@ -95,6 +140,7 @@ absl::StatusOr<std::string> emit(llvm::Module &module,
   module.setTargetTriple(llvm::Triple(kTriple));
   module.setDataLayout((*machine)->createDataLayout());
   optimise(module, **machine);
+  storeOneLaneAsScalar(module);
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;

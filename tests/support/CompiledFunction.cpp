@@ -108,7 +108,10 @@ public:
   absl::StatusOr<Value> read(SsaValue value);
   /// Makes `value` another name of the memory of `source`.
   void alias(SsaValue value, SsaValue source) {
-    buffers[value] = buffers.at(source);
+    SmallVector<void *, 3> same = buffers.at(source); // The map may move.
+    buffers[value] = same;
+    int64_t size = sizes.lookup(source);
+    sizes[value] = size;
   }
 
   tenon_failure failure = {};
@@ -214,8 +217,7 @@ absl::Status FunctionRun::launch(ir::KernelOp kernel,
   for (auto [number, result] : llvm::enumerate(kernel.getResults())) {
     if (isa<ir::CacheType>(result.getType())) {
       SsaValue operand = kernel.getInputs()[aliasedOperand(kernel, number)];
-      buffers[result] = buffers.at(operand);
-      sizes[result] = sizes.at(operand);
+      alias(result, operand);
       continue;
     }
     int64_t size = sizeOf(cast<RankedTensorType>(result.getType()));
