@@ -82,9 +82,14 @@ class Refused(ToolTest):
         self.fail("run", self.program, "--prompt-file", "none.txt",
                   says=["none.txt"])
 
-    def test_no_chat_template(self):
-        self.fail("run", self.program, "--chat", "-p", PROMPT,
-                  says=["--chat"])
+
+@needs_compiler
+class Chat(ToolTest):
+    def test_turn_tokens_serve_where_the_file_has_no_template(self):
+        text = ("run", MODEL, "-p", PROMPT, "--greedy", "-n", 12)
+        chat = self.succeed(*text, "--chat", "--system", "Be short.").stdout
+        self.assertNotEqual(chat, "")
+        self.assertNotEqual(chat, self.succeed(*text).stdout)
 
 
 @needs_compiler
