@@ -40,6 +40,8 @@ static std::string textOf(ir::KernelOp op) {
 }
 
 unsigned KernelTable::add(ir::KernelOp op, ArrayRef<ir::SymbolAttr> symbols) {
+  if (auto found = known.find(op); found != known.end())
+    return found->second;
   llvm::StringSet<> named = namedSymbols(op);
   std::vector<ir::SymbolAttr> used;
   std::string key = textOf(op);
@@ -51,6 +53,7 @@ unsigned KernelTable::add(ir::KernelOp op, ArrayRef<ir::SymbolAttr> symbols) {
     out << symbol;
   }
   auto [it, isNew] = numbers.try_emplace(key, entries.size());
+  known[op] = it->second;
   if (!isNew)
     return it->second;
   std::string name = "k" + std::to_string(entries.size()) + "_";

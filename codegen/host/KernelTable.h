@@ -11,6 +11,7 @@
 
 #include "codegen/cpu/Emitter.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 
 #include <vector>
@@ -33,6 +34,9 @@ public:
 
 private:
   llvm::StringMap<unsigned> numbers;
+  // A layer's kernels are added once for each layer. No op is freed while ones
+  // are added.
+  llvm::DenseMap<mlir::Operation *, unsigned> known;
 };
 
 } // namespace tenon::codegen::host
