@@ -124,9 +124,16 @@ typename A::F sinOfQuarters(A &a, typename A::F x, int32_t quarters,
   auto shift = a.constant(kRoundingShift);
   auto shifted = a.fma(size, a.constant(0x1.45f306p-1), shift);
   auto n = a.sub(shifted, shift);
-  auto r = a.fma(n, a.constant(-0x1.921fb4p+0), size);
-  r = a.fma(n, a.constant(-0x1.4442d0p-24), r);
-  r = a.fma(n, a.constant(-0x1.846988p-48), r);
+  // The first difference is exact. The second keeps what it rounds away
+  // (Knuth's two-sum), so that r, which may lie above a power of two when its
+  // sine lies below, is rounded once.
+  auto high = a.fma(n, a.constant(-0x1.921fb4p+0), size);
+  auto part = a.constant(0x1.4442d0p-24), product = a.mul(n, part);
+  auto productLow = a.fma(n, part, a.neg(product));
+  auto difference = a.sub(high, product), back = a.sub(difference, high);
+  auto low = a.sub(a.sub(high, a.sub(difference, back)), a.add(product, back));
+  low = a.sub(low, a.fma(n, a.constant(0x1.846988p-48), productLow));
+  auto r = a.add(difference, low);
 
   auto square = a.mul(r, r);
   auto s = polynomial(
