@@ -41,7 +41,7 @@ Status checkElements(const tenon_tensor_t *tensors, size_t count) {
     if (tensors[i].element < TENON_F32 || tensors[i].element > TENON_BOOL)
       return invalidArgument("tensor ", i, " expects an element type in [",
                              TENON_F32, ", ", TENON_BOOL, "], got ",
-                             static_cast<int>(tensors[i].element));
+                             tensors[i].element);
   return Status();
 }
 

@@ -43,7 +43,7 @@ typedef enum tenon_element_t {
  * arguments is not written. */
 typedef struct tenon_tensor_t {
   void *data;
-  tenon_element_t element;
+  int32_t element; /* a tenon_element_t, which a caller may get wrong */
   const int64_t *shape;
   size_t rank;
 } tenon_tensor_t;

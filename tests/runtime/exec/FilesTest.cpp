@@ -264,7 +264,7 @@ TEST_F(Files, CallFromC) {
       codeOf(tenon_session_call(session, "sample", arguments, 7, &result, 1)),
       TENON_OK);
   EXPECT_EQ(token, 3);
-  arguments[2].element = static_cast<tenon_element_t>(99);
+  arguments[2].element = 99;
   EXPECT_EQ(
       codeOf(tenon_session_call(session, "sample", arguments, 7, &result, 1)),
       TENON_INVALID_ARGUMENT);
