@@ -156,10 +156,19 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
 LogicalResult BodyLowering::bindResults(func::FuncOp function, Scope &scope) {
   bool prepares = entry.name == "prepare";
   uint64_t index = 0;
+  auto caches = llvm::make_filter_range(function.getArguments(), [](Value v) {
+    return isa<ir::CacheType>(v.getType());
+  });
+  auto cache = caches.begin();
   for (Value value :
        function.getBody().front().getTerminator()->getOperands()) {
-    if (isa<ir::CacheType>(value.getType()))
+    if (isa<ir::CacheType>(value.getType())) {
+      if (cache == caches.end() ||
+          scope.bindings.lookup(*cache++) != scope.bindings.lookup(value))
+        return function.emitOpError(
+            "expects to return its caches in the order of its arguments");
       continue;
+    }
     uint32_t number = scope.bindings.lookup(value).front();
     BufferKind kind = prepares ? BufferKind::Prepared : BufferKind::Result;
     if (variant.buffers[number].kind == BufferKind::Temporary) {

@@ -56,7 +56,10 @@ private:
   mlir::FailureOr<Binding> carrier(mlir::Value value, const Binding &initial);
   base::Instruction &append(base::Instruction instruction);
   void copy(uint32_t from, uint32_t to);
-  void copyAll(llvm::ArrayRef<std::pair<Binding, Binding>> moves);
+  using Moves = llvm::SmallVector<std::pair<Binding, Binding>>;
+  mlir::LogicalResult addMove(mlir::Value value, Scope &scope,
+                              const Binding &to, Moves &moves);
+  void copyAll(const Moves &moves);
   uint32_t position() const { return variant.body.size(); }
   uint32_t loadFlag(const Binding &binding);
   void widenLifetimes(uint32_t begin, uint32_t end);

@@ -39,7 +39,18 @@ FailureOr<BodyLowering::Binding> BodyLowering::carrier(Value value,
   return Binding{*buffer};
 }
 
-void BodyLowering::copyAll(ArrayRef<std::pair<Binding, Binding>> moves) {
+LogicalResult BodyLowering::addMove(Value value, Scope &scope,
+                                    const Binding &to, Moves &moves) {
+  Binding from = scope.bindings.lookup(value);
+  if (!isa<RankedTensorType>(value.getType()) && from != to)
+    return emitError(value.getLoc())
+           << "expects a region to yield the cache or batch that it was given "
+              "in this place: only tensors are copied";
+  moves.push_back({std::move(from), to});
+  return success();
+}
+
+void BodyLowering::copyAll(const Moves &moves) {
   // A value may be carried into another's place: those are copied twice.
   auto isTarget = [&](uint32_t buffer) {
     return llvm::any_of(moves, [&](const auto &move) {
@@ -89,17 +100,17 @@ LogicalResult BodyLowering::lowerIf(ir::IfOp op, Scope &scope) {
   auto lowerRegion = [&](Region &region) {
     if (failed(lowerBlock(region.front(), scope)))
       return failure();
-    SmallVector<std::pair<Binding, Binding>> moves;
+    Moves moves;
     Operation *yield = region.front().getTerminator();
     for (auto [index, value] : llvm::enumerate(yield->getOperands())) {
-      Binding from = scope.bindings.lookup(value);
       if (index == results.size()) {
-        FailureOr<Binding> made = carrier(value, from);
+        FailureOr<Binding> made = carrier(value, scope.bindings.lookup(value));
         if (failed(made))
           return failure();
         results.push_back(*made);
       }
-      moves.push_back({from, results[index]});
+      if (failed(addMove(value, scope, results[index], moves)))
+        return failure();
     }
     copyAll(moves);
     return success();
@@ -121,14 +132,12 @@ LogicalResult BodyLowering::lowerIf(ir::IfOp op, Scope &scope) {
 
 LogicalResult BodyLowering::lowerWhile(ir::WhileOp op, Scope &scope) {
   SmallVector<Binding> carried;
-  SmallVector<std::pair<Binding, Binding>> moves;
+  Moves moves;
   for (Value value : op.getInit()) {
-    Binding from = scope.bindings.lookup(value);
-    FailureOr<Binding> made = carrier(value, from);
-    if (failed(made))
+    FailureOr<Binding> made = carrier(value, scope.bindings.lookup(value));
+    if (failed(made) || failed(addMove(value, scope, *made, moves)))
       return failure();
     carried.push_back(*made);
-    moves.push_back({from, *made});
   }
   copyAll(moves);
   uint32_t trips = variant.registerCount++;
@@ -161,7 +170,8 @@ LogicalResult BodyLowering::lowerWhile(ir::WhileOp op, Scope &scope) {
   moves.clear();
   Operation *yield = op.getBody().front().getTerminator();
   for (auto [value, binding] : llvm::zip_equal(yield->getOperands(), carried))
-    moves.push_back({scope.bindings.lookup(value), binding});
+    if (failed(addMove(value, scope, binding, moves)))
+      return failure();
   copyAll(moves);
   Instruction count = zero;
   count.exprs = {

@@ -269,6 +269,13 @@ Status checkLoad(const Scope &scope, const Instruction &instruction) {
   return dataLoss("expects integer elements, got ", info(element).name);
 }
 
+Status checkStore(const Scope &scope, const Instruction &store) {
+  BufferKind to = scope.variant.buffers[store.buffers[0]].kind;
+  if (to == BufferKind::Temporary || to == BufferKind::Result)
+    return Status();
+  return dataLoss("expects to store into a temporary or a result");
+}
+
 Status checkInstruction(const Scope &scope, uint32_t at) {
   const Instruction &instruction = scope.variant.body[at];
   if (instruction.op > Opcode::Return)
@@ -292,10 +299,8 @@ Status checkInstruction(const Scope &scope, uint32_t at) {
     return checkLoop(scope.variant, instruction.target, at);
   if (instruction.op == Opcode::Copy)
     return checkCopy(scope, instruction);
-  if (instruction.op == Opcode::Store &&
-      scope.variant.buffers[instruction.buffers[0]].kind !=
-          BufferKind::Temporary)
-    return dataLoss("expects to store into a temporary");
+  if (instruction.op == Opcode::Store)
+    TENON_RETURN_IF_ERROR(checkStore(scope, instruction));
   if (instruction.op == Opcode::Load || instruction.op == Opcode::Store ||
       instruction.op == Opcode::Emit)
     return checkLoad(scope, instruction);
