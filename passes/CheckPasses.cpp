@@ -97,16 +97,25 @@ public:
     return made;
   }
 
-  /// A packed weight has the values of the weight it is packed from.
-  ref::Parameters<Arithmetic> parameters() {
+  /// Weights by their names, and what @prepare makes of them.
+  llvm::Expected<ref::Parameters<Arithmetic>> parameters() {
     ref::Parameters<Arithmetic> made;
-    for (auto parameter : module.getOps<ParameterOp>()) {
-      StringRef name = parameter.getSymName();
-      StringRef base = name;
-      base.consume_back(".packed");
-      made[name] = tensor(cast<RankedTensorType>(parameter.getType()),
-                          llvm::hash_value(base));
-    }
+    for (auto parameter : module.getOps<ParameterOp>())
+      if (!parameter->hasAttr(kPreparedAttr))
+        made[parameter.getSymName()] =
+            tensor(cast<RankedTensorType>(parameter.getType()),
+                   llvm::hash_value(parameter.getSymName()));
+    auto prepare = module.lookupSymbol<func::FuncOp>("prepare");
+    if (!prepare)
+      return made;
+    ref::Context context;
+    auto values = ref::interpret<Arithmetic>(prepare, {}, made, context);
+    if (!values)
+      return values.takeError();
+    for (auto parameter : module.getOps<ParameterOp>())
+      if (auto index = parameter->getAttrOfType<IntegerAttr>(kPreparedAttr))
+        made[parameter.getSymName()] =
+            std::get<ref::Tensor<Arithmetic>>((*values)[index.getInt()]);
     return made;
   }
 
@@ -193,9 +202,15 @@ private:
       inputs.bindSymbols(function);
       ref::Context context;
       context.symbols = inputs.symbols;
+      auto parameters = inputs.parameters();
+      if (!parameters) {
+        note("the interpreter failed on 'prepare': " +
+             llvm::toString(parameters.takeError()));
+        break;
+      }
       auto arguments = inputs.arguments(function);
-      auto values = ref::interpret<Arithmetic>(function, arguments,
-                                               inputs.parameters(), context);
+      auto values =
+          ref::interpret<Arithmetic>(function, arguments, *parameters, context);
       if (values)
         results[function.getName().str()] = std::move(*values);
       else

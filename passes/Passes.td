@@ -21,17 +21,36 @@ def OutlineLayers : Pass<"tn-outline-layers", "::mlir::ModuleOp"> {
 def PackWeights : Pass<"tn-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Gives weights that matmuls read the panel layout, once";
   let description = [{
-    Before:  %w = tn.get_parameter @w        After:  %p = tn.get_parameter @w.packed
+    Before:  %w = tn.get_parameter @w        After:  %w = tn.get_parameter @w
+                                                     %p = tn.pack %w
              %y = tn.matmul %x, %w                   %y = tn.matmul %x, %p
 
-    and `@prepare` computes `@w.packed` by `tn.pack`. Other uses of the weight
-    (an embedding's gather) read the packed form too, so that one layout serves
-    all entries and the file's pages can be released.
+    Other uses of the weight (an embedding's gather) read the packed form too, so
+    that one layout serves all entries and the file's pages can be released.
 
     Needs: weights reach matmuls through calls' arguments only.
     Ensures: a 2-D parameter that is a matmul's transposed right operand is
-    packed, in every function, unless something that reads no panels reads it or
-    shares a function's argument with it; `@prepare` exists if anything is.
+    packed where it is read, unless something that reads no panels reads it or
+    shares a function's argument with it.
+  }];
+  let dependentDialects = ["::tenon::ir::TnDialect", "::mlir::func::FuncDialect"];
+}
+
+def HoistPrepared : Pass<"tn-hoist-prepared", "::mlir::ModuleOp"> {
+  let summary = "Computes what depends on weights alone once, in @prepare";
+  let description = [{
+    Before:  %w = tn.get_parameter @w        After:  %v = tn.get_parameter
+             %v = tn.add %w, %one                        @w.prepared
+             call @layer(%x, %v)                     call @layer(%x, %v)
+
+    and `@prepare`, run when a session opens, returns `@w.prepared`. What a layer
+    computes from its arguments is first moved to its callers, if all of them
+    pass it weights. Not moved: views, which cost nothing, and what takes more
+    than 64 KiB more memory than it is computed from (an unpacked weight); packed
+    weights always are.
+
+    Needs: no @prepare.  Ensures: the result of @prepare with number
+    `tn.prepared` is the parameter of that attribute; @prepare exists if any does.
   }];
   let dependentDialects = ["::tenon::ir::TnDialect", "::mlir::func::FuncDialect"];
 }

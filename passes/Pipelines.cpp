@@ -31,6 +31,7 @@ void passes::buildCommonPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createCSEPass());
   // For all variants at once: they share the packed weights.
   passes.addPass(createPackWeights());
+  passes.addPass(createHoistPrepared());
 }
 
 void passes::buildVariantPipeline(OpPassManager &passes,

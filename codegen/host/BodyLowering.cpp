@@ -219,7 +219,8 @@ LogicalResult BodyLowering::lowerParameter(ir::GetParameterOp op,
     Buffer buffer;
     buffer.name = op.getParameter().str();
     buffer.element = ir::storageOf(type.getElementType());
-    if (auto prepared = declared->getAttrOfType<IntegerAttr>("tn.prepared")) {
+    if (auto prepared =
+            declared->getAttrOfType<IntegerAttr>(ir::kPreparedAttr)) {
       buffer.kind = BufferKind::Prepared;
       buffer.index = prepared.getInt();
     } else {

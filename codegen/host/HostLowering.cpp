@@ -135,10 +135,11 @@ LogicalResult HostLowering::declare(ModuleOp module) {
   for (auto parameter : module.getOps<ir::ParameterOp>()) {
     auto type = cast<RankedTensorType>(parameter.getType());
     base::ElementType element = ir::storageOf(type.getElementType());
-    if (parameter->hasAttr("tn.prepared")) {
-      program.prepared.push_back(
-          {parameter.getSymName().str(),
-           ir::packedBytes(element, type.getDimSize(0), type.getDimSize(1))});
+    if (auto index = parameter->getAttrOfType<IntegerAttr>(ir::kPreparedAttr)) {
+      size_t number = index.getInt();
+      program.prepared.resize(std::max(program.prepared.size(), number + 1));
+      program.prepared[number] = {parameter.getSymName().str(),
+                                  ir::storedBytes(type)};
       continue;
     }
     std::string name = parameter.getSymName().str();

@@ -48,6 +48,10 @@ namespace tenon::ir {
 /// #tn.symbol, in the order of the kernel's and the entry's dims.
 inline constexpr llvm::StringLiteral kSymbolsAttr = "tn.symbols";
 
+/// The attribute of a parameter that @prepare computes: the number of its
+/// result, an i64.
+inline constexpr llvm::StringLiteral kPreparedAttr = "tn.prepared";
+
 /// The symbol of a dynamic axis; empty for a static one or where absent.
 llvm::StringRef symbolOf(mlir::RankedTensorType type, int64_t axis);
 
@@ -72,6 +76,9 @@ bool sameExtent(mlir::RankedTensorType a, int64_t axisA,
 
 /// The storage format of an element type (i1 is stored as a byte).
 base::ElementType storageOf(mlir::Type element);
+
+/// The bytes of a tensor of static shape, by its element type and layout.
+int64_t storedBytes(mlir::RankedTensorType type);
 
 /// Defines `evaluateReal` and `evaluateContract` of an op by its template
 /// `template <typename A> llvm::Error evaluate<Op>(Op, ref::Context &,

@@ -1,6 +1,8 @@
 //===- TnDialect.cpp - Types, attributes and registration -----------------===//
 
 #include "ir/tn/Tn.h"
+
+#include "ir/tn/Panels.h"
 #include "ir/tn/Verify.h"
 
 #include "mlir/IR/Builders.h"
@@ -231,6 +233,14 @@ bool ir::sameExtent(RankedTensorType a, int64_t axisA, RankedTensorType b,
     return true;
   StringRef symbol = symbolOf(a, axisA);
   return !symbol.empty() && symbol == symbolOf(b, axisB);
+}
+
+int64_t ir::storedBytes(RankedTensorType type) {
+  base::ElementType element = storageOf(type.getElementType());
+  if (isa_and_nonnull<PanelsAttr>(type.getEncoding()))
+    return packedBytes(element, type.getDimSize(0), type.getDimSize(1));
+  const base::ElementInfo &info = base::info(element);
+  return type.getNumElements() / info.blockElements * info.blockBytes;
 }
 
 base::ElementType ir::storageOf(Type element) {

@@ -17,6 +17,10 @@ namespace tenon::passes {
 namespace {
 using namespace mlir;
 
+// One fork-join joins at most so many independent nests; none in @prepare,
+// which runs once, and where equal kernels alone are one to compile.
+constexpr size_t kMostNestsPerKernel = 8;
+
 /// Builds one kernel of a group's nests.
 class KernelBuilder {
 public:
@@ -164,11 +168,11 @@ private:
   llvm::SetVector<Value> inputs;
 };
 
-void fuseBlock(Block &block) {
+void fuseBlock(Block &block, size_t mostNests) {
   NestGraph graph(block);
   OpBuilder builder(block.getTerminator());
   SmallVector<Operation *> fused;
-  for (const Group &group : graph.schedule()) {
+  for (const Group &group : graph.schedule(mostNests)) {
     if (!group.front()->isKernel) {
       // Kernels that read it are made at the block's end; so it moves there.
       group.front()->ops.front()->moveBefore(block.getTerminator());
@@ -195,8 +199,9 @@ struct FusePass : impl::FuseBase<FusePass> {
       if (!isa<ir::KernelOp>(block->getParentOp()))
         blocks.push_back(block);
     });
+    bool isPrepare = getOperation().getName() == "prepare";
     for (Block *block : blocks)
-      fuseBlock(*block);
+      fuseBlock(*block, isPrepare ? 1 : kMostNestsPerKernel);
   }
 };
 } // namespace

@@ -11,9 +11,6 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::passes;
 
-// One fork-join joins at most so many independent nests.
-static constexpr size_t kMostNestsPerKernel = 8;
-
 bool passes::isCopied(Operation *op) {
   return ir::nestRole(op) == ir::NestRole::Copied;
 }
@@ -302,7 +299,7 @@ bool NestGraph::reachesThroughOthers(ArrayRef<NestId> from,
   return false;
 }
 
-std::vector<Group> NestGraph::schedule() const {
+std::vector<Group> NestGraph::schedule(size_t most) const {
   std::vector<SmallVector<NestId>> waits(nests.size());
   for (NestId id = 0; id < NestId(nests.size()); ++id)
     waits[id] = dependences(id);
@@ -330,11 +327,8 @@ std::vector<Group> NestGraph::schedule() const {
     const Nest &first = nests[ready.front()];
     Group group;
     for (NestId id : ready) {
-      // Packs run once, and alone equal ones are one kernel to compile.
       bool joins = first.isKernel && nests[id].isKernel &&
-                   nests[id].kind == first.kind &&
-                   first.kind != ir::NestKind::Pack &&
-                   group.size() < kMostNestsPerKernel;
+                   nests[id].kind == first.kind && group.size() < most;
       if (id != ready.front() && !joins)
         continue;
       group.push_back(&nests[id]);

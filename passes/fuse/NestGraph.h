@@ -43,9 +43,9 @@ class NestGraph {
 public:
   explicit NestGraph(mlir::Block &block);
 
-  /// The nests in an order of their dependences, independent ones of one kind
-  /// joined.
-  std::vector<Group> schedule() const;
+  /// The nests in an order of their dependences, up to `most` independent ones
+  /// of one kind joined.
+  std::vector<Group> schedule(size_t most) const;
 
   /// The nest an op lies in; null for copied ops and sources.
   const Nest *nestWith(mlir::Operation *op) const;

@@ -5,7 +5,6 @@
 
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/DenseSet.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace tenon::passes {
@@ -98,14 +97,18 @@ public:
     });
   }
 
-  /// Gives the value, and every argument it reaches, the packed type.
-  void retype(Value value, RankedTensorType type) {
-    if (value.getType() == type)
-      return;
-    value.setType(type);
-    for (OpOperand &use : value.getUses())
-      if (func::FuncOp function = callee(use))
-        retype(function.getArgument(use.getOperandNumber()), type);
+  /// Gives every argument that the value reaches its type.
+  void retypeCallees(Value value) {
+    for (OpOperand &use : value.getUses()) {
+      func::FuncOp function = callee(use);
+      if (!function)
+        continue;
+      BlockArgument argument = function.getArgument(use.getOperandNumber());
+      if (argument.getType() == value.getType())
+        continue;
+      argument.setType(value.getType());
+      retypeCallees(argument);
+    }
   }
 
 private:
@@ -132,8 +135,8 @@ struct PackWeightsPass : impl::PackWeightsBase<PackWeightsPass> {
     return dropped;
   }
 
-  /// The parameters to pack, in the order of their declaration.
-  llvm::SetVector<StringRef> selectParameters(WeightFlow &flow) {
+  /// The parameters to pack.
+  llvm::StringSet<> selectParameters(WeightFlow &flow) {
     llvm::StringMap<bool> allowed;
     getOperation().walk([&](ir::GetParameterOp get) {
       StringRef name = get.getParameter();
@@ -148,64 +151,34 @@ struct PackWeightsPass : impl::PackWeightsBase<PackWeightsPass> {
     });
     while (dropSharing(flow, wanted))
       continue;
-    llvm::SetVector<StringRef> selected;
-    for (auto parameter : getOperation().getOps<ir::ParameterOp>())
-      if (wanted.contains(parameter.getSymName()))
-        selected.insert(parameter.getSymName());
-    return selected;
-  }
-
-  /// Declares `@name.packed` and computes it in `@prepare`.
-  void declare(OpBuilder &builder, StringRef name, int64_t index,
-               SmallVectorImpl<Value> &packed) {
-    auto parameter = getOperation().lookupSymbol<ir::ParameterOp>(name);
-    RankedTensorType type = packedType(parameter.getType());
-    Location loc = parameter.getLoc();
-    Value raw =
-        ir::GetParameterOp::create(builder, loc, parameter.getType(),
-                                   FlatSymbolRefAttr::get(&getContext(), name));
-    packed.push_back(ir::PackOp::create(builder, loc, type, raw));
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointAfter(parameter);
-    auto declared = ir::ParameterOp::create(
-        builder, loc, builder.getStringAttr(name + ".packed"),
-        TypeAttr::get(type), StringAttr());
-    declared->setAttr("tn.prepared", builder.getI64IntegerAttr(index));
-    remark::passed(loc,
-                   remark::RemarkOpts::name("PackWeights").category("prepare"))
-        << name;
+    return wanted;
   }
 
   void runOnOperation() override {
     WeightFlow flow(getOperation());
-    llvm::SetVector<StringRef> selected = selectParameters(flow);
-    if (selected.empty())
-      return;
+    llvm::StringSet<> selected = selectParameters(flow);
     SmallVector<ir::GetParameterOp> reads;
     getOperation().walk([&](ir::GetParameterOp get) {
       if (selected.contains(get.getParameter()))
         reads.push_back(get);
     });
     for (ir::GetParameterOp get : reads) {
-      flow.retype(get, packedType(get.getType()));
-      get.setParameter((get.getParameter() + ".packed").str());
+      OpBuilder builder(&getContext());
+      builder.setInsertionPointAfter(get);
+      auto pack = ir::PackOp::create(builder, get.getLoc(),
+                                     packedType(get.getType()), get);
+      get.getValue().replaceAllUsesExcept(pack, pack);
+      flow.retypeCallees(pack);
+      remark::passed(
+          get.getLoc(),
+          remark::RemarkOpts::name("PackWeights").category("prepare"))
+          << get.getParameter();
     }
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isDeclaration())
         function.setType(FunctionType::get(
             &getContext(), function.getBody().getArgumentTypes(),
             function.getResultTypes()));
-
-    auto builder = OpBuilder::atBlockEnd(getOperation().getBody());
-    Location loc = getOperation().getLoc();
-    auto prepare = func::FuncOp::create(builder, loc, "prepare",
-                                        builder.getFunctionType({}, {}));
-    builder.setInsertionPointToStart(prepare.addEntryBlock());
-    SmallVector<Value> packed;
-    for (auto [index, name] : llvm::enumerate(selected))
-      declare(builder, name, index, packed);
-    func::ReturnOp::create(builder, loc, packed);
-    prepare.setType(builder.getFunctionType({}, ValueRange(packed).getTypes()));
   }
 };
 } // namespace

@@ -133,12 +133,11 @@ func.func @qkv(%x: tensor<4x8xf32>, %n: tensor<8xf32>, %wq: tensor<16x8xf32>,
 
 // -----
 
-// Nests of two kinds are two kernels; packs are one kernel each.
+// Nests of two kinds are two kernels; those of one kind are one.
 // CHECK-LABEL: @kinds
 // CHECK: label = "matmul"
 // CHECK: label = "neg"
-// CHECK: label = "pack"
-// CHECK: label = "pack"
+// CHECK: label = "pack | pack"
 // CHECK-NOT: tn.kernel
 func.func @kinds(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>)
     -> (tensor<4x16xf32>, tensor<4x8xf32>, tensor<16x8xf32, #tn.panels<32>>,
@@ -435,3 +434,22 @@ func.func @view_of_own_nest(%x: tensor<4x4xf32>)
   %e = tn.exp %v : tensor<4x2xf32>
   return %v, %e : tensor<4x2xf32>, tensor<4x2xf32>
 }
+
+// -----
+
+// @prepare runs once: its kernels are not joined, and equal ones are compiled
+// once.
+// CHECK-LABEL: @prepare
+// CHECK: label = "pack"}
+// CHECK: label = "pack"}
+func.func @prepare() -> (tensor<16x8xf32, #tn.panels<32>>,
+    tensor<16x8xf32, #tn.panels<32>>) {
+  %v = tn.get_parameter @v : tensor<16x8xf32>
+  %w = tn.get_parameter @w : tensor<16x8xf32>
+  %0 = tn.pack %v : tensor<16x8xf32> -> tensor<16x8xf32, #tn.panels<32>>
+  %1 = tn.pack %w : tensor<16x8xf32> -> tensor<16x8xf32, #tn.panels<32>>
+  return %0, %1 : tensor<16x8xf32, #tn.panels<32>>,
+      tensor<16x8xf32, #tn.panels<32>>
+}
+tn.parameter @v : tensor<16x8xf32>
+tn.parameter @w : tensor<16x8xf32>

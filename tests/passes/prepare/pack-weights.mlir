@@ -1,32 +1,21 @@
 // RUN: tenon-opt %s --split-input-file --tn-pack-weights | FileCheck %s
 
-// A weight that a matmul reads transposed, through calls, is packed once: every
-// read, every argument it reaches and an embedding's gather have the packed
-// form. A blocked weight is packed as it is stored. `tn.prepared` numbers the
-// results of @prepare.
-// CHECK: tn.parameter @embedding : tensor<16x32xf32>
-// CHECK: tn.parameter @embedding.packed : tensor<16x32xf32, #tn.panels<[[LANES:[0-9]+]]>> {tn.prepared = 0 : i64}
-// CHECK: tn.parameter @norm : tensor<32xf32>
-// CHECK-NOT: @norm.packed
-// CHECK: tn.parameter @gate : tensor<16x32x!tn.block<q8_0>> from "blk.0.gate"
-// CHECK: tn.parameter @gate.packed : tensor<16x32x!tn.block<q8_0>, #tn.panels<[[LANES]]>> {tn.prepared = 1 : i64}
+// A weight that a matmul reads transposed, through calls, is packed where it is
+// read: every argument it reaches and an embedding's gather have the packed
+// form. A blocked weight is packed as it is stored.
 // CHECK-LABEL: @entry
-// CHECK: %[[E:.*]] = tn.get_parameter @embedding.packed : tensor<16x32xf32, #tn.panels<[[LANES]]>>
+// CHECK: %[[E:.*]] = tn.get_parameter @embedding : tensor<16x32xf32>
+// CHECK: %[[EP:.*]] = tn.pack %[[E]] : tensor<16x32xf32> -> tensor<16x32xf32, #tn.panels<[[LANES:[0-9]+]]>>
 // CHECK: %[[N:.*]] = tn.get_parameter @norm : tensor<32xf32>
-// CHECK: %[[G:.*]] = tn.get_parameter @gate.packed
-// CHECK: tn.gather %[[E]]
-// CHECK: call @layer(%{{.*}}, %[[N]], %[[G]])
+// CHECK: %[[G:.*]] = tn.get_parameter @gate
+// CHECK: %[[GP:.*]] = tn.pack %[[G]]
+// CHECK: tn.gather %[[EP]]
+// CHECK: call @layer(%{{.*}}, %[[N]], %[[GP]])
 // CHECK-SAME: tensor<16x32x!tn.block<q8_0>, #tn.panels<[[LANES]]>>
-// CHECK: tn.matmul %{{.*}}, %[[E]] {transpose_b}
+// CHECK: tn.matmul %{{.*}}, %[[EP]] {transpose_b}
 // CHECK: func.func private @layer(
 // CHECK-SAME: %arg2: tensor<16x32x!tn.block<q8_0>, #tn.panels<[[LANES]]>>
 // CHECK: tn.matmul %{{.*}}, %arg2 {transpose_b}
-// CHECK: func.func @prepare() -> (tensor<16x32xf32, #tn.panels<[[LANES]]>>, tensor<16x32x!tn.block<q8_0>, #tn.panels<[[LANES]]>>)
-// CHECK: %[[RAW0:.*]] = tn.get_parameter @embedding : tensor<16x32xf32>
-// CHECK: %[[PACK0:.*]] = tn.pack %[[RAW0]]
-// CHECK: %[[RAW1:.*]] = tn.get_parameter @gate : tensor<16x32x!tn.block<q8_0>>
-// CHECK: %[[PACK1:.*]] = tn.pack %[[RAW1]]
-// CHECK: return %[[PACK0]], %[[PACK1]]
 tn.parameter @embedding : tensor<16x32xf32>
 tn.parameter @norm : tensor<32xf32>
 tn.parameter @gate : tensor<16x32x!tn.block<q8_0>> from "blk.0.gate"
@@ -51,34 +40,9 @@ func.func private @layer(%x: tensor<4x32xf32>, %n: tensor<32xf32>,
 
 // -----
 
-// Two entries that read one weight share its packed form, and one @prepare.
-// CHECK-LABEL: @prefill
-// CHECK: tn.get_parameter @w.packed
-// CHECK-LABEL: @decode
-// CHECK: tn.get_parameter @w.packed
-// CHECK-LABEL: @prepare
-// CHECK-COUNT-1: tn.pack
-// CHECK-NOT: tn.pack
-tn.parameter @w : tensor<16x32xf32>
-func.func @prefill(%x: tensor<4x32xf32>) -> tensor<4x16xf32> {
-  %w = tn.get_parameter @w : tensor<16x32xf32>
-  %y = tn.matmul %x, %w {transpose_b}
-      : tensor<4x32xf32>, tensor<16x32xf32> -> tensor<4x16xf32>
-  return %y : tensor<4x16xf32>
-}
-func.func @decode(%x: tensor<1x32xf32>) -> tensor<1x16xf32> {
-  %w = tn.get_parameter @w : tensor<16x32xf32>
-  %y = tn.matmul %x, %w {transpose_b}
-      : tensor<1x32xf32>, tensor<16x32xf32> -> tensor<1x16xf32>
-  return %y : tensor<1x16xf32>
-}
-
-// -----
-
-// Declines, and makes no @prepare: a weight that is not transposed, one that
+// Declines: a weight that is not transposed, one that
 // only a gather reads, and one that an op without panels reads in any function.
-// CHECK-NOT: packed
-// CHECK-NOT: @prepare
+// CHECK-NOT: tn.pack{{ }}
 tn.parameter @plain : tensor<32x16xf32>
 tn.parameter @table : tensor<16x32xf32>
 tn.parameter @shared : tensor<16x32xf32>
@@ -103,7 +67,7 @@ func.func @other() -> tensor<16x32xf32> {
 // -----
 
 // Declines: both operands of one matmul, and a batch of matrices.
-// CHECK-NOT: packed
+// CHECK-NOT: tn.pack
 tn.parameter @square : tensor<16x16xf32>
 tn.parameter @experts : tensor<2x16x32xf32>
 func.func @not_weights(%x: tensor<2x4x32xf32>)
@@ -122,7 +86,7 @@ func.func @not_weights(%x: tensor<2x4x32xf32>)
 // A layer that two weights reach: if one of them cannot be packed (a tied copy
 // read as it is stored), the layer's argument cannot be either.
 // CHECK-LABEL: @tied
-// CHECK-NOT: packed
+// CHECK-NOT: tn.pack
 tn.parameter @a : tensor<16x32xf32>
 tn.parameter @b : tensor<16x32xf32>
 func.func @tied(%x: tensor<4x32xf32>)
