@@ -2,8 +2,7 @@
 
 #include "frontend/session/Session.h"
 
-#include "codegen/Compile.h"
-#include "codegen/cpu/Jit.h"
+#include "frontend/session/JitProgram.h"
 #include "runtime/exec/Generator.h"
 #include "runtime/hal/cpu/CpuFeatures.h"
 
@@ -36,30 +35,7 @@ compileForHost(const TracedProgram &program, const SessionOptions &options) {
       codegen::compile(program.module(), settings);
   if (!compiled.ok())
     return compiled.status();
-  absl::StatusOr<std::unique_ptr<codegen::cpu::Jit>> made =
-      codegen::cpu::Jit::create();
-  if (!made.ok())
-    return made.status();
-  std::shared_ptr<codegen::cpu::Jit> jit = *std::move(made);
-  for (const std::string &object : compiled->code[0].objects)
-    if (absl::Status status = jit->add(object); !status.ok())
-      return status;
-  std::vector<tenon_kernel_fn> functions;
-  for (const base::Kernel &kernel : compiled->program.kernels) {
-    absl::StatusOr<tenon_kernel_fn> function = jit->lookup(kernel.symbol);
-    if (!function.ok())
-      return function.status();
-    functions.push_back(*function);
-  }
-  StatusOr<exec::Code> code =
-      exec::Code::fromTable(compiled->program, std::move(functions), jit);
-  if (!code.ok())
-    return toAbsl(code.status());
-  auto loaded = exec::LoadedProgram::create(std::move(compiled->program),
-                                            *std::move(code));
-  if (!loaded.ok())
-    return toAbsl(loaded.status());
-  return *std::move(loaded);
+  return loadJit(*compiled, compiled->code[0]);
 }
 
 bool isDecoder(const base::Program &program) {

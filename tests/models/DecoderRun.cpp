@@ -2,8 +2,8 @@
 
 #include "tests/models/DecoderRun.h"
 
-#include "codegen/cpu/Jit.h"
 #include "codegen/cpu/Link.h"
+#include "frontend/session/JitProgram.h"
 #include "models/Registry.h"
 #include "runtime/hal/cpu/CpuFeatures.h"
 
@@ -51,33 +51,6 @@ CompiledDecoder::compile(const std::string &path,
   return made;
 }
 
-absl::StatusOr<std::shared_ptr<const exec::LoadedProgram>>
-CompiledDecoder::loadJit(const codegen::FeatureCode &code) const {
-  auto made = codegen::cpu::Jit::create();
-  if (!made.ok())
-    return made.status();
-  std::shared_ptr<codegen::cpu::Jit> jit = *std::move(made);
-  for (const std::string &object : code.objects)
-    if (absl::Status status = jit->add(object); !status.ok())
-      return status;
-  std::vector<tenon_kernel_fn> functions;
-  for (const base::Kernel &kernel : compiled.program.kernels) {
-    auto function = jit->lookup(kernel.symbol);
-    if (!function.ok())
-      return function.status();
-    functions.push_back(*function);
-  }
-  auto table =
-      exec::Code::fromTable(compiled.program, std::move(functions), jit);
-  if (!table.ok())
-    return toAbsl(table.status());
-  auto loaded =
-      exec::LoadedProgram::create(compiled.program, *std::move(table));
-  if (!loaded.ok())
-    return toAbsl(loaded.status());
-  return *std::move(loaded);
-}
-
 absl::Status CompiledDecoder::writeContainer() const {
   std::vector<std::string> code;
   for (const codegen::FeatureCode &feature : compiled.code) {
@@ -103,7 +76,7 @@ CompiledDecoder::load(base::CpuFeatures features, CodeKind kind) const {
   if (code == compiled.code.end())
     return absl::NotFoundError("expects features that were compiled for");
   if (kind == CodeKind::Jit)
-    return loadJit(*code);
+    return loadJit(compiled, *code);
   std::string path = folder.path("model.tenon");
   if (!std::filesystem::exists(path))
     if (absl::Status status = writeContainer(); !status.ok())

@@ -51,8 +51,6 @@ public:
 
 private:
   explicit CompiledDecoder(ModelFiles opened) : files(std::move(opened)) {}
-  absl::StatusOr<std::shared_ptr<const exec::LoadedProgram>>
-  loadJit(const codegen::FeatureCode &code) const;
   absl::Status writeContainer() const;
 
   ModelFiles files;

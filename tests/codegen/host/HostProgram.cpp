@@ -2,8 +2,7 @@
 
 #include "tests/codegen/host/HostProgram.h"
 
-#include "codegen/Compile.h"
-#include "codegen/cpu/Jit.h"
+#include "frontend/session/JitProgram.h"
 #include "frontend/session/ModelFiles.h"
 #include "ir/reference/Storage.h"
 #include "ir/tn/Tn.h"
@@ -43,28 +42,6 @@ void hold(const Value &value, std::vector<Held> &out) {
       batch.pages, {static_cast<int64_t>(batch.pages.size()) / pages, pages}));
 }
 
-absl::StatusOr<exec::Code> load(const codegen::Compiled &compiled) {
-  auto made = codegen::cpu::Jit::create();
-  if (!made.ok())
-    return made.status();
-  std::shared_ptr<codegen::cpu::Jit> jit = *std::move(made);
-  for (const std::string &object : compiled.code[0].objects)
-    if (absl::Status status = jit->add(object); !status.ok())
-      return status;
-  std::vector<tenon_kernel_fn> functions;
-  for (const base::Kernel &kernel : compiled.program.kernels) {
-    auto function = jit->lookup(kernel.symbol);
-    if (!function.ok())
-      return function.status();
-    functions.push_back(*function);
-  }
-  auto code =
-      exec::Code::fromTable(compiled.program, std::move(functions), jit);
-  if (!code.ok())
-    return toAbsl(code.status());
-  return *std::move(code);
-}
-
 /// Copies of the function share the bytes.
 exec::ParameterLookup lookupIn(const Weights &weights) {
   auto held = std::make_shared<std::map<std::string, Held, std::less<>>>();
@@ -88,13 +65,9 @@ HostProgram::open(mlir::ModuleOp module, const Weights &weights) {
   auto compiled = codegen::compile(module, options);
   if (!compiled.ok())
     return compiled.status();
-  auto code = load(*compiled);
-  if (!code.ok())
-    return code.status();
-  auto loaded = exec::LoadedProgram::create(std::move(compiled->program),
-                                            *std::move(code));
+  auto loaded = loadJit(*compiled, compiled->code[0]);
   if (!loaded.ok())
-    return toAbsl(loaded.status());
+    return loaded.status();
   auto device = hal::openDevice("cpu", {});
   if (!device.ok())
     return toAbsl(device.status());

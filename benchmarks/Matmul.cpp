@@ -1,0 +1,88 @@
+//===- Matmul.cpp - Products at the machine's limit -----------------------===//
+//
+// y[m, n] = x[m, k] * w[n, k]^T with packed weights of each format, by the
+// whole compiler and runtime. `roof_fraction` is of what binds: multiply-adds
+// or reading the weights, both probed just before.
+//
+//   matmul --benchmark_filter=f32/m:512
+//
+//===----------------------------------------------------------------------===//
+
+#include "benchmarks/CompiledEntry.h"
+#include "benchmarks/Probes.h"
+
+#include "benchmark/benchmark.h"
+
+#include <algorithm>
+#include <string>
+
+namespace {
+using namespace tenon;
+using namespace tenon::benchmarks;
+
+std::string tensor(int64_t rows, int64_t columns, const std::string &type) {
+  return "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) +
+         "x" + type + ">";
+}
+
+std::string matmulText(int64_t m, int64_t n, int64_t k,
+                       const std::string &weight) {
+  std::string x = tensor(m, k, "f32"), w = tensor(n, k, weight),
+              y = tensor(m, n, "f32");
+  return "tn.parameter @w : " + w + "\nfunc.func @f(%x: " + x + ") -> " + y +
+         " {\n  %w = tn.get_parameter @w : " + w +
+         "\n  %y = tn.matmul %x, %w {transpose_b} : " + x + ", " + w + " -> " +
+         y + "\n  return %y : " + y + "\n}\n";
+}
+
+void matmul(benchmark::State &state, const char *weight) {
+  int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  int threads = static_cast<int>(state.range(3));
+  auto entry = CompiledEntry::compile(matmulText(m, n, k, weight), threads);
+  if (!entry.ok())
+    return state.SkipWithError(std::string(entry.status().message()).c_str());
+  double flops = 2.0 * static_cast<double>(m * n * k);
+  std::string name = weight;
+  bool isBlocked = name.starts_with("!tn.block");
+  double perWeight = isBlocked ? 1 : name == "f32" ? 4 : 2; // Bytes, about.
+  double atLeast =
+      std::max(flops / fmaPeak(threads),
+               perWeight * static_cast<double>(n * k) / readPeak(threads));
+  if (Status status = (*entry)->call(); !status.ok()) // Warms up.
+    return state.SkipWithError(std::string(status.message()).c_str());
+  for (auto _ : state)
+    benchmark::DoNotOptimize((*entry)->call().ok());
+  using benchmark::Counter;
+  state.counters["flops"] = Counter(flops, Counter::kIsIterationInvariantRate);
+  state.counters["roof_fraction"] =
+      Counter(atLeast, Counter::kIsIterationInvariantRate);
+}
+
+void squares(benchmark::internal::Benchmark *bench) {
+  bench->ArgNames({"m", "n", "k", "threads"});
+  for (int64_t size : {512, 1024, 2048, 4096})
+    for (int64_t threads : {1, 2})
+      bench->Args({size, size, size, threads});
+  for (int64_t m : {1, 16, 128, 512})
+    for (int64_t n : {4096, 2816})
+      for (int64_t threads : {1, 2})
+        bench->Args({m, n, 1024, threads});
+  bench->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
+void products(benchmark::internal::Benchmark *bench) {
+  bench->ArgNames({"m", "n", "k", "threads"});
+  for (int64_t m : {1, 16, 128, 512})
+    for (int64_t threads : {1, 2})
+      bench->Args({m, 4096, 1024, threads});
+  bench->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
+BENCHMARK_CAPTURE(matmul, f32, "f32")->Apply(squares);
+BENCHMARK_CAPTURE(matmul, bf16, "bf16")->Apply(products);
+BENCHMARK_CAPTURE(matmul, q8_0, "!tn.block<q8_0>")->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_0, "!tn.block<q4_0>")->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_k, "!tn.block<q4_k>")->Apply(products);
+BENCHMARK_CAPTURE(matmul, q6_k, "!tn.block<q6_k>")->Apply(products);
+
+} // namespace

@@ -1,0 +1,131 @@
+//===- Probes.cpp - Loops that reach the machine's limits -----------------===//
+
+#include "benchmarks/Probes.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+namespace tenon::benchmarks {
+namespace {
+
+using Floats8 = float __attribute__((vector_size(32)));
+using Floats16 = float __attribute__((vector_size(64)));
+using Words4 = uint64_t __attribute__((vector_size(32)));
+using Words8 = uint64_t __attribute__((vector_size(64)));
+
+bool hasAvx512() { return __builtin_cpu_supports("avx512f"); }
+
+// Four cycles of latency on two ports keep eight chains busy; twelve are safe.
+constexpr int kChains = 12;
+
+/// Advances kChains independent chains by `steps`.
+template <typename Lanes>
+[[gnu::always_inline]] inline float chains(int64_t steps, float start) {
+  Lanes sums[kChains];
+  for (int i = 0; i < kChains; ++i)
+    sums[i] = Lanes{} + (start + static_cast<float>(i));
+  Lanes factor = Lanes{} + 0.999f, addend = Lanes{} + 0.001f;
+  for (int64_t step = 0; step < steps; ++step)
+    for (int i = 0; i < kChains; ++i)
+      sums[i] = __builtin_elementwise_fma(sums[i], factor, addend);
+  Lanes total = sums[0];
+  for (int i = 1; i < kChains; ++i)
+    total += sums[i];
+  return total[0];
+}
+
+__attribute__((target("avx512f"))) float chains512(int64_t steps, float start) {
+  return chains<Floats16>(steps, start);
+}
+
+__attribute__((target("avx2,fma"))) float chains256(int64_t steps,
+                                                    float start) {
+  return chains<Floats8>(steps, start);
+}
+
+/// Reads every byte; several sums hide the latency of adding.
+template <typename Words>
+[[gnu::always_inline]] inline uint64_t readAll(const char *data,
+                                               size_t sizeBytes) {
+  constexpr int kSums = 4;
+  Words sums[kSums] = {};
+  for (size_t at = 0; at < sizeBytes; at += kSums * sizeof(Words))
+    for (int i = 0; i < kSums; ++i) {
+      Words words;
+      std::memcpy(&words, data + at + i * sizeof(Words), sizeof(Words));
+      sums[i] += words;
+    }
+  Words total = sums[0] + sums[1] + sums[2] + sums[3];
+  return total[0] + total[1];
+}
+
+__attribute__((target("avx512f"))) uint64_t readAll512(const char *data,
+                                                       size_t sizeBytes) {
+  return readAll<Words8>(data, sizeBytes);
+}
+
+__attribute__((target("avx2"))) uint64_t readAll256(const char *data,
+                                                    size_t sizeBytes) {
+  return readAll<Words4>(data, sizeBytes);
+}
+
+/// The best of several runs on `threads` threads, in units per second.
+template <typename Run>
+double best(int threads, double unitsPerRun, const Run &run) {
+  double most = 0;
+  for (int i = 0; i < 5; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads; ++t)
+      others.emplace_back(run, t);
+    run(0);
+    for (std::thread &other : others)
+      other.join();
+    std::chrono::duration<double> took =
+        std::chrono::steady_clock::now() - start;
+    most = std::max(most, unitsPerRun * threads / took.count());
+  }
+  return most;
+}
+
+volatile float floatSink;
+volatile uint64_t wordSink;
+
+} // namespace
+
+const char *vectorSet() { return hasAvx512() ? "avx512f" : "avx2"; }
+
+float fmaChains(int64_t steps, float start) {
+  return hasAvx512() ? chains512(steps, start) : chains256(steps, start);
+}
+
+int64_t fmaFlops(int64_t steps) {
+  return steps * kChains * (hasAvx512() ? 16 : 8) * 2;
+}
+
+uint64_t readBytes(const char *data, size_t sizeBytes) {
+  return hasAvx512() ? readAll512(data, sizeBytes)
+                     : readAll256(data, sizeBytes);
+}
+
+double fmaPeak(int threads) {
+  constexpr int64_t kSteps = 1 << 19;
+  return best(threads, static_cast<double>(fmaFlops(kSteps)),
+              [](int) { floatSink = fmaChains(kSteps, 1); });
+}
+
+double readPeak(int threads) {
+  constexpr size_t kSizeBytes = size_t{1} << 28;
+  // Written, since untouched pages are all the same page of zeros.
+  static std::vector<std::vector<char>> buffers;
+  while (buffers.size() < static_cast<size_t>(threads))
+    buffers.emplace_back(kSizeBytes, 1);
+  return best(threads, static_cast<double>(kSizeBytes), [](int thread) {
+    wordSink = readBytes(buffers[thread].data(), kSizeBytes);
+  });
+}
+
+} // namespace tenon::benchmarks
