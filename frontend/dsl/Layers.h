@@ -81,5 +81,25 @@ private:
   Tensor weight;
 };
 
+/// y = down(activation(gate x) * up x), F hidden width.
+/// Parameters: gate.weight and up.weight [F, D], down.weight [D, F].
+class GatedFeedForward : public Module {
+public:
+  using Activation = Tensor (*)(const Tensor &, Site);
+  GatedFeedForward(Module *parent, std::string_view name, int64_t width,
+                   int64_t hidden, Activation activation)
+      : Module(parent, name), activate(activation),
+        gate(this, "gate", width, hidden), up(this, "up", width, hidden),
+        down(this, "down", hidden, width) {}
+
+  Tensor operator()(const Tensor &x, Site site = Site::current()) const {
+    return down(activate(gate(x, site), site) * up(x, site), site);
+  }
+
+private:
+  Activation activate;
+  Linear gate, up, down;
+};
+
 } // namespace tenon
 #endif // TENON_FRONTEND_DSL_LAYERS_H

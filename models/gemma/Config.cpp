@@ -74,18 +74,8 @@ double attentionScale(const ModelFiles &files, ConfigReader &read,
 absl::StatusOr<Config> readConfig(const ModelFiles &files) {
   ConfigReader read(files);
   Config c;
-  c.layers = read.integer("block_count", "num_hidden_layers");
-  c.width = read.integer("embedding_length", "hidden_size");
-  c.hidden = read.integer("feed_forward_length", "intermediate_size");
-  c.heads = read.integer("attention.head_count", "num_attention_heads");
-  c.keyHeads = read.integer("attention.head_count_kv", "num_key_value_heads");
-  c.headWidth = read.integer("attention.key_length", "head_dim", 256);
-  c.vocabulary = read.rowsOf(files.isGguf() ? "token_embd.weight"
-                                            : "model.embed_tokens.weight");
-  c.context = read.integer("context_length", "max_position_embeddings", 32768);
+  c.readSizes(files, read, 256);
   c.window = read.integer("attention.sliding_window", "sliding_window");
-  c.epsilon =
-      read.number("attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6);
   c.globalRope = globalRope(read);
   c.localRope.theta =
       read.number("rope.freq_base_swa", "rope_local_base_freq", 1e4);

@@ -3,19 +3,16 @@
 #ifndef TENON_MODELS_GEMMA_CONFIG_H
 #define TENON_MODELS_GEMMA_CONFIG_H
 
-#include "frontend/dsl/Sugar.h"
-#include "models/Decoder.h"
+#include "models/DecoderConfig.h"
 
 namespace tenon::models::gemma {
 
-struct Config {
-  int64_t layers, width, hidden, heads, keyHeads, headWidth, vocabulary,
-      context, window;
-  double epsilon, attentionScale, embeddingScale;
+struct Config : DecoderConfig {
+  int64_t window;
+  double attentionScale, embeddingScale;
   RopeOptions localRope, globalRope;
   std::vector<bool> isLocal; ///< By layer: attention over a window.
   bool normsWithoutOne;      ///< The file stores w - 1.
-  DType cacheType = DType::f32;
 };
 
 /// Reads a GGUF's metadata or a config.json.

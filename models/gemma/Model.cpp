@@ -1,6 +1,6 @@
 //===- Model.cpp - Gemma 3, text ------------------------------------------===//
 // Source: Gemma 3 technical report, arXiv:2503.19786, section 2.
-// T tokens, D width, H heads, G key heads, W head width, F hidden width,
+// T tokens, D width, H heads, G key heads, W head width,
 // R rows that want logits, V vocabulary.
 
 #include "models/gemma/Model.h"
@@ -40,15 +40,6 @@ Tensor Attention::operator()(const Tensor &x, const Batch &batch) const {
   return output(mergeHeads(y)); // [T, D]
 }
 
-FeedForward::FeedForward(Module *parent, std::string_view name, const Config &c)
-    : Module(parent, name), gate(this, "gate", c.width, c.hidden),
-      up(this, "up", c.width, c.hidden), down(this, "down", c.hidden, c.width) {
-}
-
-Tensor FeedForward::operator()(const Tensor &x) const { // x: [T, D]
-  return down(geluTanh(gate(x)) * up(x));
-}
-
 Layer::Layer(Module *parent, std::string_view name, const Config &c, int layer)
     : Module(parent, name),
       attentionNorm(this, "attention_norm", c.width, c.epsilon, normOptions(c)),
@@ -57,7 +48,7 @@ Layer::Layer(Module *parent, std::string_view name, const Config &c, int layer)
                      normOptions(c)),
       feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon,
                       normOptions(c)),
-      feedForward(this, "feed_forward", c),
+      feedForward(this, "feed_forward", c.width, c.hidden, geluTanh),
       afterFeedForward(this, "after_feed_forward", c.width, c.epsilon,
                        normOptions(c)) {}
 

@@ -22,15 +22,6 @@ private:
   Cache keys, values;
 };
 
-class FeedForward : public Module {
-public:
-  FeedForward(Module *parent, std::string_view name, const Config &c);
-  Tensor operator()(const Tensor &x) const;
-
-private:
-  Linear gate, up, down;
-};
-
 class Layer : public Module {
 public:
   Layer(Module *parent, std::string_view name, const Config &c, int layer);
@@ -40,7 +31,7 @@ private:
   RmsNorm attentionNorm;
   Attention attention;
   RmsNorm afterAttention, feedForwardNorm;
-  FeedForward feedForward;
+  GatedFeedForward feedForward;
   RmsNorm afterFeedForward;
 };
 
@@ -62,7 +53,7 @@ absl::StatusOr<TracedProgram> traceGemma(const ModelFiles &files,
                                          const DecoderOptions &options);
 
 /// The weights' names; see Weights.cpp.
-std::span<const WeightName> weightNames();
+std::vector<WeightName> weightNames();
 
 } // namespace tenon::models::gemma
 #endif // TENON_MODELS_GEMMA_MODEL_H

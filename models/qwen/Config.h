@@ -3,18 +3,13 @@
 #ifndef TENON_MODELS_QWEN_CONFIG_H
 #define TENON_MODELS_QWEN_CONFIG_H
 
-#include "frontend/dsl/Sugar.h"
-#include "models/Decoder.h"
+#include "models/DecoderConfig.h"
 
 namespace tenon::models::qwen {
 
-struct Config {
-  int64_t layers, width, hidden, heads, keyHeads, headWidth, vocabulary,
-      context;
-  double epsilon;
+struct Config : DecoderConfig {
   RopeOptions rope;
   bool tied; ///< The head is the embedding.
-  DType cacheType = DType::f32;
 };
 
 /// Reads a GGUF's metadata or a config.json.

@@ -31,21 +31,12 @@ Tensor Attention::operator()(const Tensor &x, const Batch &batch) const {
   return output(mergeHeads(y)); // [T, D]
 }
 
-FeedForward::FeedForward(Module *parent, std::string_view name, const Config &c)
-    : Module(parent, name), gate(this, "gate", c.width, c.hidden),
-      up(this, "up", c.width, c.hidden), down(this, "down", c.hidden, c.width) {
-}
-
-Tensor FeedForward::operator()(const Tensor &x) const { // x: [T, D]
-  return down(silu(gate(x)) * up(x));
-}
-
 Layer::Layer(Module *parent, std::string_view name, const Config &c)
     : Module(parent, name),
       attentionNorm(this, "attention_norm", c.width, c.epsilon),
       attention(this, "attention", c),
       feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon),
-      feedForward(this, "feed_forward", c) {}
+      feedForward(this, "feed_forward", c.width, c.hidden, silu) {}
 
 Tensor Layer::operator()(const Tensor &x, const Batch &batch) const {
   Tensor y = x + attention(attentionNorm(x), batch);

@@ -21,15 +21,6 @@ private:
   Cache keys, values;
 };
 
-class FeedForward : public Module {
-public:
-  FeedForward(Module *parent, std::string_view name, const Config &c);
-  Tensor operator()(const Tensor &x) const;
-
-private:
-  Linear gate, up, down;
-};
-
 class Layer : public Module {
 public:
   Layer(Module *parent, std::string_view name, const Config &c);
@@ -39,7 +30,7 @@ private:
   RmsNorm attentionNorm;
   Attention attention;
   RmsNorm feedForwardNorm;
-  FeedForward feedForward;
+  GatedFeedForward feedForward;
 };
 
 class Model : public Module {
@@ -60,7 +51,7 @@ absl::StatusOr<TracedProgram> traceQwen(const ModelFiles &files,
                                         const DecoderOptions &options);
 
 /// The weights' names; see Weights.cpp.
-std::span<const WeightName> weightNames();
+std::vector<WeightName> weightNames();
 
 } // namespace tenon::models::qwen
 #endif // TENON_MODELS_QWEN_MODEL_H

@@ -1,0 +1,54 @@
+//===- DecoderConfig.cpp - What decoders' files have in common ------------===//
+
+#include "models/DecoderConfig.h"
+
+namespace tenon::models {
+
+void DecoderConfig::readSizes(const ModelFiles &files, ConfigReader &read,
+                              int64_t usualHeadWidth) {
+  layers = read.integer("block_count", "num_hidden_layers");
+  width = read.integer("embedding_length", "hidden_size");
+  hidden = read.integer("feed_forward_length", "intermediate_size");
+  heads = read.integer("attention.head_count", "num_attention_heads");
+  keyHeads = read.integer("attention.head_count_kv", "num_key_value_heads");
+  bool divides = heads > 0 && width % heads == 0;
+  if (usualHeadWidth == 0) {
+    read.expect(divides, "expects heads that divide the width, got " +
+                             std::to_string(heads) + " and " +
+                             std::to_string(width));
+    usualHeadWidth = divides ? width / heads : 1;
+  }
+  headWidth = read.integer("attention.key_length", "head_dim", usualHeadWidth);
+  vocabulary = read.rowsOf(files.isGguf() ? "token_embd.weight"
+                                          : "model.embed_tokens.weight");
+  context = read.integer("context_length", "max_position_embeddings", 32768);
+  epsilon =
+      read.number("attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6);
+}
+
+std::vector<WeightName> decoderNames(std::initializer_list<WeightName> own) {
+  std::vector<WeightName> names = {
+      {"embedding.weight", "token_embd.weight", "model.embed_tokens.weight"},
+      {"norm.weight", "output_norm.weight", "model.norm.weight"},
+      {"layers.*.attention_norm.weight", "blk.*.attn_norm.weight",
+       "model.layers.*.input_layernorm.weight"},
+      {"layers.*.attention.query.weight", "blk.*.attn_q.weight",
+       "model.layers.*.self_attn.q_proj.weight"},
+      {"layers.*.attention.key.weight", "blk.*.attn_k.weight",
+       "model.layers.*.self_attn.k_proj.weight"},
+      {"layers.*.attention.value.weight", "blk.*.attn_v.weight",
+       "model.layers.*.self_attn.v_proj.weight"},
+      {"layers.*.attention.output.weight", "blk.*.attn_output.weight",
+       "model.layers.*.self_attn.o_proj.weight"},
+      {"layers.*.feed_forward.gate.weight", "blk.*.ffn_gate.weight",
+       "model.layers.*.mlp.gate_proj.weight"},
+      {"layers.*.feed_forward.up.weight", "blk.*.ffn_up.weight",
+       "model.layers.*.mlp.up_proj.weight"},
+      {"layers.*.feed_forward.down.weight", "blk.*.ffn_down.weight",
+       "model.layers.*.mlp.down_proj.weight"},
+  };
+  names.insert(names.end(), own);
+  return names;
+}
+
+} // namespace tenon::models
