@@ -157,7 +157,8 @@ struct HoistPreparedPass : impl::HoistPreparedBase<HoistPreparedPass> {
     Operation *op = value.getDefiningOp();
     if (!op || !op->use_empty())
       return;
-    SmallVector<Value> operands(op->getOperands());
+    llvm::SetVector<Value> operands; // One may stand twice.
+    operands.insert_range(op->getOperands());
     op->erase();
     for (Value operand : operands)
       eraseUnused(operand);
@@ -252,11 +253,15 @@ struct HoistPreparedPass : impl::HoistPreparedBase<HoistPreparedPass> {
 
   void hoist(func::FuncOp entry, const ConstantFlow &flow) {
     SmallVector<Value> found = frontier(entry, flow);
-    for (Value value : llvm::reverse(found)) {
+    // All before the first is replaced: @prepare reads no prepared value.
+    SmallVector<std::pair<Value, StringRef>> prepared;
+    for (Value value : llvm::reverse(found))
+      prepared.push_back({value, prepare(value)});
+    for (auto [value, name] : prepared) {
       OpBuilder builder(value.getDefiningOp());
       Value read = ir::GetParameterOp::create(
           builder, value.getLoc(), value.getType(),
-          FlatSymbolRefAttr::get(&getContext(), prepare(value)));
+          FlatSymbolRefAttr::get(&getContext(), name));
       value.replaceAllUsesWith(read);
     }
     for (Value value : found)

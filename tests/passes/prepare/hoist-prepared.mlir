@@ -67,6 +67,28 @@ func.func @decode(%x: tensor<1x32xf32>) -> tensor<1x16xf32> {
 
 // -----
 
+// A value and what is computed from it are both read: @prepare computes both
+// from the weight, since it has no prepared value to read.
+// CHECK-LABEL: @both_are_read
+// CHECK-DAG: tn.get_parameter @c.prepared
+// CHECK-DAG: tn.get_parameter @c.prepared1
+// CHECK-LABEL: func.func @prepare()
+// CHECK-NOT: .prepared
+// CHECK: tn.mul
+// CHECK-NOT: .prepared
+// CHECK: return
+tn.parameter @c : tensor<8xf32>
+func.func @both_are_read(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %c = tn.get_parameter @c : tensor<8xf32>
+  %n = tn.neg %c : tensor<8xf32>
+  %s = tn.mul %n, %n : tensor<8xf32>
+  %0 = tn.add %x, %n : tensor<8xf32>
+  %1 = tn.add %x, %s : tensor<8xf32>
+  return %0, %1 : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+
 // Declines: a layer's argument that some call passes no weight, an unpacked
 // weight (it would take more memory), and a view of one (it costs nothing).
 // CHECK-NOT: prepare
