@@ -2,6 +2,7 @@
 
 #include "passes/fuse/NestGraph.h"
 
+#include "ir/tn/Caches.h"
 #include "ir/tn/NestRole.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -266,12 +267,29 @@ void NestGraph::collectDependences(Value value, NestId self,
       collectDependences(operand, self, found);
 }
 
+/// Who reads a cache does so before it is changed, in place.
+void NestGraph::collectReaders(OpOperand &use, NestId self,
+                               SmallVectorImpl<NestId> &found) const {
+  if (!isa<ir::CacheType>(use.get().getType()) || !ir::changesCache(use))
+    return;
+  for (OpOperand &other : use.get().getUses()) {
+    Operation *reader = other.getOwner();
+    while (reader && !nestOf.contains(reader))
+      reader = reader->getParentOp(); // a branch or a loop
+    NestId nest = reader ? nestOf.lookup(reader) : self;
+    if (nest != self && !ir::changesCache(other))
+      found.push_back(nest);
+  }
+}
+
 SmallVector<NestGraph::NestId> NestGraph::dependences(NestId nest) const {
   SmallVector<NestId> found;
   for (Operation *op : nests[nest].ops)
     op->walk([&](Operation *inner) {
-      for (Value operand : inner->getOperands())
-        collectDependences(operand, nest, found);
+      for (OpOperand &operand : inner->getOpOperands()) {
+        collectDependences(operand.get(), nest, found);
+        collectReaders(operand, nest, found);
+      }
     });
   llvm::sort(found);
   found.erase(llvm::unique(found), found.end());

@@ -73,6 +73,8 @@ private:
   llvm::SmallVector<NestId> dependences(NestId nest) const;
   void collectDependences(mlir::Value value, NestId self,
                           llvm::SmallVectorImpl<NestId> &found) const;
+  void collectReaders(mlir::OpOperand &use, NestId self,
+                      llvm::SmallVectorImpl<NestId> &found) const;
   void merge(NestId into, NestId from);
 
   std::vector<Nest> nests; // merged ones are empty

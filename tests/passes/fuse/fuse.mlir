@@ -453,3 +453,26 @@ func.func @prepare() -> (tensor<16x8xf32, #tn.panels<32>>,
 }
 tn.parameter @v : tensor<16x8xf32>
 tn.parameter @w : tensor<16x8xf32>
+
+// -----
+
+// Caches are changed in place: who reads one does so before it changes, though
+// no value leads from the reader to the change.
+// CHECK-LABEL: @reads_before_the_change
+// CHECK: tn.attention
+// CHECK: tn.kernel
+// CHECK: tn.cache_append
+// CHECK: return
+func.func @reads_before_the_change(%q: tensor<2x1x8xf32>,
+    %k: !tn.cache<keys, 1 x 8 x f32>, %v: !tn.cache<values, 1 x 8 x f32>,
+    %b: !tn.batch) -> (tensor<2x8xf32>, !tn.cache<keys, 1 x 8 x f32>,
+    !tn.cache<values, 1 x 8 x f32>) attributes {tn.symbols = []} {
+  %x = tn.neg %q : tensor<2x1x8xf32>
+  %y = tn.attention %x, %k, %v, %b scale 1.0 : tensor<2x1x8xf32>,
+      !tn.cache<keys, 1 x 8 x f32>, !tn.cache<values, 1 x 8 x f32>
+  %k1 = tn.cache_append %k, %x, %b
+      : !tn.cache<keys, 1 x 8 x f32>, tensor<2x1x8xf32>
+  %r = tn.reshape %y : tensor<2x1x8xf32> -> tensor<2x8xf32>
+  return %r, %k1, %v : tensor<2x8xf32>, !tn.cache<keys, 1 x 8 x f32>,
+      !tn.cache<values, 1 x 8 x f32>
+}
