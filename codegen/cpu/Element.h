@@ -113,9 +113,10 @@ private:
     Lanes lanes;
     mlir::Value value;
   };
-  /// What `prepare` left for a row: the statistics of a row op, the row number
-  /// of a gather, the factors of a rotation, a scalar; or, where `tensor` is
-  /// set, the pointer to that tensor's staged row.
+  /// What `prepare` left for a row: the statistics of a row op, the factors of
+  /// a rotation, a scalar; where `tensor` is set too, the table's row that a
+  /// gather reads from that index; where `tensor` alone is, the pointer to its
+  /// staged row.
   struct Prepared {
     mlir::Operation *op;
     mlir::Value tensor;

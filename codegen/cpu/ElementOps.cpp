@@ -152,12 +152,12 @@ Value Elements::checkedNumber(Operation *op, Value number, Value extent,
 Value Elements::tableRow(ir::GatherOp op, ValueRange index) {
   RankedTensorType numbers = tensorType(op.getIndex());
   ValueRange lead = index.take_front(numbers.getRank());
-  if (const Prepared *found = find(op, Value(), lead))
+  if (const Prepared *found = find(op, op.getIndex(), lead))
     return found->values[0];
   Value number = element(op.getIndex(), lead, {});
   Value row = checkedNumber(op, number, e.extent(tensorType(op.getTable()), 0),
                             e.linearise(numbers, lead));
-  prepared.push_back({op, Value(), Index(lead), {row}});
+  prepared.push_back({op, op.getIndex(), Index(lead), {row}});
   return row;
 }
 

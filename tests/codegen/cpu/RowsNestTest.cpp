@@ -268,6 +268,14 @@ const Case kCases[] = {
         -> tensor<?x35xf16, #tn.dims<T, 35>>
     return %y : tensor<?x35xf16, #tn.dims<T, 35>>
   })"},
+    {"gather_from_vector", R"(
+  func.func @f(%t: tensor<9xf32>, %i: tensor<?x1xi32, #tn.dims<T, 1>>)
+      -> tensor<?x1xf32, #tn.dims<T, 1>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %y = tn.gather %t, %i : tensor<9xf32>, tensor<?x1xi32, #tn.dims<T, 1>>
+        -> tensor<?x1xf32, #tn.dims<T, 1>>
+    return %y : tensor<?x1xf32, #tn.dims<T, 1>>
+  })"},
     {"gather_outside", R"(
   func.func @f(%t: tensor<9x35xf32>, %i: tensor<?xi32, #tn.dims<T>>)
       -> tensor<?x35xf32, #tn.dims<T, 35>>
