@@ -120,9 +120,13 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
     buffer.name = entry.arguments[argument].name;
     const base::TensorType &type = entry.arguments[argument].type;
     buffer.element = type.element;
-    buffer.sizeBytes = Expr::constant(base::info(type.element).blockBytes);
+    const base::ElementInfo &info = base::info(type.element);
+    buffer.sizeBytes = Expr::constant(info.blockBytes);
     for (const Expr &extent : type.shape)
       buffer.sizeBytes = Expr::binary(Expr::Op::Mul, buffer.sizeBytes, extent);
+    if (info.isBlocked())
+      buffer.sizeBytes = Expr::binary(Expr::Op::FloorDiv, buffer.sizeBytes,
+                                      Expr::constant(info.blockElements));
     ++argument;
     return addBuffer(std::move(buffer));
   };
