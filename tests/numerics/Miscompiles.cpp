@@ -32,13 +32,11 @@ CodeEdit everyInstruction(int &changed, bool (*change)(Instruction &)) {
   return edit;
 }
 
-template <typename Op> CodeEdit everyOp(int &changed, void (*change)(Op)) {
+/// The same with every op of a kind in the tn program.
+template <typename Op> CodeEdit everyOp(int &changed, bool (*change)(Op)) {
   CodeEdit edit;
   edit.program = [&changed, change](mlir::ModuleOp module) {
-    module.walk([&](Op op) {
-      change(op);
-      ++changed;
-    });
+    module.walk([&](Op op) { changed += change(op); });
   };
   return edit;
 }
@@ -119,22 +117,67 @@ bool truncateBf16(Instruction &instruction) {
   return replace(instruction, instruction.getOperand(0));
 }
 
-void reverseReduction(ir::ReduceOp op) {
+bool reverseReduction(ir::ReduceOp op) {
   op.setKind(op.getKind() == ir::Reduction::Max ? ir::Reduction::Min
                                                 : ir::Reduction::Max);
+  return true;
 }
 
-void looseCompare(ir::CompareOp op) {
+bool looseCompare(ir::CompareOp op) {
   using ir::Predicate;
   constexpr Predicate others[] = {Predicate::NE, Predicate::EQ, Predicate::LE,
                                   Predicate::LT, Predicate::GE, Predicate::GT};
   op.setPredicate(others[static_cast<size_t>(op.getPredicate())]);
+  return true;
 }
 
-void swapChoices(ir::SelectOp op) {
+bool swapChoices(ir::SelectOp op) {
   mlir::Value a = op.getA();
   op.getAMutable().assign(op.getB());
   op.getBMutable().assign(a);
+  return true;
+}
+
+/// Whether a matrix and its transpose have one type.
+bool isSquare(mlir::Value matrix) {
+  auto type = llvm::cast<mlir::RankedTensorType>(matrix.getType());
+  int64_t rank = type.getRank();
+  return ir::sameExtent(type, rank - 1, type, rank - 2) &&
+         type.getDimSize(rank - 1) != 1;
+}
+
+bool swapTransposeA(ir::MatmulOp op) {
+  if (!isSquare(op.getA()))
+    return false;
+  op.setTransposeA(!op.getTransposeA());
+  return true;
+}
+
+bool swapTransposeB(ir::MatmulOp op) {
+  auto type = op.getB().getType();
+  if (!isSquare(op.getB()) || type.getEncoding() ||
+      !llvm::isa<mlir::FloatType>(type.getElementType()))
+    return false; // packed and blocked weights are stored by rows
+  op.setTransposeB(!op.getTransposeB());
+  return true;
+}
+
+bool turnOtherPairs(ir::RopeOp op) {
+  bool isHalf = op.getLayout() == ir::RopeLayout::Half;
+  op.setLayout(isHalf ? ir::RopeLayout::Interleaved : ir::RopeLayout::Half);
+  return op.getX().getType().getShape().back() > 2;
+}
+
+bool loseWindow(ir::AttentionOp op) {
+  bool hadWindow = op.getWindow() != 0;
+  op.setWindow(0);
+  return hadWindow;
+}
+
+bool loseAddition(ir::ScatterOp op) {
+  bool added = op.getAdd();
+  op.setAdd(false);
+  return added;
 }
 
 #define TN_EVERYWHERE(change)                                                  \
@@ -155,6 +198,16 @@ constexpr Miscompile kAll[] = {
      [](int &changed) { return everyOp(changed, looseCompare); }},
     {"choices swapped",
      [](int &changed) { return everyOp(changed, swapChoices); }},
+    {"left operand transposed",
+     [](int &changed) { return everyOp(changed, swapTransposeA); }},
+    {"right operand transposed",
+     [](int &changed) { return everyOp(changed, swapTransposeB); }},
+    {"other pairs turned",
+     [](int &changed) { return everyOp(changed, turnOtherPairs); }},
+    {"window of attention lost",
+     [](int &changed) { return everyOp(changed, loseWindow); }},
+    {"rows written, not added",
+     [](int &changed) { return everyOp(changed, loseAddition); }},
 };
 
 #undef TN_EVERYWHERE

@@ -57,5 +57,14 @@ inline Tolerance toleranceFor(base::ElementType type, int64_t summed = 1,
   return t;
 }
 
+/// For sums that round to `type` after each of `additions`: where terms cancel,
+/// what the larger sums before lost is still missing.
+inline Tolerance toleranceForRoundedSums(base::ElementType type,
+                                         int64_t additions) {
+  Tolerance t = toleranceFor(type, 1, additions);
+  t.absolute += t.relative;
+  return t;
+}
+
 } // namespace tenon::testing
 #endif // TENON_TESTS_SUPPORT_TOLERANCE_H
