@@ -19,3 +19,11 @@ func.func @constant() -> (tensor<2xbf16>, tensor<3xi64>, tensor<i1>,
   return %y0, %y1, %y2, %y3 : tensor<2xbf16>, tensor<3xi64>, tensor<i1>,
       tensor<2x2xf32>
 }
+
+// -----
+
+func.func @element_type() {
+  // expected-error@+1 {{op result #0 must be ranked tensor of}}
+  %y = tn.constant dense<1.0> : tensor<2xf64>
+  return
+}
