@@ -198,6 +198,8 @@ private:
   // ElementRuns.cpp
   int64_t computeRun(mlir::Value tensor);
   int64_t viewRun(ir::ViewOp op);
+  bool holdsPairs(mlir::Value tensor);
+  bool cutsPairs(mlir::Value tensor, int64_t run);
   bool isExpensive(mlir::Value tensor);
   bool computeExpensive(mlir::Value tensor);
 

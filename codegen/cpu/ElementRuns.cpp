@@ -20,8 +20,31 @@ int64_t Elements::runLength(Value tensor) {
   if (auto known = runs.find(tensor); known != runs.end())
     return known->second;
   int64_t run = computeRun(tensor);
+  if (cutsPairs(tensor, run))
+    run = 1;
   runs[tensor] = run;
   return run;
+}
+
+/// Whether an interleaved rotation is on the way.
+bool Elements::holdsPairs(Value tensor) {
+  if (sources.contains(tensor) || isa<BlockArgument>(tensor))
+    return false;
+  Operation *op = tensor.getDefiningOp();
+  if (auto rope = dyn_cast<ir::RopeOp>(op))
+    if (rope.getLayout() == ir::RopeLayout::Interleaved)
+      return true;
+  return llvm::any_of(op->getOperands(), [&](Value operand) {
+    return isa<RankedTensorType>(operand.getType()) && holdsPairs(operand);
+  });
+}
+
+/// Lanes take an element's partner from the lane beside it: runs, and the ends
+/// of a slice, may not come between the two.
+bool Elements::cutsPairs(Value tensor, int64_t run) {
+  auto slice = tensor.getDefiningOp<ir::SliceOp>();
+  bool isOdd = slice && (slice.getOffset() % 2 || slice.getSize() % 2);
+  return run != 1 && (run % 2 || isOdd) && holdsPairs(tensor);
 }
 
 /// A run is aligned in the result; its source must be a part of an aligned run

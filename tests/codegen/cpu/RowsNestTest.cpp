@@ -92,6 +92,30 @@ const Case kCases[] = {
         : tensor<?x3x44xf32, #tn.dims<T, 3, 44>>, tensor<22xf32>
     return %y : tensor<?x3x44xf32, #tn.dims<T, 3, 44>>
   })"},
+    {"slice_cuts_pairs", R"(
+  func.func @f(%x: tensor<?x3x44xf32, #tn.dims<T, 3, 44>>, %q: tensor<22xf32>,
+      %b: !tn.batch) -> tensor<?x3x13xf32, #tn.dims<T, 3, 13>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %r = tn.rope interleaved %x, %b, %q
+        : tensor<?x3x44xf32, #tn.dims<T, 3, 44>>, tensor<22xf32>
+    %s = tn.slice %r axis 2 from 21 size 13
+        : tensor<?x3x44xf32, #tn.dims<T, 3, 44>>
+        -> tensor<?x3x13xf32, #tn.dims<T, 3, 13>>
+    %y = tn.abs %s : tensor<?x3x13xf32, #tn.dims<T, 3, 13>>
+    return %y : tensor<?x3x13xf32, #tn.dims<T, 3, 13>>
+  })"},
+    {"runs_cut_pairs", R"(
+  func.func @f(%x: tensor<?x1x34xf32, #tn.dims<T, 1, 34>>, %q: tensor<17xf32>,
+      %w: tensor<?x1x17xf32, #tn.dims<T, 1, 17>>, %b: !tn.batch)
+      -> tensor<?x1x51xf32, #tn.dims<T, 1, 51>>
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %r = tn.rope interleaved %x, %b, %q
+        : tensor<?x1x34xf32, #tn.dims<T, 1, 34>>, tensor<17xf32>
+    %y = tn.concat %r, %w axis 2 : tensor<?x1x34xf32, #tn.dims<T, 1, 34>>,
+        tensor<?x1x17xf32, #tn.dims<T, 1, 17>>
+        -> tensor<?x1x51xf32, #tn.dims<T, 1, 51>>
+    return %y : tensor<?x1x51xf32, #tn.dims<T, 1, 51>>
+  })"},
     {"rope_of_slices_joined", R"(
   func.func @f(%x: tensor<?x3x40xf32, #tn.dims<T, 3, 40>>, %q: tensor<8xf32>,
       %b: !tn.batch) -> tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
