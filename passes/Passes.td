@@ -82,7 +82,8 @@ def Fuse : Pass<"tn-fuse", "::mlir::func::FuncOp"> {
 
     Vertical: pointwise ops join the matmul or the rows that make their operands;
     row ops join rows over the same leading axes; views and constants are copied
-    into each user. Horizontal: independent nests of one kind become one kernel,
+    into each user, as is a norm of one row that only matmuls of few columns
+    read. Horizontal: independent nests of one kind become one kernel,
     one fork-join. `label` and `not_fused` of each kernel state the decisions.
 
     Needs: calls are allowed and stay.  Ensures: every op that computes lies in a

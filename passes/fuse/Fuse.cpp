@@ -63,11 +63,11 @@ private:
     if (!op)
       return true;
     const Nest *maker = graph.nestWith(op);
-    if (maker && (maker == nest || !isCopied(op)))
+    if (maker && (maker == nest || !graph.isCopied(op)))
       return maker != nest;
     if (isa<ir::ReshapeOp>(op))
       return isInput(op->getOperand(0), nest);
-    return !isCopied(op);
+    return !graph.isCopied(op);
   }
 
   void collectInputs(Value value, const Nest *nest) {
@@ -85,7 +85,7 @@ private:
   bool isReadElsewhere(Value value, const Nest *nest) const {
     return llvm::any_of(value.getUsers(), [&](Operation *user) {
       const Nest *reader = graph.nestWith(user);
-      if (!reader && isCopied(user))
+      if (!reader && graph.isCopied(user))
         return isReadElsewhere(user->getResult(0), nest);
       return reader != nest;
     });
@@ -136,6 +136,8 @@ private:
     for (const Nest *nest : group) {
       if (!text.empty())
         text += " | ";
+      for (Operation *op : prologuesOf(nest))
+        text += op->getName().stripDialect().str() + "+";
       for (Operation *op : nest->ops) {
         if (op != nest->ops.front())
           text += "+";
@@ -143,6 +145,15 @@ private:
       }
     }
     return text;
+  }
+
+  llvm::SetVector<Operation *> prologuesOf(const Nest *nest) const {
+    llvm::SetVector<Operation *> found;
+    for (Operation *op : nest->ops)
+      for (Value operand : op->getOperands())
+        if (graph.isPrologue(operand.getDefiningOp()))
+          found.insert(operand.getDefiningOp());
+    return found;
   }
 
   ArrayAttr notFused(OpBuilder &builder) const {
@@ -188,7 +199,7 @@ void fuseBlock(Block &block, size_t mostNests) {
   for (Operation *op : fused)
     op->erase();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (isCopied(&op) && op.use_empty())
+    if (graph.isCopied(&op) && op.use_empty())
       op.erase();
 }
 

@@ -12,8 +12,12 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::passes;
 
-bool passes::isCopied(Operation *op) {
-  return ir::nestRole(op) == ir::NestRole::Copied;
+// A norm of one row is computed anew by each tile of the matmuls that read it,
+// if they have at most so many columns: that is cheaper than a fork-join.
+static constexpr int64_t kMostPrologueColumns = 2048;
+
+bool NestGraph::isCopied(Operation *op) const {
+  return ir::nestRole(op) == ir::NestRole::Copied || isPrologue(op);
 }
 
 bool passes::isSource(Operation *op) {
@@ -52,10 +56,10 @@ struct Origin {
   bool direct = true;
 };
 
-Origin originOf(OpOperand &operand) {
+Origin originOf(const NestGraph &graph, OpOperand &operand) {
   Origin origin{operand.get(), ir::readsOwnRow(operand), true};
   while (Operation *op = origin.value.getDefiningOp()) {
-    if (!isCopied(op) || op->getNumOperands() == 0)
+    if (!graph.isCopied(op) || op->getNumOperands() == 0)
       break;
     origin.ownRow &= ir::readsOwnRow(op->getOpOperand(0));
     origin.direct = false;
@@ -65,6 +69,25 @@ Origin originOf(OpOperand &operand) {
 }
 
 std::string nameOf(Operation *op) { return op->getName().stripDialect().str(); }
+
+/// Whether matmuls of few columns, and nothing else, read an op's single row.
+bool feedsNarrowMatmuls(Operation *op) {
+  auto row = dyn_cast<ir::RowOp>(op);
+  if (!row || !row.keepsColumns() || op->getNumResults() != 1)
+    return false;
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  if (!type.hasStaticShape() || type.getNumElements() != type.getShape().back())
+    return false;
+  int64_t columns = 0;
+  for (OpOperand &use : op->getUses()) {
+    auto matmul = dyn_cast<ir::MatmulOp>(use.getOwner());
+    if (!matmul || use.getOperandNumber() != 0 || matmul.getTransposeA() ||
+        matmul->getBlock() != op->getBlock())
+      return false;
+    columns += matmul.getY().getType().getShape().back();
+  }
+  return columns > 0 && columns <= kMostPrologueColumns;
+}
 } // namespace
 
 NestGraph::NestGraph(Block &block) {
@@ -129,12 +152,16 @@ void NestGraph::assign(Operation *op) {
     found = candidates(op, reasons);
     if (join(op, found, reasons))
       return;
+    if (feedsNarrowMatmuls(op)) {
+      prologues.insert(op);
+      return;
+    }
     id = create(ir::NestKind::Rows, op, true);
     nests[id].notFused = std::move(reasons);
     return;
   }
   for (OpOperand &operand : op->getOpOperands())
-    if (Operation *maker = originOf(operand).value.getDefiningOp())
+    if (Operation *maker = originOf(*this, operand).value.getDefiningOp())
       if (nestOf.contains(maker) && nests[nestOf[maker]].isKernel)
         nests[id].notFused.push_back(
             nameOf(op) + ": reads the rows of " + nameOf(maker) +
@@ -151,7 +178,7 @@ NestGraph::candidates(Operation *op, std::vector<std::string> &reasons) const {
   SmallVector<NestId> found, refused;
   bool elementwise = ir::nestRole(op) == NestRole::Element;
   for (OpOperand &operand : op->getOpOperands()) {
-    Origin origin = originOf(operand);
+    Origin origin = originOf(*this, operand);
     NestId nest = producer(origin.value);
     if (nest == kNone || !nests[nest].isKernel)
       continue;

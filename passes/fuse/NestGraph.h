@@ -14,6 +14,7 @@
 #include "ir/tn/Tn.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVector.h"
 
 #include <string>
@@ -32,9 +33,6 @@ struct Nest {
 /// One kernel of independent nests, or one op that is no kernel.
 using Group = llvm::SmallVector<const Nest *>;
 
-/// Whether an op is copied into each user: views, iota, splat constants.
-bool isCopied(mlir::Operation *op);
-
 /// Whether an op stays outside kernels and computes nothing: parameters,
 /// large constants.
 bool isSource(mlir::Operation *op);
@@ -49,6 +47,13 @@ public:
 
   /// The nest an op lies in; null for copied ops and sources.
   const Nest *nestWith(mlir::Operation *op) const;
+
+  /// Whether an op is copied into each user: views, iota, splat constants, and
+  /// prologues.
+  bool isCopied(mlir::Operation *op) const;
+
+  /// Whether an op is a norm that each matmul computes as it loads its rows.
+  bool isPrologue(mlir::Operation *op) const { return prologues.contains(op); }
 
 private:
   using NestId = int;
@@ -79,6 +84,7 @@ private:
 
   std::vector<Nest> nests; // merged ones are empty
   llvm::DenseMap<mlir::Operation *, NestId> nestOf;
+  llvm::DenseSet<mlir::Operation *> prologues;
 };
 
 } // namespace tenon::passes
