@@ -5,7 +5,8 @@
 #include "codegen/Target.h"
 #include "codegen/cpu/Lower.h"
 #include "codegen/cpu/Object.h"
-#include "codegen/host/HostLowering.h"
+#include "codegen/host/LowerToRt.h"
+#include "codegen/host/ToProgram.h"
 #include "passes/CheckPasses.h"
 #include "passes/Pipelines.h"
 
@@ -68,7 +69,7 @@ class Compilation {
 public:
   Compilation(ModuleOp module, const CompileOptions &options)
       : traced(module), options(options), diagnostics(module.getContext()),
-        host(result.program, kernels) {}
+        host(module.getContext()) {}
 
   absl::StatusOr<Compiled> run();
 
@@ -77,6 +78,7 @@ private:
                          llvm::ArrayRef<std::string> bounds,
                          llvm::function_ref<void(OpPassManager &)> build);
   absl::Status lowerVariants(ModuleOp common);
+  absl::Status writeProgram();
   absl::Status emitFeature(FeatureCode &code);
   absl::Status emitChunk(size_t first, size_t last, FeatureCode &code);
   void dump(ModuleOp module, absl::string_view stage);
@@ -89,12 +91,11 @@ private:
   const CompileOptions &options;
   Diagnostics diagnostics;
   Compiled result;
-  host::KernelTable kernels;
-  host::HostLowering host;
-  // Kernels of the table are ops of these modules.
-  std::vector<OwningOpRef<ModuleOp>> variants;
+  host::LowerToRt host;
+  SmallVector<ir::rt::KernelOp> kernels; // of the host's module
+  std::vector<cpu::KernelInfo> infos;    // of each, for all feature sets
   int dumped = 0;
-  std::mutex mutex; // of kernel infos and progress, while emitting
+  std::mutex mutex; // of infos and progress, while emitting
   size_t emitted = 0;
 };
 
@@ -146,16 +147,17 @@ scheduleForCpu(ir::KernelOp kernel, ArrayRef<ir::SymbolAttr> symbols) {
   return schedules;
 }
 
-static std::vector<host::SymbolBound>
-boundsOf(const passes::VariantSpec &variant) {
-  std::vector<host::SymbolBound> bounds;
+static SmallVector<ir::SymbolAttr> boundsOf(const passes::VariantSpec &variant,
+                                            MLIRContext *context) {
+  SmallVector<ir::SymbolAttr> bounds;
   for (StringRef text : variant.bounds) {
     auto [name, range] = text.split('=');
     auto [low, high] = range.split("..");
-    host::SymbolBound bound{name.str()};
-    (void)low.getAsInteger(10, bound.min); // tn-specialize checked the text.
-    (void)high.getAsInteger(10, bound.max);
-    bounds.push_back(std::move(bound));
+    int64_t min = 1, max = 1;
+    (void)low.getAsInteger(10, min); // tn-specialize checked the text.
+    (void)high.getAsInteger(10, max);
+    bounds.push_back(ir::SymbolAttr::get(
+        context, StringAttr::get(context, name), min, max, /*divisor=*/1));
   }
   return bounds;
 }
@@ -166,18 +168,20 @@ absl::Status Compilation::lowerVariants(ModuleOp common) {
   std::vector<passes::VariantSpec> specs = passes::variantsOf(common);
   for (size_t i = 0; i < specs.size(); ++i) {
     progress("passes", i, specs.size());
-    variants.push_back(common.clone());
-    ModuleOp module = *variants.back();
+    OwningOpRef<ModuleOp> module = common.clone();
     absl::Status status = runPasses(
-        module, specs[i].name, specs[i].bounds, [&](OpPassManager &passes) {
+        *module, specs[i].name, specs[i].bounds, [&](OpPassManager &passes) {
           passes::buildVariantPipeline(passes, specs[i], scheduleForCpu);
         });
     if (!status.ok())
       return status;
-    if (failed(host.addVariant(module, specs[i].name, boundsOf(specs[i]))))
+    if (failed(host.addVariant(*module, specs[i].name,
+                               boundsOf(specs[i], common.getContext()))))
       return diagnostics.status("making the host program");
   }
   progress("passes", specs.size(), specs.size());
+  llvm::append_range(kernels, host.module().getOps<ir::rt::KernelOp>());
+  infos.resize(kernels.size());
   return absl::OkStatus();
 }
 
@@ -186,14 +190,17 @@ absl::Status Compilation::emitChunk(size_t first, size_t last,
   MLIRContext *context = traced.getContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
   for (size_t i = first; i < last; ++i) {
-    host::KernelEntry &kernel = kernels.entries[i];
+    ir::rt::KernelOp kernel = kernels[i];
+    auto symbols =
+        llvm::to_vector(kernel.getSymbols().getAsRange<ir::SymbolAttr>());
     cpu::KernelInfo info;
-    if (failed(cpu::emitKernel(kernel.op, kernel.symbol, kernel.symbols,
+    if (failed(cpu::emitKernel(kernel.kernel(), kernel.getSymName(), symbols,
                                code.features, *module, info)))
-      return diagnostics.status(absl::StrCat("emitting ", kernel.symbol));
+      return diagnostics.status(
+          absl::StrCat("emitting ", kernel.getSymName().str()));
     std::lock_guard<std::mutex> lock(mutex);
-    info.scratchBytes = std::max(info.scratchBytes, kernel.info.scratchBytes);
-    kernel.info = std::move(info);
+    info.scratchBytes = std::max(info.scratchBytes, infos[i].scratchBytes);
+    infos[i] = std::move(info);
   }
   if (first == 0)
     dump(*module,
@@ -209,13 +216,12 @@ absl::Status Compilation::emitChunk(size_t first, size_t last,
   std::lock_guard<std::mutex> lock(mutex);
   code.objects[first / kKernelsPerModule] = *std::move(object);
   emitted += last - first;
-  progress("kernels", emitted,
-           kernels.entries.size() * options.features.size());
+  progress("kernels", emitted, kernels.size() * options.features.size());
   return absl::OkStatus();
 }
 
 absl::Status Compilation::emitFeature(FeatureCode &code) {
-  size_t count = kernels.entries.size();
+  size_t count = kernels.size();
   code.objects.resize((count + kKernelsPerModule - 1) / kKernelsPerModule);
   llvm::StdThreadPool pool(llvm::hardware_concurrency(options.threads));
   absl::Status first;
@@ -230,6 +236,20 @@ absl::Status Compilation::emitFeature(FeatureCode &code) {
     });
   pool.wait();
   return first;
+}
+
+absl::Status Compilation::writeProgram() {
+  for (auto [kernel, info] : llvm::zip_equal(kernels, infos))
+    host::describe(kernel, info);
+  dump(host.module(), "rt");
+  FailureOr<base::Program> program = host::toProgram(host.module());
+  if (failed(program))
+    return diagnostics.status("writing the host program");
+  result.program = *std::move(program);
+  if (Status verified = base::verify(result.program); !verified.ok())
+    return absl::InternalError(
+        absl::StrCat("the host program is wrong: ", verified.message()));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Compiled> Compilation::run() {
@@ -253,11 +273,8 @@ absl::StatusOr<Compiled> Compilation::run() {
   }
   if (!status.ok())
     return status;
-  if (failed(host.finish()))
-    return diagnostics.status("finishing the host program");
-  if (Status verified = base::verify(result.program); !verified.ok())
-    return absl::InternalError(
-        absl::StrCat("the host program is wrong: ", verified.message()));
+  if (status = writeProgram(); !status.ok())
+    return status;
   result.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
@@ -276,7 +293,8 @@ absl::StatusOr<Compiled> codegen::compile(ModuleOp module,
 }
 
 void codegen::registerDialects(DialectRegistry &registry) {
-  registry.insert<ir::TnDialect, func::FuncDialect, arith::ArithDialect>();
+  registry.insert<ir::TnDialect, ir::rt::RtDialect, func::FuncDialect,
+                  arith::ArithDialect>();
   cpu::registerLowering(registry);
 }
 

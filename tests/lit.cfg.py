@@ -18,6 +18,8 @@ config.environment["PATH"] = os.pathsep.join(path)
 config.substitutions += [
     ("%test_op", "tenon-opt %s --split-input-file --verify-diagnostics "
                  "--verify-roundtrip --tn-interpret"),
+    ("%test_rt", "tenon-opt %s --split-input-file --verify-diagnostics "
+                 "--verify-roundtrip"),
     ("%generated", config.tenon_generated),
     ("%python", config.python),
 ]

@@ -2,22 +2,13 @@
 
 #include "codegen/host/BodyLowering.h"
 
-#include "codegen/host/HostLowering.h"
-
-#include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/TypeSwitch.h"
-
-#include <algorithm>
 
 using namespace mlir;
 using namespace tenon;
 using namespace tenon::codegen;
 using namespace tenon::codegen::host;
-using base::Buffer;
-using base::BufferKind;
-using base::Expr;
-using base::Instruction;
-using base::Opcode;
+using rt::BufferKind;
 
 /// The dotted module path a location names, if any.
 static std::string labelOf(Location loc) {
@@ -46,42 +37,12 @@ static unsigned aliasedOperand(ir::KernelOp kernel, unsigned result) {
   llvm_unreachable("the verifier joins the yields to the results");
 }
 
-uint32_t BodyLowering::addBuffer(Buffer buffer) {
-  variant.buffers.push_back(std::move(buffer));
-  return variant.buffers.size() - 1;
-}
-
-FailureOr<uint32_t> BodyLowering::addTemporary(Value value, StringRef name) {
-  auto type = cast<RankedTensorType>(value.getType());
-  FailureOr<Expr> size = sizeOf(type, entry);
-  if (failed(size))
-    return emitError(value.getLoc())
-           << "expects the extents of " << type
-           << " to be constants or symbols of the entry '" << entry.name << "'";
-  Buffer buffer;
-  buffer.kind = BufferKind::Temporary;
-  buffer.name = name.str();
-  buffer.element = ir::storageOf(type.getElementType());
-  buffer.sizeBytes = *size;
-  buffer.firstUse = buffer.lastUse = position();
-  return addBuffer(std::move(buffer));
-}
-
-Instruction &BodyLowering::append(Instruction instruction) {
-  for (uint32_t buffer : instruction.buffers)
-    variant.buffers[buffer].lastUse = position();
-  variant.body.push_back(std::move(instruction));
-  return variant.body.back();
-}
-
-void BodyLowering::copy(uint32_t from, uint32_t to) {
-  if (from == to)
-    return;
-  Instruction instruction;
-  instruction.op = Opcode::Copy;
-  instruction.buffers = {from, to};
-  instruction.exprs = {variant.buffers[to].sizeBytes};
-  append(std::move(instruction));
+BodyLowering::BodyLowering(rt::VariantOp variant, KernelTable &kernels,
+                           ModuleOp source)
+    : entry(cast<rt::EntryOp>(variant->getParentOp())), kernels(kernels),
+      source(source), body(&variant.getBody().emplaceBlock()),
+      builder(OpBuilder::atBlockEnd(body)) {
+  event = body->addArgument(builder.getType<rt::EventType>(), variant.getLoc());
 }
 
 LogicalResult BodyLowering::lower(func::FuncOp function) {
@@ -92,43 +53,64 @@ LogicalResult BodyLowering::lower(func::FuncOp function) {
       failed(lowerBlock(function.getBody().front(), scope)) ||
       failed(bindResults(function, scope)))
     return failure();
-  append(Instruction{});
-  // A result's memory is the caller's, but every use of a temporary has a
-  // place.
-  for (Buffer &buffer : variant.buffers)
-    buffer.lastUse = std::max(buffer.firstUse, buffer.lastUse);
+  rt::ReturnOp::create(builder, function.getLoc(), event);
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+/// `which` is an index, a symbol or a constant's value, as the kind has it.
+static rt::BufferOp makeBuffer(OpBuilder &builder, Location loc,
+                               BufferKind kind, Type content, Attribute which,
+                               StringAttr label = {}) {
+  return rt::BufferOp::create(
+      builder, loc, rt::BufferType::get(builder.getContext(), content), kind,
+      dyn_cast_or_null<IntegerAttr>(which),
+      dyn_cast_or_null<FlatSymbolRefAttr>(which),
+      kind == BufferKind::Constant ? cast<ElementsAttr>(which) : ElementsAttr(),
+      label);
+}
+
+Value BodyLowering::addTemporary(Location loc, Type content, StringRef label) {
+  return makeBuffer(builder, loc, BufferKind::Temporary, content, {},
+                    builder.getStringAttr(label));
+}
+
+Value BodyLowering::declare(Location loc, BufferKind kind, Type content,
+                            Attribute which) {
+  OpBuilder::InsertionGuard guard(builder);
+  if (lastDeclared)
+    builder.setInsertionPointAfter(lastDeclared);
+  else
+    builder.setInsertionPointToStart(body);
+  auto buffer = makeBuffer(builder, loc, kind, content, which);
+  lastDeclared = buffer;
+  return buffer;
+}
+
+void BodyLowering::copy(Location loc, Value from, Value to) {
+  event = rt::CopyOp::create(builder, loc, event.getType(), from, to, event);
+}
+
 /// The state that a cache argument is: by its name, else by its order.
-int64_t BodyLowering::stateNumber(func::FuncOp function, BlockArgument value,
-                                  uint32_t order) const {
+ir::StateOp BodyLowering::stateOf(func::FuncOp function, BlockArgument value,
+                                  unsigned order) {
   auto name =
       function.getArgAttrOfType<StringAttr>(value.getArgNumber(), "tn.name");
-  for (auto [number, state] : llvm::enumerate(program.states))
-    if (name ? name.getValue() == state.name : number == order)
-      return number;
-  return -1;
+  for (auto [number, state] : llvm::enumerate(source.getOps<ir::StateOp>()))
+    if (name ? name == state.getSymNameAttr() : number == order)
+      return state;
+  return {};
 }
 
 LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
-  uint32_t argument = 0, state = 0;
+  unsigned argument = 0, state = 0;
   auto next = [&] {
-    Buffer buffer;
-    buffer.kind = BufferKind::Argument;
-    buffer.index = argument;
-    buffer.name = entry.arguments[argument].name;
-    const base::TensorType &type = entry.arguments[argument].type;
-    buffer.element = type.element;
-    const base::ElementInfo &info = base::info(type.element);
-    buffer.sizeBytes = Expr::constant(info.blockBytes);
-    for (const Expr &extent : type.shape)
-      buffer.sizeBytes = Expr::binary(Expr::Op::Mul, buffer.sizeBytes, extent);
-    if (info.isBlocked())
-      buffer.sizeBytes = Expr::binary(Expr::Op::FloorDiv, buffer.sizeBytes,
-                                      Expr::constant(info.blockElements));
-    ++argument;
-    return addBuffer(std::move(buffer));
+    auto value = cast<rt::ValueAttr>(entry.getArguments()[argument]);
+    return declare(function.getLoc(), BufferKind::Argument, value.getType(),
+                   builder.getI64IntegerAttr(argument++));
   };
   for (BlockArgument value : function.getArguments()) {
     Binding &binding = scope.bindings[value];
@@ -140,53 +122,64 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
       binding = {next()};
       continue;
     }
-    int64_t number = stateNumber(function, value, state++);
-    if (number < 0)
-      return function.emitOpError(
-                 "expects each cache argument to be a state of "
-                 "the module, got argument ")
+    ir::StateOp of = stateOf(function, value, state++);
+    if (!of)
+      return function.emitOpError("expects each cache argument to be a state "
+                                  "of the module, got argument ")
              << value.getArgNumber();
-    Buffer buffer;
-    buffer.kind = BufferKind::State;
-    buffer.index = number;
-    buffer.name = program.states[number].name;
-    buffer.element = program.states[number].element;
-    buffer.sizeBytes = Expr::constant(0);
-    binding = {addBuffer(std::move(buffer))};
+    binding = {declare(function.getLoc(), BufferKind::State, value.getType(),
+                       FlatSymbolRefAttr::get(of.getSymNameAttr()))};
   }
   return success();
 }
 
+/// What `@prepare` fills by its result `number`.
+static Attribute preparedOf(ModuleOp source, int64_t number) {
+  for (auto parameter : source.getOps<ir::ParameterOp>())
+    if (auto prepared =
+            parameter->getAttrOfType<IntegerAttr>(ir::kPreparedAttr))
+      if (prepared.getInt() == number)
+        return FlatSymbolRefAttr::get(parameter.getSymNameAttr());
+  return {};
+}
+
 LogicalResult BodyLowering::bindResults(func::FuncOp function, Scope &scope) {
-  bool prepares = entry.name == "prepare";
-  uint64_t index = 0;
+  bool prepares = entry.getSymName() == "prepare";
+  BufferKind kind = prepares ? BufferKind::Prepared : BufferKind::Result;
   auto caches = llvm::make_filter_range(function.getArguments(), [](Value v) {
     return isa<ir::CacheType>(v.getType());
   });
   auto cache = caches.begin();
-  for (Value value :
-       function.getBody().front().getTerminator()->getOperands()) {
+  int64_t index = 0;
+  Operation *end = function.getBody().front().getTerminator();
+  for (Value value : end->getOperands()) {
+    const Binding &binding = scope.bindings[value];
     if (isa<ir::CacheType>(value.getType())) {
-      if (cache == caches.end() ||
-          scope.bindings.lookup(*cache++) != scope.bindings.lookup(value))
+      if (cache == caches.end() || scope.bindings.lookup(*cache++) != binding)
         return function.emitOpError(
             "expects to return its caches in the order of its arguments");
       continue;
     }
-    uint32_t number = scope.bindings.lookup(value).front();
-    BufferKind kind = prepares ? BufferKind::Prepared : BufferKind::Result;
-    if (variant.buffers[number].kind == BufferKind::Temporary) {
-      variant.buffers[number].kind = kind;
-      variant.buffers[number].index = index++;
+    auto made = binding.front().getDefiningOp<rt::BufferOp>();
+    Attribute which =
+        prepares ? preparedOf(source, index) : builder.getI64IntegerAttr(index);
+    ++index;
+    if (made.getKind() != BufferKind::Temporary) {
+      copy(end->getLoc(), made,
+           makeBuffer(builder, end->getLoc(), kind, made.getType().getContent(),
+                      which));
       continue;
     }
-    Buffer result = variant.buffers[number];
-    result.kind = kind;
-    result.index = index++;
-    copy(number, addBuffer(std::move(result)));
+    made.setKind(kind); // written where the caller wants it
+    made.setIndexAttr(dyn_cast_or_null<IntegerAttr>(which));
+    made.setGlobalAttr(dyn_cast_or_null<FlatSymbolRefAttr>(which));
   }
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
 
 LogicalResult BodyLowering::lowerBlock(Block &block, Scope &scope) {
   for (Operation &op : block.without_terminator())
@@ -216,77 +209,31 @@ LogicalResult BodyLowering::lowerOp(Operation *op, Scope &scope) {
 
 LogicalResult BodyLowering::lowerParameter(ir::GetParameterOp op,
                                            Scope &scope) {
-  auto [it, isNew] = parameterBuffers.try_emplace(op.getParameter(), 0);
-  if (isNew) {
-    auto declared = module.lookupSymbol<ir::ParameterOp>(op.getParameter());
-    auto type = cast<RankedTensorType>(op.getType());
-    Buffer buffer;
-    buffer.name = op.getParameter().str();
-    buffer.element = ir::storageOf(type.getElementType());
-    if (auto prepared =
-            declared->getAttrOfType<IntegerAttr>(ir::kPreparedAttr)) {
-      buffer.kind = BufferKind::Prepared;
-      buffer.index = prepared.getInt();
-    } else {
-      buffer.kind = BufferKind::Parameter;
-      auto found = llvm::find_if(program.parameters, [&](const auto &p) {
-        return p.name == op.getParameter();
-      });
-      buffer.index = found - program.parameters.begin();
-    }
-    FailureOr<Expr> size = sizeOf(type, entry);
-    if (failed(size))
-      return op.emitOpError("expects a parameter of static shape, got ")
-             << type;
-    buffer.sizeBytes = *size;
-    it->second = addBuffer(std::move(buffer));
+  Value &buffer = parameterBuffers[op.getParameterAttr()];
+  if (!buffer) {
+    auto declared = source.lookupSymbol<ir::ParameterOp>(op.getParameter());
+    bool isPrepared = declared->hasAttr(ir::kPreparedAttr);
+    buffer = declare(op.getLoc(),
+                     isPrepared ? BufferKind::Prepared : BufferKind::Parameter,
+                     op.getType(), op.getParameterAttr());
   }
-  scope.bindings[op.getValue()] = {it->second};
+  scope.bindings[op.getValue()] = {buffer};
   return success();
 }
 
-/// The bytes of a constant as kernels read it.
-static std::string bytesOf(DenseElementsAttr value) {
-  Type element = value.getElementType();
-  std::string bytes;
-  auto put = [&](uint64_t word, unsigned size) {
-    bytes.append(reinterpret_cast<const char *>(&word), size);
-  };
-  if (isa<FloatType>(element)) {
-    for (APFloat number : value.getValues<APFloat>())
-      put(number.bitcastToAPInt().getZExtValue(),
-          element.getIntOrFloatBitWidth() / 8);
-    return bytes;
-  }
-  unsigned size = std::max(1u, element.getIntOrFloatBitWidth() / 8);
-  for (APInt number : value.getValues<APInt>())
-    put(size == 1 ? number.getZExtValue() : number.getSExtValue(), size);
-  return bytes;
-}
-
 LogicalResult BodyLowering::lowerConstant(ir::ConstantOp op, Scope &scope) {
-  auto [it, isNew] = constantBuffers.try_emplace(op.getValue(), 0);
-  if (isNew) {
-    auto value = dyn_cast<DenseElementsAttr>(op.getValue());
-    if (!value)
-      return op.emitOpError("expects dense elements");
-    std::string bytes = bytesOf(value);
-    program.constants.resize((program.constants.size() + 63) / 64 * 64);
-    Buffer buffer;
-    buffer.kind = BufferKind::Constant;
-    buffer.index = program.constants.size();
-    buffer.name = "constant";
-    buffer.element = ir::storageOf(value.getElementType());
-    buffer.sizeBytes = Expr::constant(bytes.size());
-    program.constants += bytes;
-    it->second = addBuffer(std::move(buffer));
-  }
-  scope.bindings[op.getResult()] = {it->second};
+  if (!isa<DenseElementsAttr>(op.getValue()))
+    return op.emitOpError("expects dense elements");
+  Value &buffer = constantBuffers[op.getValue()];
+  if (!buffer)
+    buffer =
+        declare(op.getLoc(), BufferKind::Constant, op.getType(), op.getValue());
+  scope.bindings[op.getResult()] = {buffer};
   return success();
 }
 
 LogicalResult BodyLowering::lowerCall(func::CallOp op, Scope &scope) {
-  auto callee = module.lookupSymbol<func::FuncOp>(op.getCallee());
+  auto callee = source.lookupSymbol<func::FuncOp>(op.getCallee());
   if (!callee || callee.isDeclaration())
     return op.emitOpError("expects a function with a body");
   Scope inner;
@@ -307,12 +254,9 @@ LogicalResult BodyLowering::lowerCall(func::CallOp op, Scope &scope) {
 }
 
 LogicalResult BodyLowering::lowerKernel(ir::KernelOp op, Scope &scope) {
-  Instruction launch;
-  launch.op = Opcode::Launch;
-  launch.kernel = kernels.add(op, scope.symbols);
-  launch.label = scope.label;
+  SmallVector<Value> buffers;
   for (Value operand : op.getInputs())
-    llvm::append_range(launch.buffers, scope.bindings.lookup(operand));
+    llvm::append_range(buffers, scope.bindings.lookup(operand));
   for (OpResult result : op.getResults()) {
     if (isa<ir::CacheType>(result.getType())) {
       Value operand =
@@ -320,12 +264,14 @@ LogicalResult BodyLowering::lowerKernel(ir::KernelOp op, Scope &scope) {
       scope.bindings[result] = scope.bindings.lookup(operand);
       continue;
     }
-    FailureOr<uint32_t> made = addTemporary(result, op.getLabel());
-    if (failed(made))
-      return failure();
-    scope.bindings[result] = {*made};
-    launch.buffers.push_back(*made);
+    buffers.push_back(
+        addTemporary(op.getLoc(), result.getType(), op.getLabel()));
+    scope.bindings[result] = {buffers.back()};
   }
-  append(std::move(launch));
+  rt::KernelOp kernel = kernels.add(op, scope.symbols);
+  event = rt::LaunchOp::create(
+      builder, op.getLoc(), event.getType(),
+      FlatSymbolRefAttr::get(kernel.getSymNameAttr()), buffers, event,
+      scope.label.empty() ? StringAttr() : builder.getStringAttr(scope.label));
   return success();
 }

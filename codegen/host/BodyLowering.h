@@ -1,7 +1,11 @@
 //===- BodyLowering.h - One entry's body for one variant --------*- C++ -*-===//
 //
-// Walks a function of kernels, inlining calls, and appends buffers and
-// instructions to a variant. Used by HostLowering only.
+// Walks a function of kernels, inlining calls, and writes the variant's rt ops.
+// Used by LowerToRt only.
+//
+// Events form one chain: every op starts after the one before it. Finer
+// dependences would promise too much, since temporaries take turns in the same
+// memory by their place in this order.
 //
 //===----------------------------------------------------------------------===//
 
@@ -10,24 +14,20 @@
 
 #include "codegen/host/KernelTable.h"
 
-#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace tenon::codegen::host {
 
 class BodyLowering {
 public:
-  BodyLowering(base::Program &program, const base::Entry &entry,
-               base::Variant &variant, KernelTable &kernels,
-               mlir::ModuleOp module)
-      : program(program), entry(entry), variant(variant), kernels(kernels),
-        module(module) {}
+  BodyLowering(rt::VariantOp variant, KernelTable &kernels,
+               mlir::ModuleOp source);
 
   mlir::LogicalResult lower(mlir::func::FuncOp function);
 
 private:
   /// The buffers of a value: one, or a batch's three.
-  using Binding = llvm::SmallVector<uint32_t, 3>;
+  using Binding = llvm::SmallVector<mlir::Value, 3>;
   /// The bindings of one inlined function.
   struct Scope {
     llvm::DenseMap<mlir::Value, Binding> bindings;
@@ -45,32 +45,35 @@ private:
   mlir::LogicalResult lowerWhile(ir::WhileOp op, Scope &scope);
   mlir::LogicalResult lowerEmit(ir::EmitOp op, Scope &scope);
   mlir::LogicalResult bindArguments(mlir::func::FuncOp function, Scope &scope);
-  int64_t stateNumber(mlir::func::FuncOp function, mlir::BlockArgument value,
-                      uint32_t order) const;
   mlir::LogicalResult bindResults(mlir::func::FuncOp function, Scope &scope);
+  ir::StateOp stateOf(mlir::func::FuncOp function, mlir::BlockArgument value,
+                      unsigned order);
 
-  uint32_t addBuffer(base::Buffer buffer);
-  mlir::FailureOr<uint32_t> addTemporary(mlir::Value value,
-                                         llvm::StringRef name);
-  /// Buffers for values that a region or a loop gives its results through.
-  mlir::FailureOr<Binding> carrier(mlir::Value value, const Binding &initial);
-  base::Instruction &append(base::Instruction instruction);
-  void copy(uint32_t from, uint32_t to);
-  using Moves = llvm::SmallVector<std::pair<Binding, Binding>>;
-  mlir::LogicalResult addMove(mlir::Value value, Scope &scope,
-                              const Binding &to, Moves &moves);
-  void copyAll(const Moves &moves);
-  uint32_t position() const { return variant.body.size(); }
-  uint32_t loadFlag(const Binding &binding);
-  void widenLifetimes(uint32_t begin, uint32_t end);
+  mlir::Value addTemporary(mlir::Location loc, mlir::Type content,
+                           llvm::StringRef label);
+  /// What all regions see: declared at the start of the variant.
+  mlir::Value declare(mlir::Location loc, rt::BufferKind kind,
+                      mlir::Type content, mlir::Attribute which);
+  void copy(mlir::Location loc, mlir::Value from, mlir::Value to);
+  mlir::Value loadFlag(mlir::Value flag, Scope &scope);
 
-  base::Program &program;
-  const base::Entry &entry;
-  base::Variant &variant;
+  /// Places for what a region or a loop gives its results through: temporaries
+  /// for tensors. Caches are changed in place and batches never, so they keep
+  /// the buffers that the first move finds.
+  using Carriers = llvm::SmallVector<Binding>;
+  Carriers carriersOf(mlir::ValueRange values);
+  mlir::LogicalResult moveAll(mlir::Operation *at, mlir::ValueRange values,
+                              Scope &scope, Carriers &carriers);
+
+  rt::EntryOp entry;
   KernelTable &kernels;
-  mlir::ModuleOp module;
-  llvm::StringMap<uint32_t> parameterBuffers;
-  llvm::DenseMap<mlir::Attribute, uint32_t> constantBuffers;
+  mlir::ModuleOp source;
+  mlir::Block *body;
+  mlir::OpBuilder builder;
+  mlir::Operation *lastDeclared = nullptr;
+  mlir::Value event; // the last one
+  llvm::DenseMap<mlir::Attribute, mlir::Value> parameterBuffers;
+  llvm::DenseMap<mlir::Attribute, mlir::Value> constantBuffers;
 };
 
 } // namespace tenon::codegen::host

@@ -39,11 +39,31 @@ static std::string textOf(ir::KernelOp op) {
   return text;
 }
 
-unsigned KernelTable::add(ir::KernelOp op, ArrayRef<ir::SymbolAttr> symbols) {
+rt::KernelOp KernelTable::create(ir::KernelOp op, ArrayRef<Attribute> symbols) {
+  std::string name = "k" + std::to_string(kernels.size() - 1) + "_";
+  for (char c : op.getLabel().take_front(40))
+    name += llvm::isAlnum(c) ? c : '_';
+  OpBuilder builder = OpBuilder::atBlockEnd(program.getBody());
+  if (auto entries = program.getOps<rt::EntryOp>(); !entries.empty())
+    builder.setInsertionPoint(*entries.begin());
+  // What emission finds out is added then.
+  auto kernel = rt::KernelOp::create(
+      builder, op.getLoc(), name, builder.getArrayAttr(symbols), ArrayAttr(),
+      AffineMapAttr(), /*scratch_bytes=*/0, ArrayAttr(), ArrayAttr());
+  Block &body = kernel.getBody().emplaceBlock();
+  for (Value input : op.getInputs())
+    body.addArgument(input.getType(), input.getLoc());
+  builder.setInsertionPointToStart(&body);
+  builder.clone(*op)->setOperands(body.getArguments());
+  return kernel;
+}
+
+rt::KernelOp KernelTable::add(ir::KernelOp op,
+                              ArrayRef<ir::SymbolAttr> symbols) {
   if (auto found = known.find(op); found != known.end())
     return found->second;
   llvm::StringSet<> named = namedSymbols(op);
-  std::vector<ir::SymbolAttr> used;
+  SmallVector<Attribute> used;
   std::string key = textOf(op);
   llvm::raw_string_ostream out(key);
   for (ir::SymbolAttr symbol : symbols) {
@@ -52,13 +72,8 @@ unsigned KernelTable::add(ir::KernelOp op, ArrayRef<ir::SymbolAttr> symbols) {
     used.push_back(symbol);
     out << symbol;
   }
-  auto [it, isNew] = numbers.try_emplace(key, entries.size());
-  known[op] = it->second;
-  if (!isNew)
-    return it->second;
-  std::string name = "k" + std::to_string(entries.size()) + "_";
-  for (char c : op.getLabel().take_front(40))
-    name += llvm::isAlnum(c) ? c : '_';
-  entries.push_back({op, std::move(used), std::move(name), {}});
-  return it->second;
+  rt::KernelOp &kernel = kernels[key]; // counted, if it is new
+  if (!kernel)
+    kernel = create(op, used);
+  return known[op] = kernel;
 }

@@ -1,7 +1,7 @@
 //===- KernelTable.h - The distinct kernels of a program --------*- C++ -*-===//
 //
-// Kernels that are equal but for their operands' names are one kernel: layers
-// and variants share it. Each is known by the text of its op, schedules
+// Kernels that are equal but for their operands' names are one rt.kernel:
+// layers and variants share it. Each is known by the text of its op, schedules
 // included, and the symbols its types name.
 //
 //===----------------------------------------------------------------------===//
@@ -9,34 +9,34 @@
 #ifndef TENON_CODEGEN_HOST_KERNELTABLE_H
 #define TENON_CODEGEN_HOST_KERNELTABLE_H
 
-#include "codegen/cpu/Emitter.h"
+#include "ir/rt/Rt.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 
-#include <vector>
-
 namespace tenon::codegen::host {
 
-struct KernelEntry {
-  ir::KernelOp op; // one of the equal ones
-  std::vector<ir::SymbolAttr> symbols;
-  std::string symbol;   // "k3_matmul"
-  cpu::KernelInfo info; // filled by emission
-};
+namespace rt = ir::rt;
 
 class KernelTable {
 public:
-  /// The number of `op`, new or known. `symbols` are its function's.
-  unsigned add(ir::KernelOp op, llvm::ArrayRef<ir::SymbolAttr> symbols);
+  /// Kernels are written into `program`, before its entries.
+  explicit KernelTable(mlir::ModuleOp program) : program(program) {}
 
-  std::vector<KernelEntry> entries;
+  /// The kernel of `op`, new or known. `symbols` are its function's.
+  rt::KernelOp add(ir::KernelOp op, llvm::ArrayRef<ir::SymbolAttr> symbols);
+
+  /// To be called before ops that were added are freed.
+  void forgetOps() { known.clear(); }
 
 private:
-  llvm::StringMap<unsigned> numbers;
-  // A layer's kernels are added once for each layer. No op is freed while ones
-  // are added.
-  llvm::DenseMap<mlir::Operation *, unsigned> known;
+  rt::KernelOp create(ir::KernelOp op, llvm::ArrayRef<mlir::Attribute> symbols);
+
+  mlir::ModuleOp program;
+  llvm::StringMap<rt::KernelOp> kernels; // by text
+  // A layer's kernels are added once for each layer.
+  llvm::DenseMap<mlir::Operation *, rt::KernelOp> known;
 };
 
 } // namespace tenon::codegen::host

@@ -33,7 +33,7 @@ MAY_INCLUDE = {
                          "runtime/"),
     "models": ("absl/", "frontend/"),
     "tools/tenon": ("sys/", "CLI/", API, "frontend/", "models/", "runtime/"),
-    "tools/tenon-opt": (*LLVM, ABI, "ir/", "passes/"),
+    "tools/tenon-opt": (*LLVM, ABI, "ir/", "passes/", "codegen/host/"),
     "cmake": LLVM,
 }
 ANYTHING = ("tests", "benchmarks", "examples")

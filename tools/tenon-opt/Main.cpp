@@ -3,11 +3,13 @@
 //   tenon-opt model.mlir --canonicalize --cse
 //   tenon-opt example.mlir --tn-interpret -o /dev/null
 //   tenon-opt layer.mlir --tn-fuse --explain-fusion -o /dev/null
+//   tenon-opt model.mlir --tn-fuse --tn-to-rt
 //   tenon-opt model.mlir --check-passes --tn-pack-weights --tn-hoist-prepared
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/tn/Tn.h"
+#include "codegen/host/LowerToRt.h"
+#include "ir/rt/Rt.h"
 #include "passes/CheckPasses.h"
 #include "passes/Passes.h"
 #include "tools/tenon-opt/ExplainFusion.h"
@@ -55,9 +57,10 @@ void judgePasses(MlirOptMainConfig &config, std::string &broken) {
 }
 
 void registerAll(DialectRegistry &registry) {
-  registry.insert<tenon::ir::TnDialect, arith::ArithDialect, func::FuncDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                  vector::VectorDialect, LLVM::LLVMDialect>();
+  registry.insert<tenon::ir::TnDialect, tenon::ir::rt::RtDialect,
+                  arith::ArithDialect, func::FuncDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect,
+                  LLVM::LLVMDialect>();
   func::registerInlinerExtension(registry);
   registerCanonicalizerPass();
   registerCSEPass();
@@ -66,6 +69,7 @@ void registerAll(DialectRegistry &registry) {
   tenon::tools::registerInterpretPass();
   tenon::tools::registerExplainFusionPass();
   tenon::passes::registerPasses();
+  tenon::codegen::host::registerPasses();
 }
 
 /// Exit code: 1 if the input, a pass or the check of one fails.
@@ -96,6 +100,6 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registerAll(registry);
   auto [input, output] = registerAndParseCLIOptions(
-      argc, argv, "tenon-opt: passes over the tn dialect\n", registry);
+      argc, argv, "tenon-opt: passes over the tn and rt dialects\n", registry);
   return run(input, output, registry);
 }
