@@ -24,6 +24,7 @@ using Action = std::function<Status()>;
 /// Each adds one subcommand to `app`; parsing it sets `action`, which must
 /// outlive the parse.
 void addRunCommand(CLI::App &app, Action &action);
+void addBenchCommand(CLI::App &app, Action &action);
 void addCompileCommand(CLI::App &app, Action &action);
 void addInspectCommand(CLI::App &app, Action &action);
 void addTokenizeCommand(CLI::App &app, Action &action);

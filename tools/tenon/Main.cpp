@@ -40,6 +40,7 @@ int main(int argc, char **argv) {
              "Tenon.");
   Action action;
   addRunCommand(app, action);
+  addBenchCommand(app, action);
   addCompileCommand(app, action);
   addInspectCommand(app, action);
   addTokenizeCommand(app, action);

@@ -7,7 +7,7 @@
 #include "runtime/io/ChatTemplate.h"
 #include "tools/tenon/Errors.h"
 #include "tools/tenon/Interrupt.h"
-#include "tools/tenon/Programs.h"
+#include "tools/tenon/ProgramOptions.h"
 #include "tools/tenon/RunStats.h"
 
 #include <CLI/CLI.hpp>
@@ -224,7 +224,7 @@ void addSamplingOptions(CLI::App &app, RunOptions &options) {
       ->group(group);
 }
 
-void addMachineOptions(CLI::App &app, RunOptions &options) {
+void addLimitOptions(CLI::App &app, RunOptions &options) {
   const char *group = "Machine";
   app.add_option("--context", options.limits.contextTokens,
                  "Tokens of prompt and answer together; memory grows with "
@@ -237,30 +237,6 @@ void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber)
       ->group(group);
-  app.add_option("--threads", options.program.threads,
-                 "Threads that compute; 0: one for each CPU. Does not change "
-                 "the text")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 4096))
-      ->group(group);
-  app.add_option("--cpu", options.program.cpu,
-                 "Use no more than this feature set; default: the best that "
-                 "the machine runs")
-      ->check(CLI::IsMember({"v3", "v4", "v4-vnni"}))
-      ->group(group);
-  app.add_option("--cache-type", options.program.cacheType,
-                 "Element type of the attention caches; default: the model's")
-      ->check(CLI::IsMember({"f32", "f16"}))
-      ->group(group);
-  app.add_option("--weights", options.program.weights,
-                 "The weights of a .tenon file; default: those it embeds or "
-                 "refers to")
-      ->type_name("FILE")
-      ->group(group);
-  app.add_flag("--no-cache", options.program.skipCache,
-               "Compile anew and keep nothing; default: keep compiled "
-               "programs in ${TENON_CACHE:-~/.cache/tenon}")
-      ->group(group);
 }
 
 } // namespace
@@ -270,11 +246,7 @@ void addRunCommand(CLI::App &app, Action &action) {
       "run", "Generate text: compile the model if it is not compiled yet, "
              "then stream");
   auto options = std::make_shared<RunOptions>();
-  command
-      ->add_option("MODEL", options->program.model,
-                   "A .gguf file, a .safetensors file or its folder, or a "
-                   ".tenon file")
-      ->required();
+  addProgramOptions(*command, options->program);
   addPromptOptions(*command, *options);
   command->add_flag("--stats", options->showStats,
                     "Print speed, times and memory to stderr at the end");
@@ -284,7 +256,7 @@ void addRunCommand(CLI::App &app, Action &action) {
                    "ui.perfetto.dev opens")
       ->type_name("FILE");
   addSamplingOptions(*command, *options);
-  addMachineOptions(*command, *options);
+  addLimitOptions(*command, *options);
   command->footer("Examples:\n"
                   "  tenon run gemma.gguf --chat -p \"Why is the sky blue?\"\n"
                   "  tenon run gemma.tenon --greedy -n 32 -p \"The end\"\n"

@@ -1,0 +1,41 @@
+//===- ProgramOptions.cpp - Options of commands that run models -----------===//
+
+#include "tools/tenon/ProgramOptions.h"
+
+#include <CLI/CLI.hpp>
+
+namespace tenon::tools {
+
+void addProgramOptions(CLI::App &app, ProgramRequest &request) {
+  const char *group = "Machine";
+  app.add_option("MODEL", request.model,
+                 "A .gguf file, a .safetensors file or its folder, or a "
+                 ".tenon file")
+      ->required();
+  app.add_option("--threads", request.threads,
+                 "Threads that compute; 0: one for each CPU. Does not change "
+                 "the text")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4096))
+      ->group(group);
+  app.add_option("--cpu", request.cpu,
+                 "Use no more than this feature set; default: the best that "
+                 "the machine runs")
+      ->check(CLI::IsMember({"v3", "v4", "v4-vnni"}))
+      ->group(group);
+  app.add_option("--cache-type", request.cacheType,
+                 "Element type of the attention caches; default: the model's")
+      ->check(CLI::IsMember({"f32", "f16"}))
+      ->group(group);
+  app.add_option("--weights", request.weights,
+                 "The weights of a .tenon file; default: those it embeds or "
+                 "refers to")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_flag("--no-cache", request.skipCache,
+               "Compile anew and keep nothing; default: keep compiled "
+               "programs in ${TENON_CACHE:-~/.cache/tenon}")
+      ->group(group);
+}
+
+} // namespace tenon::tools
