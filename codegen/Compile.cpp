@@ -154,7 +154,7 @@ static SmallVector<ir::SymbolAttr> boundsOf(const passes::VariantSpec &variant,
     auto [name, range] = text.split('=');
     auto [low, high] = range.split("..");
     int64_t min = 1, max = 1;
-    (void)low.getAsInteger(10, min); // tn-specialize checked the text.
+    (void)low.getAsInteger(10, min); // tn-specialize refuses a wrong text.
     (void)high.getAsInteger(10, max);
     bounds.push_back(ir::SymbolAttr::get(
         context, StringAttr::get(context, name), min, max, /*divisor=*/1));
@@ -169,14 +169,16 @@ absl::Status Compilation::lowerVariants(ModuleOp common) {
   for (size_t i = 0; i < specs.size(); ++i) {
     progress("passes", i, specs.size());
     OwningOpRef<ModuleOp> module = common.clone();
+    SmallVector<ir::SymbolAttr> bounds =
+        boundsOf(specs[i], common.getContext());
+    host.dropUnwanted(*module, bounds);
     absl::Status status = runPasses(
         *module, specs[i].name, specs[i].bounds, [&](OpPassManager &passes) {
           passes::buildVariantPipeline(passes, specs[i], scheduleForCpu);
         });
     if (!status.ok())
       return status;
-    if (failed(host.addVariant(*module, specs[i].name,
-                               boundsOf(specs[i], common.getContext()))))
+    if (failed(host.addVariant(*module, specs[i].name, bounds)))
       return diagnostics.status("making the host program");
   }
   progress("passes", specs.size(), specs.size());

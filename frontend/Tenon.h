@@ -7,6 +7,7 @@
 #ifndef TENON_FRONTEND_TENON_H
 #define TENON_FRONTEND_TENON_H
 
+#include "frontend/dsl/Control.h"
 #include "frontend/dsl/Layers.h"
 #include "frontend/dsl/Trace.h"
 #include "frontend/session/Session.h"

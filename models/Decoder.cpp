@@ -1,8 +1,10 @@
 //===- Decoder.cpp - What decoder models share ----------------------------===//
-// T tokens, R rows that want logits, S sequences, P pages of one, V vocabulary.
+// T tokens, R rows that want logits, S sequences, P pages of one, V vocabulary,
+// N stop tokens.
 
 #include "models/Decoder.h"
 
+#include "frontend/dsl/Control.h"
 #include "frontend/dsl/Sugar.h"
 
 namespace tenon::models {
@@ -11,12 +13,14 @@ namespace {
 /// The shortest page: `exec::SessionOptions::pageBlocks` blocks of 64 keys.
 constexpr int64_t kKeysPerPage = 64;
 
+int64_t pagesFor(int64_t context) { return (context - 1) / kKeysPerPage + 1; }
+
 Entry forwardEntry(Forward forward, int64_t context,
                    const DecoderOptions &options) {
   Dim T = Dim::symbol("T", 1, options.maxTokens);
   Dim R = Dim::symbol("R", 1, options.maxTokens);
   Dim S = Dim::symbol("S", 1, options.maxSequences);
-  Dim P = Dim::symbol("P", 1, (context - 1) / kKeysPerPage + 1);
+  Dim P = Dim::symbol("P", 1, pagesFor(context));
   return {"forward", [=](Arguments &in) -> Results {
             Tensor tokens = in.tensor("tokens", {T}, i32);
             Batch batch = in.batch("batch", T, S, P);
@@ -25,19 +29,77 @@ Entry forwardEntry(Forward forward, int64_t context,
           }};
 }
 
+/// The arguments of `tn.sample` but for logits and position.
+struct SampleArguments {
+  SampleArguments(Arguments &in, const Dim &rows)
+      : temperature(in.tensor("temperature", {rows})),
+        topK(in.tensor("topK", {rows}, i32)), topP(in.tensor("topP", {rows})),
+        minP(in.tensor("minP", {rows})), seed(in.tensor("seed", {rows}, i64)) {}
+
+  Tensor operator()(const Tensor &logits, const Tensor &position) const {
+    return sample(logits, temperature, topK, topP, minP, seed, position);
+  }
+
+  Tensor temperature, topK, topP, minP, seed;
+};
+
 Entry sampleEntry(int64_t vocabulary, const DecoderOptions &options) {
   Dim R = Dim::symbol("R", 1, options.maxTokens);
   return {"sample", [=](Arguments &in) -> Results {
             Tensor logits = in.tensor("logits", {R, vocabulary});
-            Tensor temperature = in.tensor("temperature", {R});
-            Tensor topK = in.tensor("topK", {R}, i32);
-            Tensor topP = in.tensor("topP", {R});
-            Tensor minP = in.tensor("minP", {R});
-            Tensor seed = in.tensor("seed", {R}, i64);
+            SampleArguments draw(in, R);
             Tensor position = in.tensor("position", {R}, i32);
-            return {{"token", sample(logits, temperature, topK, topP, minP,
-                                     seed, position)}};
+            return {{"token", draw(logits, position)}};
           }};
+}
+
+/// Whether `token` [1] is one of `stops` [N]: i1 of rank 0.
+Tensor isOneOf(const Tensor &token, const Tensor &stops) {
+  Tensor distance = stops - token; // [N]
+  Tensor isEqual = compare(distance, fullLike(distance, 0, i32), Predicate::EQ);
+  return squeeze(max(isEqual.to(f32)) > 0.0, 0);
+}
+
+Entry generateEntry(const Module &model, Forward forward, int64_t context,
+                    const DecoderOptions &options) {
+  // Of one value each: the code is that of `forward` for one token.
+  Dim T = Dim::symbol("T", 1, 1);
+  Dim S = Dim::symbol("S", 1, 1);
+  Dim P = Dim::symbol("P", 1, pagesFor(context));
+  Dim N = Dim::symbol("N", 1, options.maxStops);
+  return {
+      "generate", [=, &model](Arguments &in) -> Results {
+        Tensor first = in.tensor("token", {1}, i32);
+        Batch batch = in.batch("batch", T, S, P);
+        SampleArguments draw(in, 1);
+        Tensor start = in.tensor("position", {1}, i32);
+        Tensor stops = in.tensor("stops", {N}, i32);
+        Tensor limit = in.tensor("limit", {1}, i32);
+        Tensor rows = fullLike(first, 0, i32);
+        auto going = [](const Tensor &, const Tensor &, const Tensor &left) {
+          return squeeze(left > 0.0, 0);
+        };
+        auto step = [&](const Tensor &token, const Tensor &position,
+                        const Tensor &left) {
+          // A function of its own, whose kernels are those of `forward`.
+          Batch here = reposition(batch, position);
+          Tensor logits = detail::outlined(
+              model, [&] { return forward(token, here, rows); },
+              Site::current());
+          Tensor after = position + 1.0;
+          Tensor next = draw(logits, after);
+          Tensor isStop = isOneOf(next, stops);
+          Tensor isLast = ifElse(
+              isStop, [&] { return isStop; }, [&] { return emit(next); });
+          Tensor rest = left - 1.0;
+          Tensor none = fullLike(rest, 0, i32);
+          return std::array{next, after,
+                            select(reshape(isLast, {1}), none, rest)};
+        };
+        auto [token, position, left] =
+            whileLoop(std::array{first, start, limit}, context, going, step);
+        return {{"token", token}};
+      }};
 }
 
 /// The number at the start of `text`, if `rule` has a "*" there.
@@ -64,11 +126,12 @@ std::optional<std::string_view> match(std::string_view rule,
 }
 } // namespace
 
-std::vector<Entry> decoderEntries(Forward forward, int64_t vocabulary,
-                                  int64_t context,
+std::vector<Entry> decoderEntries(const Module &model, Forward forward,
+                                  int64_t vocabulary, int64_t context,
                                   const DecoderOptions &options) {
-  return {forwardEntry(std::move(forward), context, options),
-          sampleEntry(vocabulary, options)};
+  return {forwardEntry(forward, context, options),
+          sampleEntry(vocabulary, options),
+          generateEntry(model, forward, context, options)};
 }
 
 std::string nameInFile(std::span<const WeightName> names, std::string_view name,

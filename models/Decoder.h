@@ -18,6 +18,7 @@ namespace tenon::models {
 struct DecoderOptions {
   int64_t maxTokens = 512;    ///< of one call, of all its sequences
   int64_t maxSequences = 512; ///< of one call
+  int64_t maxStops = 64;      ///< stop tokens of `generate`
   DType cacheType = DType::f32;
 };
 
@@ -29,8 +30,18 @@ using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
 ///   forward(tokens i32[T], batch, rows i32[R]) -> logits f32[R, V]
 ///   sample(logits f32[R, V], temperature f32[R], topK i32[R], topP f32[R],
 ///          minP f32[R], seed i64[R], position i32[R]) -> token i32[R]
-std::vector<Entry> decoderEntries(Forward forward, int64_t vocabulary,
-                                  int64_t context,
+///   generate(token i32[1], batch, temperature f32[1], topK i32[1],
+///            topP f32[1], minP f32[1], seed i64[1], position i32[1],
+///            stops i32[N], limit i32[1]) -> token i32[1]
+///
+/// `generate` is the loop of the two as one program, for one sequence. It
+/// starts with a token that was sampled and not computed yet, and its position;
+/// of the batch it reads the sequence and the pages. Each trip computes the
+/// token and samples the next one. It emits that, unless it is one of `stops`,
+/// and ends after a stop token, when the sink asks it to, or after `limit`
+/// trips. The result is the last token sampled.
+std::vector<Entry> decoderEntries(const Module &model, Forward forward,
+                                  int64_t vocabulary, int64_t context,
                                   const DecoderOptions &options);
 
 /// A weight's names: in the model, in GGUF and in safetensors. "*" stands for

@@ -197,6 +197,7 @@ LogicalResult BodyLowering::lowerOp(Operation *op, Scope &scope) {
       .Case([&](ir::IfOp o) { return lowerIf(o, scope); })
       .Case([&](ir::WhileOp o) { return lowerWhile(o, scope); })
       .Case([&](ir::EmitOp o) { return lowerEmit(o, scope); })
+      .Case([&](ir::RepositionOp o) { return lowerReposition(o, scope); })
       .Case([&](ir::ReshapeOp o) {
         scope.bindings[o.getY()] = scope.bindings.lookup(o.getX());
         return success();

@@ -44,6 +44,7 @@ private:
   mlir::LogicalResult lowerIf(ir::IfOp op, Scope &scope);
   mlir::LogicalResult lowerWhile(ir::WhileOp op, Scope &scope);
   mlir::LogicalResult lowerEmit(ir::EmitOp op, Scope &scope);
+  mlir::LogicalResult lowerReposition(ir::RepositionOp op, Scope &scope);
   mlir::LogicalResult bindArguments(mlir::func::FuncOp function, Scope &scope);
   mlir::LogicalResult bindResults(mlir::func::FuncOp function, Scope &scope);
   ir::StateOp stateOf(mlir::func::FuncOp function, mlir::BlockArgument value,
@@ -55,6 +56,9 @@ private:
   mlir::Value declare(mlir::Location loc, rt::BufferKind kind,
                       mlir::Type content, mlir::Attribute which);
   void copy(mlir::Location loc, mlir::Value from, mlir::Value to);
+  /// The extent of a vector, in every call of the variant: a number, or a
+  /// symbol's name.
+  mlir::Attribute extentOf(mlir::RankedTensorType vector);
   mlir::Value loadFlag(mlir::Value flag, Scope &scope);
 
   /// Places for what a region or a loop gives its results through: temporaries

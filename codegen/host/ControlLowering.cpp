@@ -127,3 +127,28 @@ LogicalResult BodyLowering::lowerEmit(ir::EmitOp op, Scope &scope) {
   scope.bindings[op.getStop()] = {stop};
   return success();
 }
+
+Attribute BodyLowering::extentOf(RankedTensorType vector) {
+  if (!vector.isDynamicDim(0))
+    return builder.getI64IntegerAttr(vector.getDimSize(0));
+  StringAttr name = builder.getStringAttr(ir::symbolOf(vector, 0));
+  auto variant = cast<rt::VariantOp>(body->getParentOp());
+  for (ArrayAttr symbols : {variant.getBounds(), entry.getSymbols()})
+    for (auto symbol : symbols.getAsRange<ir::SymbolAttr>())
+      if (symbol.getName() == name && symbol.getMin() == symbol.getMax())
+        return builder.getI64IntegerAttr(symbol.getMin());
+  return name;
+}
+
+LogicalResult BodyLowering::lowerReposition(ir::RepositionOp op, Scope &scope) {
+  Binding moved = scope.bindings.lookup(op.getBatch());
+  auto old = cast<rt::BufferType>(moved[1].getType()).getContent();
+  if (extentOf(op.getPosition().getType()) !=
+      extentOf(cast<RankedTensorType>(old)))
+    return op.emitOpError("expects as many positions as the batch has tokens, "
+                          "got ")
+           << op.getPosition().getType();
+  moved[1] = scope.bindings.lookup(op.getPosition()).front();
+  scope.bindings[op.getY()] = std::move(moved);
+  return success();
+}

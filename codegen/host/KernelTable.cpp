@@ -6,6 +6,9 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
+#include <numeric>
+
 using namespace mlir;
 using namespace tenon;
 using namespace tenon::codegen::host;
@@ -58,22 +61,37 @@ rt::KernelOp KernelTable::create(ir::KernelOp op, ArrayRef<Attribute> symbols) {
   return kernel;
 }
 
+/// Makes the kernel's ranges hold those of an equal op. Functions may list the
+/// symbols in another order.
+static void widen(rt::KernelOp kernel, ArrayRef<Attribute> symbols) {
+  SmallVector<Attribute> wide;
+  for (auto known : kernel.getSymbols().getAsRange<ir::SymbolAttr>()) {
+    auto same = llvm::find_if(symbols, [&](Attribute symbol) {
+      return cast<ir::SymbolAttr>(symbol).getName() == known.getName();
+    });
+    auto other = same == symbols.end() ? known : cast<ir::SymbolAttr>(*same);
+    wide.push_back(
+        ir::SymbolAttr::get(known.getContext(), known.getName(),
+                            std::min(known.getMin(), other.getMin()),
+                            std::max(known.getMax(), other.getMax()),
+                            std::gcd(known.getDivisor(), other.getDivisor())));
+  }
+  kernel.setSymbolsAttr(ArrayAttr::get(kernel.getContext(), wide));
+}
+
 rt::KernelOp KernelTable::add(ir::KernelOp op,
                               ArrayRef<ir::SymbolAttr> symbols) {
   if (auto found = known.find(op); found != known.end())
     return found->second;
   llvm::StringSet<> named = namedSymbols(op);
   SmallVector<Attribute> used;
-  std::string key = textOf(op);
-  llvm::raw_string_ostream out(key);
-  for (ir::SymbolAttr symbol : symbols) {
-    if (!named.contains(symbol.getName().getValue()))
-      continue;
-    used.push_back(symbol);
-    out << symbol;
-  }
-  rt::KernelOp &kernel = kernels[key]; // counted, if it is new
-  if (!kernel)
+  for (ir::SymbolAttr symbol : symbols)
+    if (named.contains(symbol.getName().getValue()))
+      used.push_back(symbol);
+  rt::KernelOp &kernel = kernels[textOf(op)]; // counted, if it is new
+  if (kernel)
+    widen(kernel, used);
+  else
     kernel = create(op, used);
   return known[op] = kernel;
 }

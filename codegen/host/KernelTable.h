@@ -2,7 +2,8 @@
 //
 // Kernels that are equal but for their operands' names are one rt.kernel:
 // layers and variants share it. Each is known by the text of its op, schedules
-// included, and the symbols its types name.
+// included. Where its symbols have other ranges in another variant, it is
+// emitted for the ranges that hold both.
 //
 //===----------------------------------------------------------------------===//
 

@@ -120,14 +120,44 @@ static ArrayAttr boundsOf(rt::EntryOp entry, ArrayRef<ir::SymbolAttr> bounds) {
   return ArrayAttr::get(entry.getContext(), narrower);
 }
 
+/// Whether `entry` needs a variant of these bounds: some call lies within them,
+/// and it has none yet.
+static bool wantsVariant(rt::EntryOp entry, ArrayAttr bounds) {
+  bool isReachable =
+      llvm::all_of(bounds.getAsRange<ir::SymbolAttr>(), [&](auto bound) {
+        auto declared = cast<ir::SymbolAttr>(
+            entry.getSymbols()[entry.symbolNumber(bound.getName())]);
+        return bound.getMin() <= declared.getMax() &&
+               bound.getMax() >= declared.getMin();
+      });
+  auto variants = entry.getBody().front().getOps<rt::VariantOp>();
+  return isReachable && llvm::none_of(variants, [&](rt::VariantOp variant) {
+           return variant.getBounds() == bounds;
+         });
+}
+
+void LowerToRt::dropUnwanted(ModuleOp source, ArrayRef<ir::SymbolAttr> bounds) {
+  for (auto entry : module().getOps<rt::EntryOp>())
+    if (!wantsVariant(entry, boundsOf(entry, bounds)))
+      source.lookupSymbol(entry.getSymName())->erase();
+  bool dropped = true;
+  while (std::exchange(dropped, false))
+    for (auto function :
+         llvm::make_early_inc_range(source.getOps<func::FuncOp>()))
+      if (function.isPrivate() &&
+          SymbolTable::symbolKnownUseEmpty(function, source)) {
+        function.erase();
+        dropped = true;
+      }
+}
+
 LogicalResult LowerToRt::addVariant(ModuleOp source, StringRef name,
                                     ArrayRef<ir::SymbolAttr> bounds) {
   kernels.forgetOps(); // of the module before
   for (auto entry : module().getOps<rt::EntryOp>()) {
     ArrayAttr narrower = boundsOf(entry, bounds);
     Block &variants = entry.getBody().front();
-    if (llvm::any_of(variants.getOps<rt::VariantOp>(),
-                     [&](auto v) { return v.getBounds() == narrower; }))
+    if (!wantsVariant(entry, narrower))
       continue;
     OpBuilder builder = OpBuilder::atBlockEnd(&variants);
     auto function = source.lookupSymbol<func::FuncOp>(entry.getSymName());

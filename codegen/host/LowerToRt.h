@@ -30,6 +30,12 @@ public:
   /// are copies of.
   mlir::LogicalResult declare(mlir::ModuleOp common);
 
+  /// Erases the functions that `addVariant` would not lower, so that no pass
+  /// works on them: entries that have a variant of these bounds already, or
+  /// that no call within them can reach.
+  void dropUnwanted(mlir::ModuleOp source,
+                    llvm::ArrayRef<ir::SymbolAttr> bounds);
+
   /// Lowers the public functions of one variant's module, which may be freed
   /// afterwards. An entry none of whose symbols are bounded gets one variant,
   /// from the first module.

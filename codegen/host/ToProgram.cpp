@@ -2,6 +2,7 @@
 
 #include "codegen/host/ToProgram.h"
 
+#include "codegen/host/RowReads.h"
 #include "codegen/host/VariantWriter.h"
 #include "tenon/abi.h"
 
@@ -78,6 +79,7 @@ static base::Kernel kernelOf(rt::KernelOp op) {
   kernel.bufferCount = op.bufferElements().size();
   kernel.dimCount = op.getDims() ? op.getDims()->size() : 0;
   kernel.ops = textsOf(op.getOpsAttr());
+  kernel.rowReads = rowReadsOf(op.kernel());
   kernel.notFused = textsOf(op.kernel().getNotFusedAttr());
   if (ArrayAttr locations = op.getLocationsAttr())
     for (auto location : locations.getAsRange<ArrayAttr>()) {

@@ -9,15 +9,6 @@ using namespace mlir;
 namespace tenon::detail {
 namespace {
 
-/// The trace a handle belongs to; null if none runs.
-Tracer *tracerOf(const Handle &handle) {
-  if (handle.parameter)
-    return handle.parameter->tree->tracer;
-  if (handle.state)
-    return handle.state->tree->tracer;
-  return handle.tracer;
-}
-
 /// Notes an error of a parameter or cache that is used outside of a trace.
 void noteUntraced(const char *name, const Handle &handle, Site site) {
   ModuleTree *tree = handle.parameter ? handle.parameter->tree

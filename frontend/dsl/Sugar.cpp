@@ -13,10 +13,7 @@ using detail::Handle;
 using detail::OpBuild;
 using detail::Tracer;
 
-Tracer *tracerOf(const Tensor &x) {
-  const Handle &handle = x.handle();
-  return handle.parameter ? handle.parameter->tree->tracer : handle.tracer;
-}
+Tracer *tracerOf(const Tensor &x) { return detail::tracerOf(x.handle()); }
 
 Tensor poison(const Tensor &like) {
   Handle handle;

@@ -32,7 +32,7 @@ namespace detail {
 Value Tracer::addArgument(std::string_view name, Type type, Site site) {
   Frame &entry = frames.front();
   entry.names.push_back(opBuilder.getStringAttr(StringRef(name)));
-  return blockOf(entry).insertArgument(entry.declared++, type, location(site));
+  return entry.block->insertArgument(entry.declared++, type, location(site));
 }
 
 Tensor Tracer::argument(std::string_view name, const Shape &shape, DType type,
@@ -143,7 +143,7 @@ void Tracer::traceEntry(const Entry &entry) {
     return;
   }
   push(entry.name, "", here);
-  opBuilder.setInsertionPointToEnd(&blockOf(frames.back()));
+  opBuilder.setInsertionPointToEnd(frames.back().block);
   Arguments arguments(*this);
   Results results = entry.body(arguments);
   finishEntry(entry, results);
@@ -172,7 +172,7 @@ void Tracer::finishEntry(const Entry &entry, const Results &results) {
   }
   func::ReturnOp::create(opBuilder, frame.function.getLoc(), returned);
   frame.function.setType(opBuilder.getFunctionType(
-      blockOf(frame).getArgumentTypes(), ValueRange(returned).getTypes()));
+      frame.block->getArgumentTypes(), ValueRange(returned).getTypes()));
   for (auto [i, name] : llvm::enumerate(frame.names))
     frame.function.setArgAttr(i, "tn.name", name);
   for (auto [i, name] : llvm::enumerate(resultNames))

@@ -35,6 +35,14 @@ std::string Tracer::takeDiagnostics() {
   return std::exchange(diagnosed, std::string());
 }
 
+Tracer *tracerOf(const Handle &handle) {
+  if (handle.parameter)
+    return handle.parameter->tree->tracer;
+  if (handle.state)
+    return handle.state->tree->tracer;
+  return handle.tracer;
+}
+
 Handle Tracer::wrap(Value value) {
   Handle handle;
   handle.tracer = this;
@@ -119,27 +127,29 @@ Dim Tracer::dimOf(RankedTensorType type, int64_t axis) const {
 Value Tracer::capture(size_t depth, Value outer) {
   Frame &frame = frames[depth];
   frame.operands.push_back(outer);
-  return blockOf(frame).addArgument(outer.getType(), outer.getLoc());
+  return frame.block->addArgument(outer.getType(), outer.getLoc());
 }
 
 /// The value in the function at `depth`; null if it belongs to none of the
 /// stack: it was kept from another entry, or from a module already traced.
 Value Tracer::local(size_t depth, Value value) {
   Frame &frame = frames[depth];
-  if (value.getParentBlock() == &blockOf(frame))
+  if (value.getParentBlock() == frame.block)
     return value;
   if (Value known = frame.captures.lookup(value))
     return known;
   if (depth == 0)
     return {};
   Value outer = local(depth - 1, value);
-  if (!outer)
-    return {};
+  if (!outer || !frame.function)
+    return outer;
   Value argument = capture(depth, outer);
   return frames[depth].captures[value] = argument;
 }
 
 Value Tracer::parameterValue(size_t depth, Parameter &parameter) {
+  if (!frames[depth].function)
+    return parameterValue(depth - 1, parameter);
   if (Value known = frames[depth].parameters.lookup(&parameter))
     return known;
   Value value;
@@ -147,7 +157,7 @@ Value Tracer::parameterValue(size_t depth, Parameter &parameter) {
     value = capture(depth, parameterValue(depth - 1, parameter));
   } else {
     OpBuilder::InsertionGuard guard(opBuilder);
-    opBuilder.setInsertionPointToEnd(&blockOf(frames[0]));
+    opBuilder.setInsertionPointToEnd(frames[0].block);
     value = ir::GetParameterOp::create(
         opBuilder, location(parameter.site, parameter.module), parameter.type,
         parameter.name);
@@ -160,14 +170,18 @@ Value Tracer::stateValue(size_t depth, State &state) {
   Frame &frame = frames[depth];
   if (Value known = frame.states.lookup(&state))
     return known;
+  if (frame.isLoop)
+    return carry(frame, state);
   if (depth > 0) {
-    Value value = capture(depth, stateValue(depth - 1, state));
+    Value value = stateValue(depth - 1, state);
+    if (frame.function)
+      value = capture(depth, value);
     frame.statesBefore[&state] = value;
     return frame.states[&state] = value;
   }
   // An entry that uses one cache has them all, in order, as its last arguments.
   for (State &each : tree.states)
-    frame.states[&each] = blockOf(frame).addArgument(
+    frame.states[&each] = frame.block->addArgument(
         each.type, NameLoc::get(opBuilder.getStringAttr(each.name)));
   return frame.states.lookup(&state);
 }
@@ -193,7 +207,8 @@ Value Tracer::resolve(const Handle &handle, Site site) {
       local(frames.size() - 1, Value::getFromOpaquePointer(handle.value));
   if (!value)
     error(site, "expects a tensor of the entry being traced, got one kept from "
-                "another entry or from inside an outlined module");
+                "another entry or from inside an outlined module, a loop or a "
+                "branch");
   return value;
 }
 
@@ -215,14 +230,14 @@ void Tracer::push(StringRef name, const std::string &path, Site site) {
   frame.path = path;
   frame.function = func::FuncOp::create(opBuilder, location(site, path), name,
                                         opBuilder.getFunctionType({}, {}));
-  frame.function.addEntryBlock();
+  frame.block = frame.function.addEntryBlock();
   frames.push_back(std::move(frame));
 }
 
 void Tracer::pop() {
   frames.pop_back();
   if (!frames.empty())
-    opBuilder.setInsertionPointToEnd(&blockOf(frames.back()));
+    opBuilder.setInsertionPointToEnd(frames.back().block);
 }
 
 void Tracer::dropFunction() {
@@ -233,7 +248,7 @@ void Tracer::dropFunction() {
 /// Declares the symbols that the arguments' types name.
 void Tracer::setSymbols(Frame &frame) {
   llvm::SetVector<StringRef> used;
-  for (Type type : blockOf(frame).getArgumentTypes()) {
+  for (Type type : frame.block->getArgumentTypes()) {
     if (isa<ir::BatchType>(type))
       used.insert_range(batchSymbols);
     auto tensor = dyn_cast<RankedTensorType>(type);
@@ -256,8 +271,9 @@ Tensor Tracer::outlined(const std::string &path,
     return Tensor(poisoned());
   }
   std::string entry = frames.front().function.getName().str();
-  push(uniqueName(entry + "." + path), path, site);
-  opBuilder.setInsertionPointToEnd(&blockOf(frames.back()));
+  std::string part = path.empty() ? "model" : path;
+  push(uniqueName(entry + "." + part), path, site);
+  opBuilder.setInsertionPointToEnd(frames.back().block);
   Tensor y = body();
   Value result = resolve(y.handle(), site);
   if (!result) {
@@ -280,7 +296,7 @@ Value Tracer::closeOutlined(Value result, Site site) {
   }
   func::ReturnOp::create(opBuilder, location(site), returned);
   frame.function.setType(opBuilder.getFunctionType(
-      blockOf(frame).getArgumentTypes(), ValueRange(returned).getTypes()));
+      frame.block->getArgumentTypes(), ValueRange(returned).getTypes()));
   frame.function.setPrivate();
   setSymbols(frame);
   func::FuncOp function = frame.function;

@@ -10,6 +10,7 @@
 #ifndef TENON_FRONTEND_DSL_TRACER_H
 #define TENON_FRONTEND_DSL_TRACER_H
 
+#include "frontend/dsl/Control.h"
 #include "frontend/dsl/ModuleTree.h"
 #include "frontend/dsl/Trace.h"
 #include "ir/tn/Tn.h"
@@ -35,6 +36,12 @@ public:
   /// Traces `body` into a private function and calls it.
   Tensor outlined(const std::string &path, const std::function<Tensor()> &body,
                   Site site);
+  /// Trace a loop and a branch; see `Control.h`.
+  Tensors whileLoop(const Tensors &initial, int64_t limit,
+                    const LoopCondition &condition, const LoopBody &body,
+                    Site site);
+  Tensors ifElse(const Tensor &condition, const Branch &then,
+                 const Branch &otherwise, size_t results, Site site);
 
   Tensor argument(std::string_view name, const Shape &shape, DType type,
                   Site site);
@@ -67,8 +74,12 @@ public:
   Dim dimOf(mlir::RankedTensorType type, int64_t axis) const;
 
 private:
+  /// A function being traced, or a region of a loop or a branch, which sees the
+  /// values around it.
   struct Frame {
-    mlir::func::FuncOp function;
+    mlir::Block *block = nullptr;
+    mlir::func::FuncOp function; // null: a region
+    bool isLoop = false;         // a region that carries the caches it uses
     std::string path;
     unsigned declared = 0; // an entry's own arguments; states follow them
     llvm::SmallVector<mlir::Attribute> names; // of the entry's own arguments
@@ -79,9 +90,14 @@ private:
     llvm::DenseMap<State *, mlir::Value> statesBefore;
   };
 
-  mlir::Block &blockOf(Frame &frame) {
-    return frame.function.getBody().front();
-  }
+  /// A traced region, not yet of an op.
+  struct Traced {
+    std::unique_ptr<mlir::Region> region;
+    Frame frame;
+    size_t arguments = 0; // caches follow them
+    llvm::SmallVector<mlir::Value> results;
+  };
+
   void push(llvm::StringRef name, const std::string &path, Site site);
   void pop();
   void dropFunction();
@@ -95,6 +111,13 @@ private:
   void setSymbols(Frame &frame);
   void finishEntry(const Entry &entry, const Results &results);
   mlir::Value closeOutlined(mlir::Value result, Site site);
+  Traced openRegion(mlir::TypeRange arguments, bool isLoop);
+  bool traceRegion(Traced &traced, const LoopBody &body, Site site);
+  void closeRegion(Traced &traced, mlir::Region &into, Site site);
+  /// The cache in a loop's region, which becomes its argument.
+  mlir::Value carry(Frame &loop, State &state);
+  Tensors finishControl(mlir::Operation *op, llvm::ArrayRef<State *> changed,
+                        const char *name, Site site);
   void declareUsed(TracedProgram::Impl &program);
   void setModuleAttributes();
   std::string uniqueName(const std::string &wanted);
@@ -110,6 +133,9 @@ private:
   llvm::MapVector<llvm::StringRef, ir::SymbolAttr> symbols; // of this entry
   llvm::SmallVector<llvm::StringRef> batchSymbols;
 };
+
+/// The trace a handle belongs to; null if none runs.
+Tracer *tracerOf(const Handle &handle);
 
 } // namespace tenon::detail
 

@@ -116,3 +116,7 @@ LogicalResult AttentionOp::verify() {
            << getScale().convertToDouble();
   return success();
 }
+
+LogicalResult RepositionOp::verify() {
+  return expectRank(*this, "position", 1, tensorType(getPosition())); // C1
+}

@@ -96,4 +96,25 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
   let hasVerifier = 1;
 }
 
+def Tn_RepositionOp : Tn_Op<"reposition", [Pure, AllTypesMatch<["batch", "y"]>,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "A batch's tokens at other positions";
+  let description = [{
+    y has the sequences and pages of batch; its token t is at position[t]. A
+    loop makes the batch of each step so. No memory moves. The extents of a batch
+    are not in its type: that there are as many positions as tokens is checked
+    where the program is lowered, or interpreted.
+
+    (C1) position is i32 [T].
+
+    ```mlir
+    %y = tn.reposition %batch, %position : tensor<1xi32>
+    ```
+  }];
+  let arguments = (ins Tn_BatchType:$batch, Tn_IndexTensor:$position);
+  let results = (outs Tn_BatchType:$y);
+  let assemblyFormat = "$batch `,` $position attr-dict `:` type($position)";
+  let hasVerifier = 1;
+}
+
 #endif // TN_ATTENTION

@@ -104,6 +104,19 @@ llvm::Error evaluateCacheAppend(CacheAppendOp, Context &context,
   return llvm::Error::success();
 }
 
+template <typename A>
+llvm::Error evaluateReposition(RepositionOp, Context &,
+                               ArrayRef<ref::Value<A>> in,
+                               SmallVectorImpl<ref::Value<A>> &out) {
+  Batch moved = batch<A>(in[0]);
+  const Tensor<A> &position = tensor<A>(in[1]);
+  if (llvm::Error error = expectTokens(position.shape[0], moved))
+    return error;
+  moved.position.assign(position.ints.begin(), position.ints.end());
+  out.push_back(std::move(moved));
+  return llvm::Error::success();
+}
+
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
@@ -281,4 +294,5 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
 
 TN_EVALUATE(RopeOp, evaluateRope)
 TN_EVALUATE(CacheAppendOp, evaluateCacheAppend)
+TN_EVALUATE(RepositionOp, evaluateReposition)
 TN_EVALUATE(AttentionOp, evaluateAttention)

@@ -83,6 +83,7 @@ absl::StatusOr<TracedProgram> traceGemma(const ModelFiles &files,
   return traceDecoder(
       model,
       decoderEntries(
+          model,
           [&](const Tensor &tokens, const Batch &batch, const Tensor &rows) {
             return model(tokens, batch, rows);
           },

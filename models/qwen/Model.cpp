@@ -72,6 +72,7 @@ absl::StatusOr<TracedProgram> traceQwen(const ModelFiles &files,
   return traceDecoder(
       model,
       decoderEntries(
+          model,
           [&](const Tensor &tokens, const Batch &batch, const Tensor &rows) {
             return model(tokens, batch, rows);
           },

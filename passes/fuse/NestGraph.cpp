@@ -227,6 +227,7 @@ NestGraph::candidates(Operation *op, std::vector<std::string> &reasons) const {
 
 bool NestGraph::join(Operation *op, ArrayRef<NestId> found,
                      std::vector<std::string> &reasons) {
+  bool waits = false;
   for (NestId target : found) {
     // A nest that reads another does so in a way that kept it from joining.
     auto readsOther = [&](NestId other) {
@@ -241,7 +242,7 @@ bool NestGraph::join(Operation *op, ArrayRef<NestId> found,
       // An operand of `op` depends on the nest by way of another kernel.
       nests[target].ops.pop_back();
       nestOf.erase(op);
-      reasons.push_back(nameOf(op) + ": would wait for itself");
+      waits = true;
       continue;
     }
     for (NestId other : found) {
@@ -261,6 +262,8 @@ bool NestGraph::join(Operation *op, ArrayRef<NestId> found,
     llvm::append_range(nests[target].notFused, reasons);
     return true;
   }
+  if (waits)
+    reasons.push_back(nameOf(op) + ": would wait for itself");
   return false;
 }
 

@@ -78,6 +78,14 @@ Status checkGlobals(const Program &program) {
     if (kernel.scratchBytes < 0 || kernel.scratchBytes > kMaxScratchBytes)
       return dataLoss("kernel '", kernel.symbol, "' expects scratch in [0, ",
                       kMaxScratchBytes, "] bytes, got ", kernel.scratchBytes);
+    for (const RowRead &read : kernel.rowReads)
+      if (read.table >= kernel.bufferCount ||
+          read.index >= kernel.bufferCount || read.rowBytes < 0)
+        return dataLoss("kernel '", kernel.symbol,
+                        "' expects to read rows of >= 0 bytes from buffers "
+                        "below ",
+                        kernel.bufferCount, ", got ", read.rowBytes,
+                        " bytes of buffer ", read.table, " by ", read.index);
   }
   return Status();
 }

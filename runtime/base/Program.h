@@ -151,6 +151,14 @@ struct KernelLocation {
   std::string source; // "models/gemma/Model.cpp:41" or a layer's name
 };
 
+/// A table of which a kernel reads one row for each i32 of an index, whatever
+/// the table's size. Numbers are of the kernel's buffers.
+struct RowRead {
+  uint32_t table = 0;
+  uint32_t index = 0;
+  int64_t rowBytes = 0;
+};
+
 /// One compiled function, present in the code object of each feature set.
 struct Kernel {
   std::string symbol;       // the function's name in the code objects
@@ -161,6 +169,7 @@ struct Kernel {
   std::vector<std::string> ops;      // what it holds, in order
   std::vector<std::string> notFused; // "op: reason"
   std::vector<KernelLocation> locations;
+  std::vector<RowRead> rowReads; // for people: what a launch moves
 };
 
 enum class Opcode : uint8_t {

@@ -16,7 +16,7 @@
 namespace tenon::base {
 namespace {
 
-constexpr uint32_t kFormat = 1; // of this encoding
+constexpr uint32_t kFormat = 2; // of this encoding
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "numbers are stored as they lie in memory");
@@ -145,9 +145,12 @@ template <typename A> void fields(A &a, Buffer &x) {
 template <typename A> void fields(A &a, KernelLocation &x) {
   all(a, x.op, x.source);
 }
+template <typename A> void fields(A &a, RowRead &x) {
+  all(a, x.table, x.index, x.rowBytes);
+}
 template <typename A> void fields(A &a, Kernel &x) {
   all(a, x.symbol, x.label, x.scratchBytes, x.bufferCount, x.dimCount, x.ops,
-      x.notFused, x.locations);
+      x.notFused, x.locations, x.rowReads);
 }
 template <typename A> void fields(A &a, Instruction &x) {
   all(a, x.op, x.kernel, x.reg, x.target, x.buffers, x.exprs, x.tiles, x.label);

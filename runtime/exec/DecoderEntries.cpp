@@ -24,6 +24,20 @@ constexpr ValueForm kSampleArguments[kSampleRoles] = {
     {"minP", ElementType::F32, 1},     {"seed", ElementType::I64, 1},
     {"position", ElementType::I32, 1},
 };
+constexpr ValueForm kGenerateArguments[kGenerateRoles] = {
+    {"token", ElementType::I32, 1},
+    {"batch.sequence", ElementType::I32, 1},
+    {"batch.position", ElementType::I32, 1},
+    {"batch.pages", ElementType::I32, 2},
+    {"temperature", ElementType::F32, 1},
+    {"topK", ElementType::I32, 1},
+    {"topP", ElementType::F32, 1},
+    {"minP", ElementType::F32, 1},
+    {"seed", ElementType::I64, 1},
+    {"position", ElementType::I32, 1},
+    {"stops", ElementType::I32, 1},
+    {"limit", ElementType::I32, 1},
+};
 
 Status checkForm(const base::Value &value, const ValueForm &form) {
   if (value.type.element == form.element &&
@@ -61,6 +75,10 @@ EntryForm forwardSignature() {
 
 EntryForm sampleSignature() {
   return {kSampleArguments, {"token", ElementType::I32, 1}};
+}
+
+EntryForm generateSignature() {
+  return {kGenerateArguments, {"token", ElementType::I32, 1}};
 }
 
 StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,

@@ -14,7 +14,7 @@
 
 namespace tenon::exec {
 
-// Roles of the arguments of `forward` and of `sample`.
+// Roles of the arguments of `forward`, of `sample` and of `generate`.
 enum : size_t {
   kTokens,
   kSequence,
@@ -33,6 +33,21 @@ enum : size_t {
   kDrawPosition,
   kSampleRoles,
 };
+enum : size_t {
+  kFirstToken,
+  kLoopSequence,
+  kLoopPosition, // the batch's, which it does not read
+  kLoopPages,
+  kLoopTemperature,
+  kLoopTopK,
+  kLoopTopP,
+  kLoopMinP,
+  kLoopSeed,
+  kFirstPosition,
+  kStops,
+  kLimit,
+  kGenerateRoles,
+};
 
 struct ValueForm {
   std::string_view name;
@@ -45,6 +60,7 @@ struct EntryForm {
 };
 EntryForm forwardSignature();
 EntryForm sampleSignature();
+EntryForm generateSignature();
 
 /// Finds the place of each role's argument in the entry.
 /// Errors: INVALID_ARGUMENT (one is missing, unknown, or of another type).

@@ -40,6 +40,7 @@ Status Generator::resolve() {
   TENON_ASSIGN_OR_RETURN(
       sampleOrder,
       orderArguments(program.entries[sampleEntry], sampleSignature()));
+  TENON_RETURN_IF_ERROR(resolveLoop());
   const base::Value &logits = program.entries[forwardEntry].results[0];
   width = logits.type.shape[1].terms[0].value;
 
@@ -219,6 +220,13 @@ bool Generator::accept(size_t index, const GenerateRequest &request,
   return true;
 }
 
+size_t Generator::cachedTokens() const {
+  size_t sum = 0;
+  for (const Slot &slot : slots)
+    sum += slot.cached.size();
+  return sum;
+}
+
 StatusOr<GenerateStats>
 Generator::generate(std::span<const GenerateRequest> requests,
                     const OnToken &onToken) {
@@ -242,14 +250,17 @@ Generator::generate(std::span<const GenerateRequest> requests,
   auto isActive = [](const Slot &slot) { return slot.active; };
   std::span<Slot> running(slots.data(), requests.size());
   std::erase_if(drawing, [&](size_t i) { return !slots[i].active; });
+  bool byLoop = canLoop(requests);
   while (std::ranges::any_of(running, isActive)) {
     begin = nowNs();
     TENON_RETURN_IF_ERROR(draw(requests));
     for (size_t i : drawing)
       slots[i].active = accept(i, requests[i], onToken);
     if (std::ranges::any_of(running, isActive)) {
-      TENON_RETURN_IF_ERROR(decode(sequences));
-      stats.decodeTokens += drawing.size();
+      size_t before = cachedTokens();
+      TENON_RETURN_IF_ERROR(byLoop ? decodeByLoop(requests[0], onToken)
+                                   : decode(sequences));
+      stats.decodeTokens += cachedTokens() - before;
     }
     stats.decodeNs += nowNs() - begin;
   }

@@ -7,8 +7,16 @@
 //   sample(logits f32[R, V], temperature f32[R], topK i32[R], topP f32[R],
 //          minP f32[R], seed i64[R], position i32[R]) -> token i32[R]
 //
-// found by argument name, in any order. `rows` are the token rows that want
-// logits; `position` is that of the token being drawn. Prompts are cut into
+// and, where it has it, the loop of both for one sequence
+//
+//   generate(token i32[1], batch..., temperature f32[1], topK i32[1],
+//            topP f32[1], minP f32[1], seed i64[1], position i32[1],
+//            stops i32[N], limit i32[1]) -> token i32[1]
+//
+// (models/Decoder.h says what it does), by which a request that comes alone is
+// decoded; its tokens are those of the other two. Arguments are found by name,
+// in any order. `rows` are the token rows that want logits; `position` of
+// `sample` is that of the token being drawn. Prompts are cut into
 // chunks; then all requests step together, one token each. A slot remembers
 // what its cache holds: a prompt that begins like the one before computes only
 // the rest.
@@ -93,7 +101,8 @@ public:
     int64_t chunkTokens = 0; // 0: the most the session allows
   };
 
-  /// `session` must outlive the result, which is the only one to call it.
+  /// `session` must outlive the result, which is the only one to call it and to
+  /// set its sink.
   /// Errors: NOT_FOUND, INVALID_ARGUMENT (entries of another form).
   static StatusOr<std::unique_ptr<Generator>> create(Session &session,
                                                      const Options &options);
@@ -130,15 +139,22 @@ private:
   Status prefill(size_t slot, std::span<const int32_t> prompt,
                  int64_t sequences, GenerateStats &stats);
   Status decode(int64_t sequences);
+  Status resolveLoop();
+  bool canLoop(std::span<const GenerateRequest> requests) const;
+  Status decodeByLoop(const GenerateRequest &request, const OnToken &onToken);
+  Status callLoop(const GenerateRequest &request, int64_t trips);
   Status draw(std::span<const GenerateRequest> requests);
   void addToken(Step &step, size_t slot, int32_t token, int64_t position);
   Status forward(const Step &step, float *out);
   bool accept(size_t slot, const GenerateRequest &request,
               const OnToken &onToken);
+  size_t cachedTokens() const;
 
   Session &session;
-  uint32_t forwardEntry = 0, sampleEntry = 0;
-  std::vector<size_t> forwardOrder, sampleOrder; // argument's place, by role
+  uint32_t forwardEntry = 0, sampleEntry = 0, loopEntry = 0;
+  // An argument's place, by role.
+  std::vector<size_t> forwardOrder, sampleOrder, loopOrder;
+  int64_t mostStops = 0; // that `generate` takes; 0: there is no such entry
   int64_t chunk = 0, context = 0, width = 0;
   bool rowsMayBeEmpty = false;
   std::unique_ptr<PageTable> pages;

@@ -34,6 +34,13 @@ Status PageTable::append(int64_t sequence, int64_t tokens) {
   return Status();
 }
 
+int64_t PageTable::room(int64_t sequence) const {
+  int64_t length = lengths[sequence];
+  int64_t pages =
+      std::min(pagesFor(length) + freePages(), sizes.pagesPerSequence);
+  return pages * sizes.pageTokens - length;
+}
+
 void PageTable::truncate(int64_t sequence, int64_t tokens) {
   int64_t length = std::min(tokens, lengths[sequence]);
   for (int64_t i = pagesFor(lengths[sequence]); i-- > pagesFor(length);) {

@@ -37,6 +37,9 @@ public:
   void truncate(int64_t sequence, int64_t tokens);
   void release(int64_t sequence) { truncate(sequence, 0); }
 
+  /// How many more positions `append` would take, by pages and context.
+  int64_t room(int64_t sequence) const;
+
   int64_t length(int64_t sequence) const { return lengths[sequence]; }
   int64_t freePages() const { return static_cast<int64_t>(unused.size()); }
   /// Page numbers by sequence and position, -1 where there is none.

@@ -49,6 +49,8 @@ struct SessionOptions {
   /// Prepared memory of another session of the same program; null: this one
   /// maps or computes its own.
   std::shared_ptr<const hal::Memory> prepared;
+  /// Told of the launches of `prepare`, which reads and packs the weights.
+  LaunchProgress preparing;
 };
 
 struct SessionStats {
@@ -135,7 +137,7 @@ private:
   Status bindParameters(const ParameterLookup &lookup, bool forPrepare);
   Status placePrepared(const SessionOptions &options,
                        const ParameterLookup &lookup);
-  Status runPrepare();
+  Status runPrepare(const LaunchProgress &progress);
   Status placeArena();
   Status run(EntryPlan &plan, std::span<const TensorView> arguments,
              std::span<const MutableTensorView> results);

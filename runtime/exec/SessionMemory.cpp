@@ -198,11 +198,11 @@ Status Session::placePrepared(const SessionOptions &options,
   if (given)
     return Status();
   TENON_RETURN_IF_ERROR(bindParameters(lookup, true));
-  return runPrepare();
+  return runPrepare(options.preparing);
 }
 
 /// Its temporaries live in an arena of their own, gone before the first call.
-Status Session::runPrepare() {
+Status Session::runPrepare(const LaunchProgress &progress) {
   auto plan = std::ranges::find_if(entries, [](const EntryPlan &candidate) {
     return candidate.entry->name == "prepare";
   });
@@ -216,8 +216,10 @@ Status Session::runPrepare() {
   map.arena = {static_cast<char *>(memory.data()), bytes};
   for (VariantPlan &variant : plan->variants)
     variant.place(map);
+  context.progress = progress ? &progress : nullptr;
   if (status.ok())
     status = run(*plan, {}, {});
+  context.progress = nullptr;
   map.arena = {};
   std::ranges::fill(map.parameters, Region());
   return status.ok() ? status : status.withContext("entry 'prepare'");

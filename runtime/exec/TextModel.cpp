@@ -25,6 +25,7 @@ StatusOr<SessionOptions> sessionOptions(const base::Program &program,
   }
   result.limits.insert(result.limits.end(), options.limits.begin(),
                        options.limits.end());
+  result.preparing = options.preparing;
   return result;
 }
 

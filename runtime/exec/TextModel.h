@@ -23,6 +23,7 @@ struct ModelOptions {
   std::string weightsPath; // empty: embedded, or the file it refers to
   DecoderLimits decoder;   // where the program is a decoder
   std::vector<SessionOptions::Limit> limits; // of other symbols
+  LaunchProgress preparing; // of the weights, where they are not embedded
 };
 
 struct TextOptions {

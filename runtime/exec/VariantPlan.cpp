@@ -91,6 +91,7 @@ StatusOr<VariantPlan> VariantPlan::create(const base::Variant &variant,
   }
   size_t operands = 0, dims = 0;
   for (const Instruction &instruction : variant.body) {
+    result.launchCount += instruction.op == Opcode::Launch;
     operands = std::max(operands, instruction.buffers.size());
     dims = std::max(dims, instruction.exprs.size());
   }
@@ -243,6 +244,8 @@ Status VariantPlan::launch(RunContext &context, const Instruction &instruction,
     timeLaunch(context, instruction, launch, spans);
   else
     context.device->launch(launch);
+  if (context.progress)
+    (*context.progress)(context.launches, launchCount);
   // A later launch would overwrite which kernel it was.
   if (context.failure.kind != TENON_FAILURE_NONE)
     return describe(kernel, context.failure);

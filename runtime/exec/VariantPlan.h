@@ -42,14 +42,18 @@ struct KernelTime {
   int64_t timeNs = 0;
 };
 
+/// Told how many of a call's launches are done.
+using LaunchProgress = std::function<void(int64_t done, int64_t total)>;
+
 /// What a run of a variant reads and writes besides its buffers.
 struct RunContext {
   const LoadedProgram *program = nullptr;
   hal::Device *device = nullptr;
   const std::atomic<bool> *cancel = nullptr;
-  const EmitSink *sink = nullptr;    // null: emitted values are dropped
-  Trace *trace = nullptr;            // null: not traced
-  std::span<KernelTime> kernelTimes; // empty: launches are not timed
+  const EmitSink *sink = nullptr;           // null: emitted values are dropped
+  const LaunchProgress *progress = nullptr; // null: nobody is told
+  Trace *trace = nullptr;                   // null: not traced
+  std::span<KernelTime> kernelTimes;        // empty: launches are not timed
   int64_t launches = 0;
   tenon_failure failure = {};
 };
@@ -106,6 +110,7 @@ private:
   bool isReachable = true;
   std::vector<int64_t> largest; // by symbol
   base::MemoryPlan plan;
+  int64_t launchCount = 0;    // of the body, each once
   std::vector<Region> bounds; // by buffer: the memory it lies in
   std::vector<int64_t> sizes; // by buffer: bytes for `sizedFor`
   std::vector<int64_t> sizedFor;

@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -82,6 +83,34 @@ TEST_P(Compiled, GeneratesGreedily) {
     auto last = logits->end() - vocabulary;
     EXPECT_EQ(token, std::max_element(last, logits->end()) - last);
     piece = {token};
+  }
+}
+
+TEST_P(Compiled, LoopsAsTheOracleDoes) {
+  std::string path = goldenPath(GetParam(), "model.gguf");
+  auto files = ModelFiles::open(path);
+  ASSERT_TRUE(files.ok()) << files.status();
+  auto program = models::traceModel(*files);
+  ASSERT_TRUE(program.ok()) << program.status();
+  auto session = Session::open(*program, Weights::of(*files));
+  ASSERT_TRUE(session.ok()) << session.status();
+  SamplingOptions options;
+  options.maxTokens = 9;
+  const std::vector<int32_t> prompt = goldenCases(GetParam())[0].tokens;
+  auto tokens = (*session)->generate(prompt, options);
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+
+  // The first token comes of the prompt, the others of the loop; a stop token
+  // is not emitted.
+  for (int32_t stop : {-1, tokens->at(6)}) {
+    auto oracle = ReferenceModel<ir::ref::Contract>::open(path);
+    ASSERT_TRUE(oracle.ok()) << oracle.status();
+    ASSERT_TRUE((*oracle)->forward({{0, prompt}}).ok());
+    auto emitted = (*oracle)->generate(tokens->front(), 8, stop);
+    ASSERT_TRUE(emitted.ok()) << emitted.status();
+    auto rest = tokens->begin() + 1;
+    std::vector<int32_t> expected(rest, std::find(rest, tokens->end(), stop));
+    EXPECT_EQ(*emitted, expected);
   }
 }
 

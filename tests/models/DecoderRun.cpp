@@ -48,6 +48,10 @@ CompiledDecoder::compile(const std::string &path,
   if (!compiled.ok())
     return compiled.status();
   made->compiled = *std::move(compiled);
+  if (options.withoutLoop)
+    std::erase_if(made->compiled.program.entries, [](const base::Entry &entry) {
+      return entry.name == "generate";
+    });
   return made;
 }
 

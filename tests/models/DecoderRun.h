@@ -24,6 +24,7 @@ inline constexpr int64_t kMostTokens = 1024;
 struct CompileDecoderOptions {
   std::vector<base::CpuFeatures> features; // empty: the best of this machine
   bool randomWeights = false;              // seeded, in place of the file's
+  bool withoutLoop = false; // no entry "generate": generators step themselves
 };
 
 enum class CodeKind {

@@ -150,6 +150,35 @@ ReferenceModel<A>::sample(const std::vector<float> &logits, float temperature,
   return static_cast<int32_t>(std::get<ref::Tensor<A>>((*results)[0]).ints[0]);
 }
 
+template <typename A>
+absl::StatusOr<std::vector<int32_t>>
+ReferenceModel<A>::generate(int32_t token, int64_t limit, int32_t stop) {
+  mlir::Builder builder(&traced.context());
+  mlir::Type f32 = builder.getF32Type(), i32 = builder.getI32Type();
+  int64_t position = lengths[0];
+  std::vector<ref::Value<A>> arguments = {
+      integers<A>(i32, {token}),
+      batchOf({{0, {token}}}),
+      floats<A>(f32, {0}),
+      integers<A>(i32, {0}),
+      floats<A>(f32, {1}),
+      floats<A>(f32, {0}),
+      integers<A>(builder.getI64Type(), {0}),
+      integers<A>(i32, {position}),
+      integers<A>(i32, {stop}),
+      integers<A>(i32, {limit})};
+  arguments.insert(arguments.end(), caches.begin(), caches.end());
+  ref::Context context;
+  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>("generate");
+  auto results = ref::interpret<A>(function, arguments, parameters, context);
+  if (!results)
+    return toStatus(results.takeError());
+  if (context.failure)
+    return absl::InternalError("a failure of the step in " +
+                               context.failure->op);
+  return context.emitted;
+}
+
 template class ReferenceModel<ref::Real>;
 template class ReferenceModel<ref::Contract>;
 

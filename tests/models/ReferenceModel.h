@@ -34,6 +34,11 @@ public:
   absl::StatusOr<int32_t> sample(const std::vector<float> &logits,
                                  float temperature, int64_t seed);
 
+  /// Runs `generate` greedily on sequence 0, whose cache the prompt's `forward`
+  /// has filled; returns what it emits.
+  absl::StatusOr<std::vector<int32_t>> generate(int32_t token, int64_t limit,
+                                                int32_t stop);
+
   const TracedProgram &program() const { return traced; }
 
 private:

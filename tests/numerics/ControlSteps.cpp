@@ -96,11 +96,29 @@ static bool emit(GraphBuilder &g, StringRef op) {
   return g.infer(op, ir::infer::emit, tokens);
 }
 
+/// Turns rows by the batch at other positions.
+static bool reposition(GraphBuilder &g, StringRef op) {
+  if (!g.isProgram())
+    return false;
+  constexpr int64_t tokens = ShapedType::kDynamic;
+  Builder &b = g.builder;
+  SsaValue x = g.argument(g.tensor({tokens, 1 + g.below(3), 4}, g.floatType()));
+  SsaValue position = g.indices(g.tensor(tokens, b.getI32Type()), 1000);
+  SsaValue frequency = g.argument(g.tensor(2, b.getF32Type()));
+  SsaValue moved =
+      g.add(op, {g.batch(), position}, g.batch().getType())->getResult(0);
+  auto half = ir::RopeLayoutAttr::get(b.getContext(), ir::RopeLayout::Half);
+  g.add("tn.rope", {x, moved, frequency}, x.getType(),
+        b.getNamedAttr("layout", half));
+  return true;
+}
+
 llvm::ArrayRef<Step> controlSteps() {
   static constexpr Step steps[] = {{"tn.if", "", branch},
                                    {"tn.if", "again", branch},
                                    {"tn.while", "", loop},
                                    {"tn.while", "again", loop},
+                                   {"tn.reposition", "", reposition},
                                    {"tn.emit", "", emit}};
   return steps;
 }

@@ -207,7 +207,8 @@ TEST(OpNumericsCoverage, HoldsEveryOpThatComputes) {
       {"tn.kernel", "fusion makes it, in every test of this file"},
       {"tn.if", "the host's: RandomGraphsTest runs it"},
       {"tn.while", "the host's: RandomGraphsTest runs it"},
-      {"tn.emit", "the host's: RandomGraphsTest runs it"}};
+      {"tn.emit", "the host's: RandomGraphsTest runs it"},
+      {"tn.reposition", "the host's: RandomGraphsTest runs it"}};
   MLIRContext context;
   context.loadDialect<ir::TnDialect>();
   std::set<std::string> ops = registeredOps(context);

@@ -151,6 +151,9 @@ Status bench(const BenchOptions &options) {
     context = std::max(context, tokens + 2);
   limits.decoder.contextTokens = context;
   progress.update("preparing weights");
+  limits.preparing = [&](int64_t done, int64_t total) {
+    progress.update("packing", done, total);
+  };
   auto model = exec::TextModel::open(ready.program, ready.path, limits);
   progress.clear();
   if (!model.ok())

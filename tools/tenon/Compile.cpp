@@ -52,7 +52,7 @@ Status checkOutput(const CompileOptions &options) {
 StatusOr<std::unique_ptr<exec::Session>>
 prepareWeights(std::shared_ptr<const exec::LoadedProgram> program,
                const exec::ParameterLookup &lookup,
-               const CompileOptions &options) {
+               const CompileOptions &options, Progress &progress) {
   TENON_ASSIGN_OR_RETURN(auto device,
                          hal::openDevice("cpu", {options.request.threads, {}}));
   // Only `prepare` is called: the least a session can hold is enough.
@@ -61,6 +61,9 @@ prepareWeights(std::shared_ptr<const exec::LoadedProgram> program,
     for (const base::Symbol &symbol : entry.symbols)
       if (symbol.name != "pages" && symbol.name != "pageBlocks")
         least.limits.push_back({symbol.name, symbol.min});
+  least.preparing = [&](int64_t done, int64_t total) {
+    progress.update("packing", done, total);
+  };
   return exec::Session::open(std::move(program), std::move(device), least,
                              lookup);
 }
@@ -75,7 +78,7 @@ Status embed(const std::string &from, const CompileOptions &options,
       exec::openWeights(*program, options.output, options.model));
   exec::ParameterLookup lookup = exec::lookupIn(std::move(weights));
   TENON_ASSIGN_OR_RETURN(std::unique_ptr<exec::Session> session,
-                         prepareWeights(program, lookup, options));
+                         prepareWeights(program, lookup, options, progress));
   TENON_ASSIGN_OR_RETURN(std::string parameters,
                          exec::storeParameters(program->program(), lookup));
   TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(from));

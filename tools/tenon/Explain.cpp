@@ -53,15 +53,41 @@ std::vector<Layer> distinct(const std::vector<Layer> &layers) {
   return result;
 }
 
-/// What a launch reads and writes if it touches all of every buffer, or
-/// nothing where a size cannot be computed.
+/// The bytes of a launch's buffer that it touches: all of them, but of a table
+/// the rows that it reads, at most.
+StatusOr<int64_t> bytesTouched(const base::Variant &variant,
+                               const base::Kernel &kernel,
+                               const base::Instruction &launch, size_t number,
+                               const std::vector<int64_t> &values) {
+  auto sizeOf = [&](size_t buffer) {
+    return variant.buffers[launch.buffers[buffer]].sizeBytes.evaluate(values,
+                                                                      {});
+  };
+  TENON_ASSIGN_OR_RETURN(int64_t whole, sizeOf(number));
+  int64_t rows = 0;
+  bool byRows = false;
+  for (const base::RowRead &read : kernel.rowReads) {
+    if (read.table != number)
+      continue;
+    TENON_ASSIGN_OR_RETURN(int64_t indexBytes, sizeOf(read.index));
+    int64_t bytes;
+    if (__builtin_mul_overflow(indexBytes / 4, read.rowBytes, &bytes) ||
+        __builtin_add_overflow(rows, bytes, &rows))
+      return whole;
+    byRows = true;
+  }
+  return byRows ? std::min(whole, rows) : whole;
+}
+
+/// What a launch reads and writes, or an error where a size cannot be computed.
 StatusOr<int64_t> bytesMoved(const base::Variant &variant,
+                             const base::Kernel &kernel,
                              const base::Instruction &launch,
                              const std::vector<int64_t> &values) {
   int64_t sum = 0;
-  for (uint32_t index : launch.buffers) {
-    TENON_ASSIGN_OR_RETURN(
-        int64_t bytes, variant.buffers[index].sizeBytes.evaluate(values, {}));
+  for (size_t i = 0; i < launch.buffers.size(); ++i) {
+    TENON_ASSIGN_OR_RETURN(int64_t bytes,
+                           bytesTouched(variant, kernel, launch, i, values));
     if (__builtin_add_overflow(sum, bytes, &sum))
       return outOfRange("the bytes of a launch exceed 2^63");
   }
@@ -87,7 +113,7 @@ std::string printLayer(const base::Program &program,
   out += "\n";
   for (const base::Instruction *launch : layer.launches) {
     const base::Kernel &kernel = program.kernels[launch->kernel];
-    StatusOr<int64_t> bytes = bytesMoved(variant, *launch, values);
+    StatusOr<int64_t> bytes = bytesMoved(variant, kernel, *launch, values);
     out += concat("      ", kernel.label.empty() ? kernel.symbol : kernel.label,
                   "  [", kernel.symbol, "]  ",
                   bytes.ok() ? formatBytes(*bytes) : "unknown bytes", "\n");

@@ -111,6 +111,9 @@ StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
                          hal::openDevice("cpu", {options.program.threads, {}}));
   model.weightsPath = ready.weights;
   model.decoder = options.limits;
+  model.preparing = [&](int64_t done, int64_t total) {
+    progress.update("packing", done, total);
+  };
   auto opened = exec::TextModel::open(ready.program, ready.path, model);
   progress.clear();
   if (opened.ok() || opened.status().code() != TENON_NOT_FOUND ||

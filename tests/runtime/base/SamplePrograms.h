@@ -48,9 +48,9 @@ inline Program sampleProgram() {
   kernel.ops = {"tn.rms_norm", "tn.mul"};
   kernel.notFused = {"tn.matmul: reads rows"};
   kernel.locations = {{"tn.rms_norm", "Model.cpp:41"}};
+  kernel.rowReads = {{0, 1, 64}};
   p.constants.assign(64, '\1');
   p.metadata.push_back({"model", "sample"});
-
   Entry &entry = p.entries.emplace_back();
   entry.name = "forward";
   entry.symbols = {{"T", 1, 512, 1}, {"pages", 1, 1024, 1}};

@@ -18,6 +18,7 @@ TEST(Serialise, ComesBackTheSame) {
   EXPECT_EQ(variant.body[1].label, "layers.0");
   EXPECT_EQ(variant.body[1].tiles.print({"T"}), "ceildiv(T, 4)");
   EXPECT_EQ(parsed->kernels[0].locations[0].source, "Model.cpp:41");
+  EXPECT_EQ(parsed->kernels[0].rowReads[0].rowBytes, 64);
   EXPECT_EQ(parsed->parameters[0].element, ElementType::Q8_0);
   EXPECT_EQ(parsed->constants.size(), 64u);
 }

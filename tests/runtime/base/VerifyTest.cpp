@@ -55,6 +55,8 @@ const Case kGlobals[] = {
      [](Program &p) { p.kernels[0].symbol.clear(); }},
     {"KernelScratch", "scratch in [0, 1073741824]",
      [](Program &p) { p.kernels[0].scratchBytes = INT64_MAX; }},
+    {"KernelRowReads", "rows of >= 0 bytes from buffers below 2",
+     [](Program &p) { p.kernels[0].rowReads[0].index = 2; }},
     {"SymbolRange", "0 <= min <= max",
      [](Program &p) { p.entries[0].symbols[0].min = 513; }},
     {"SymbolDivisor", "a divisor >= 1",
