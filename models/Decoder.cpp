@@ -159,8 +159,12 @@ absl::StatusOr<TracedProgram> traceDecoder(const Module &model,
     return nameInFile(names, name, gguf);
   };
   options.types = &files.parameterTypes();
-  // One token a step is what generating does; the rest is prompts and batches.
-  options.variants = {{"decode", {"T=1..1", "R=1..1"}}, {"any", {}}};
+  // One token a step is what generating does; prompts come in few tokens or in
+  // many, and want one row of logits; the rest is batches.
+  options.variants = {{"decode", {"T=1..1", "R=1..1"}},
+                      {"small", {"T=2..16", "R=1..1"}},
+                      {"large", {"R=1..1"}},
+                      {"any", {}}};
   options.metadata = {{"architecture", files.config().architecture()},
                       {"context_tokens", std::to_string(context)}};
   return trace(model, entries, options);

@@ -65,6 +65,21 @@ std::vector<Variation> variations() {
   return list;
 }
 
+/// Chunks on both sides of the variants' guards, for calls that want one row of
+/// logits: one token, few and many.
+std::vector<Variation> guardVariations() {
+  std::vector<Variation> list;
+  for (int64_t chunk : {1, 2, 3, 15, 16, 17, 33})
+    list.push_back({"chunks of " + std::to_string(chunk),
+                    {.threads = 2, .chunkTokens = chunk}});
+  for (CpuFeatures features : kFeatureSets)
+    list.push_back({std::string(base::cpuFeaturesName(features)),
+                    {.features = features, .chunkTokens = 8}});
+  list.push_back(
+      {"chunks of 5, of 2 sequences", {.chunkTokens = 5, .sequences = 2}});
+  return list;
+}
+
 /// The feature sets that this machine runs.
 std::vector<CpuFeatures> runnable() {
   auto best = hal::detectCpuFeatures();
@@ -168,6 +183,9 @@ TEST_P(Invariance, LogitsAreTheSameBits) {
   // Beyond one segment of attention, 512 keys, and of several pages.
   PromptRows prompt{randomTokens(600, (*decoder)->vocabulary())};
   expectInvariant(**decoder, prompt, variations());
+  prompt.tokens.resize(100); // not whole chunks
+  prompt.lastRows = 1;
+  expectInvariant(**decoder, prompt, guardVariations());
 }
 
 TEST(InvarianceItself, DifferencesAreSeen) {
@@ -204,6 +222,8 @@ TEST(GemmaInvariance, LogitsAreTheSameBits) {
   std::vector<Variation> list = {
       {"chunks of 1", {.threads = 2, .chunkTokens = 1}},
       {"chunks of 7", {.threads = 2, .chunkTokens = 7}},
+      {"chunks of 16", {.threads = 2, .chunkTokens = 16}},
+      {"chunks of 17", {.threads = 2, .chunkTokens = 17}},
       {"2 threads", {.threads = 2}},
       {"a shared object, 2 sequences, pages of 1 block",
        {.code = CodeKind::Aot,
@@ -216,6 +236,8 @@ TEST(GemmaInvariance, LogitsAreTheSameBits) {
   };
   PromptRows prompt{randomTokens(70, (*decoder)->vocabulary()), 3};
   expectInvariant(**decoder, prompt, list);
+  prompt.lastRows = 1;
+  expectInvariant(**decoder, prompt, guardVariations());
 }
 
 } // namespace
