@@ -32,7 +32,10 @@ MAY_INCLUDE = {
     "frontend/session": (*LLVM, "absl/", API, "frontend/dsl/", "codegen/",
                          "runtime/"),
     "models": ("absl/", "frontend/"),
-    "tools/tenon": ("sys/", "CLI/", API, "frontend/", "models/", "runtime/"),
+    "tools/compiler": (*LLVM, "absl/", API, "codegen/", "frontend/", "models/",
+                       "runtime/"),
+    "tools/tenon": ("sys/", "CLI/", API, "runtime/",
+                    "tools/compiler/CompilerApi.h"),
     "tools/tenon-opt": (*LLVM, ABI, "ir/", "passes/", "codegen/host/"),
     "cmake": LLVM,
 }

@@ -2,8 +2,8 @@
 
 #include "tools/tenon/CompilerLibrary.h"
 
-#include "frontend/session/CompilerApi.h"
 #include "runtime/io/MappedFile.h"
+#include "tools/compiler/CompilerApi.h"
 #include "tools/tenon/Interrupt.h"
 
 #include <cstdlib>

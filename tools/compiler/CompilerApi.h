@@ -12,8 +12,8 @@
  * library itself exports.
  *===----------------------------------------------------------------------===*/
 
-#ifndef TENON_FRONTEND_SESSION_COMPILERAPI_H
-#define TENON_FRONTEND_SESSION_COMPILERAPI_H
+#ifndef TENON_TOOLS_COMPILER_COMPILERAPI_H
+#define TENON_TOOLS_COMPILER_COMPILERAPI_H
 
 #include "tenon/status.h"
 
@@ -77,4 +77,4 @@ tenon_compile_model(const char *model_path, const char *output_path,
 #ifdef __cplusplus
 }
 #endif
-#endif /* TENON_FRONTEND_SESSION_COMPILERAPI_H */
+#endif /* TENON_TOOLS_COMPILER_COMPILERAPI_H */

@@ -1,6 +1,6 @@
 //===- CompilerApi.cpp - What libtenon_compiler.so offers -----------------===//
 
-#include "frontend/session/CompilerApi.h"
+#include "tools/compiler/CompilerApi.h"
 
 #include "codegen/Compile.h"
 #include "codegen/cpu/Link.h"
