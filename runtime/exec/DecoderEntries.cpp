@@ -162,7 +162,7 @@ StatusOr<SessionOptions> decoderOptions(const base::Program &program,
   limit(kTokens, 0, std::max(limits.chunkTokens, limits.sequences));
   limit(kPages, 0, limits.sequences);
   limit(kPages, 1, pagesEach);
-  limit(kRows, 0, limits.sequences);
+  limit(kRows, 0, std::max(limits.rows, limits.sequences));
   return options;
 }
 

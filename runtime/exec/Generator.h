@@ -41,6 +41,7 @@ struct DecoderLimits {
   int64_t contextTokens = 0; // of a sequence; 0: 4096, or less if the model is
   int64_t sequences = 1;     // that run together
   int64_t chunkTokens = 512; // of a prompt, computed at once
+  int64_t rows = 0;          // of logits in a step; at least one a sequence
   int64_t pageBlocks = 4;    // blocks of TENON_CACHE_BLOCK keys in a page
 };
 

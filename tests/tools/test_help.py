@@ -4,7 +4,7 @@ import unittest
 
 from support import ToolTest
 
-COMMANDS = ("run", "bench", "compile", "inspect", "tokenize")
+COMMANDS = ("run", "bench", "score", "compile", "inspect", "tokenize")
 
 
 class Help(ToolTest):

@@ -25,6 +25,7 @@ using Action = std::function<Status()>;
 /// outlive the parse.
 void addRunCommand(CLI::App &app, Action &action);
 void addBenchCommand(CLI::App &app, Action &action);
+void addScoreCommand(CLI::App &app, Action &action);
 void addCompileCommand(CLI::App &app, Action &action);
 void addInspectCommand(CLI::App &app, Action &action);
 void addTokenizeCommand(CLI::App &app, Action &action);

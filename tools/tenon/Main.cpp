@@ -41,6 +41,7 @@ int main(int argc, char **argv) {
   Action action;
   addRunCommand(app, action);
   addBenchCommand(app, action);
+  addScoreCommand(app, action);
   addCompileCommand(app, action);
   addInspectCommand(app, action);
   addTokenizeCommand(app, action);

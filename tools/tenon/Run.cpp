@@ -9,17 +9,14 @@
 #include "tools/tenon/Interrupt.h"
 #include "tools/tenon/ProgramOptions.h"
 #include "tools/tenon/RunStats.h"
+#include "tools/tenon/TextInput.h"
 
 #include <CLI/CLI.hpp>
 
-#include <cerrno>
 #include <cstdio>
-#include <unistd.h>
 
 namespace tenon::tools {
 namespace {
-
-constexpr size_t kMaxPromptBytes = size_t{64} << 20;
 
 struct RunOptions {
   ProgramRequest program;
@@ -36,27 +33,6 @@ struct RunOptions {
   std::string traceFile;
 };
 
-StatusOr<std::string> readStdin() {
-  if (isatty(STDIN_FILENO))
-    printNotice("reading the prompt from the keyboard; end it with Ctrl-D");
-  std::string text;
-  char part[1 << 16];
-  while (true) {
-    ssize_t size = ::read(STDIN_FILENO, part, sizeof(part));
-    if (size < 0 && errno == EINTR)
-      continue;
-    if (size < 0)
-      return unavailable("expects to read the prompt from stdin, got: ",
-                         std::generic_category().message(errno));
-    if (size == 0)
-      return text;
-    text.append(part, static_cast<size_t>(size));
-    if (text.size() > kMaxPromptBytes)
-      return invalidArgument("expects a prompt of at most ", kMaxPromptBytes,
-                             " bytes on stdin, got more");
-  }
-}
-
 /// The prompt's text, from where the options say.
 StatusOr<std::string> readPrompt(const RunOptions &options) {
   std::string text;
@@ -64,9 +40,9 @@ StatusOr<std::string> readPrompt(const RunOptions &options) {
     text = *options.prompt;
   } else if (!options.promptFile.empty()) {
     TENON_ASSIGN_OR_RETURN(text,
-                           io::readFile(options.promptFile, kMaxPromptBytes));
+                           io::readFile(options.promptFile, kMaxTextBytes));
   } else {
-    TENON_ASSIGN_OR_RETURN(text, readStdin());
+    TENON_ASSIGN_OR_RETURN(text, readStdin("the prompt"));
   }
   bool isShell = !options.prompt && text.ends_with('\n');
   if (isShell) // the newline that echo and editors end texts with
