@@ -10,6 +10,7 @@
 #include "passes/CheckPasses.h"
 
 #include "ir/reference/Interpreter.h"
+#include "ir/reference/Storage.h"
 #include "ir/tn/Tn.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -37,7 +38,8 @@ public:
   Inputs(ModuleOp module, const llvm::StringMap<int64_t> &extents)
       : module(module), extents(extents) {}
 
-  ref::Tensor<Arithmetic> tensor(RankedTensorType type, unsigned seed) const {
+  llvm::Expected<ref::Tensor<Arithmetic>> tensor(RankedTensorType type,
+                                                 unsigned seed) const {
     ref::Tensor<Arithmetic> made;
     made.element = type.getElementType();
     for (int64_t axis = 0; axis < type.getRank(); ++axis)
@@ -45,12 +47,15 @@ public:
                                ? symbols.lookup(symbolOf(type, axis))
                                : type.getDimSize(axis));
     std::mt19937 random(seed);
-    // Small multiples of 1/64: exact in every format that tests use.
+    // Small multiples of 1/64: exact in every plain format that tests use.
     for (int64_t i = 0; i < made.size(); ++i)
       if (isa<IntegerType>(made.element))
         made.ints.push_back(0);
       else
         made.floats.push_back(float(int(random() % 129) - 64) / 64);
+    if (isa<BlockType>(made.element))
+      return ref::packedTensor<Arithmetic>(made.element, made.shape,
+                                           made.floats);
     return made;
   }
 
@@ -83,16 +88,20 @@ public:
         symbols[symbol.getName()] = extentOf(symbol);
   }
 
-  llvm::SmallVector<ref::Value<Arithmetic>> arguments(func::FuncOp function) {
-    llvm::SmallVector<ref::Value<Arithmetic>> made;
+  llvm::Expected<Result> arguments(func::FuncOp function) {
+    Result made;
     for (BlockArgument argument : function.getArguments()) {
       unsigned seed = argument.getArgNumber() + 1;
-      if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
-        made.push_back(tensor(type, seed));
-      else if (auto cacheType = dyn_cast<CacheType>(argument.getType()))
+      if (auto type = dyn_cast<RankedTensorType>(argument.getType())) {
+        auto drawn = tensor(type, seed);
+        if (!drawn)
+          return drawn.takeError();
+        made.push_back(std::move(*drawn));
+      } else if (auto cacheType = dyn_cast<CacheType>(argument.getType())) {
         made.push_back(cache(cacheType));
-      else
+      } else {
         made.push_back(batch());
+      }
     }
     return made;
   }
@@ -100,11 +109,15 @@ public:
   /// Weights by their names, and what @prepare makes of them.
   llvm::Expected<ref::Parameters<Arithmetic>> parameters() {
     ref::Parameters<Arithmetic> made;
-    for (auto parameter : module.getOps<ParameterOp>())
-      if (!parameter->hasAttr(kPreparedAttr))
-        made[parameter.getSymName()] =
-            tensor(cast<RankedTensorType>(parameter.getType()),
-                   llvm::hash_value(parameter.getSymName()));
+    for (auto parameter : module.getOps<ParameterOp>()) {
+      if (parameter->hasAttr(kPreparedAttr))
+        continue;
+      auto drawn = tensor(cast<RankedTensorType>(parameter.getType()),
+                          llvm::hash_value(parameter.getSymName()));
+      if (!drawn)
+        return drawn.takeError();
+      made[parameter.getSymName()] = std::move(*drawn);
+    }
     auto prepare = module.lookupSymbol<func::FuncOp>("prepare");
     if (!prepare)
       return made;
@@ -155,7 +168,8 @@ bool sameValue(const ref::Value<Arithmetic> &a,
                const ref::Value<Arithmetic> &b) {
   if (auto *tensor = std::get_if<ref::Tensor<Arithmetic>>(&a)) {
     auto &other = std::get<ref::Tensor<Arithmetic>>(b);
-    return sameBits(tensor->floats, other.floats) && tensor->ints == other.ints;
+    return sameBits(tensor->floats, other.floats) &&
+           tensor->ints == other.ints && tensor->blocks == other.blocks;
   }
   if (auto *cache = std::get_if<ref::Cache<Arithmetic>>(&a))
     return sameBits(cache->rows, std::get<ref::Cache<Arithmetic>>(b).rows);
@@ -208,9 +222,7 @@ private:
              llvm::toString(parameters.takeError()));
         break;
       }
-      auto arguments = inputs.arguments(function);
-      auto values =
-          ref::interpret<Arithmetic>(function, arguments, *parameters, context);
+      auto values = interpret(function, inputs, *parameters, context);
       if (values)
         results[function.getName().str()] = std::move(*values);
       else
@@ -218,6 +230,17 @@ private:
              "': " + llvm::toString(values.takeError()));
     }
     return results;
+  }
+
+  static llvm::Expected<Result>
+  interpret(func::FuncOp function, Inputs &inputs,
+            const ref::Parameters<Arithmetic> &parameters,
+            ref::Context &context) {
+    auto arguments = inputs.arguments(function);
+    if (!arguments)
+      return arguments.takeError();
+    return ref::interpret<Arithmetic>(function, *arguments, parameters,
+                                      context);
   }
 
   void compare(Pass *pass, const std::string &name, const Result &expected,

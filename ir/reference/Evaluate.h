@@ -38,7 +38,7 @@ template <typename A> const Cache<A> &cache(const Value<A> &value) {
 /// Whether elements of this type are held as floats.
 bool holdsFloats(mlir::Type element);
 
-/// Makes a tensor of zeros.
+/// Makes a tensor of zeros, of a plain element type.
 template <typename A>
 Tensor<A> makeTensor(mlir::Type element, llvm::ArrayRef<int64_t> shape) {
   Tensor<A> result;

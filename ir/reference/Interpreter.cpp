@@ -55,6 +55,20 @@ llvm::Error bindShape(RankedTensorType type, ArrayRef<int64_t> shape,
                          ", got shape " + describe(shape));
 }
 
+/// Whether a tensor holds as many elements, and blocks, as its shape says.
+template <typename A> bool isWhole(const Tensor<A> &held) {
+  size_t count = held.size();
+  if (!holdsFloats(held.element))
+    return held.ints.size() == count;
+  if (held.floats.size() != count)
+    return false;
+  auto block = dyn_cast<BlockType>(held.element);
+  if (!block)
+    return true;
+  auto bytes = tenon::base::sizeBytes(block.getFormat(), held.size());
+  return bytes.ok() && held.blocks.size() == static_cast<size_t>(*bytes);
+}
+
 /// Checks a value against its type, binding the type's symbols.
 template <typename A>
 llvm::Error bindValue(Type type, const ref::Value<A> &value,
@@ -62,10 +76,7 @@ llvm::Error bindValue(Type type, const ref::Value<A> &value,
   bool fits = false;
   if (auto tensorType = dyn_cast<RankedTensorType>(type)) {
     const auto *held = std::get_if<Tensor<A>>(&value);
-    if (held && held->element == tensorType.getElementType() &&
-        (holdsFloats(held->element)
-             ? held->floats.size()
-             : held->ints.size()) == static_cast<size_t>(held->size()))
+    if (held && held->element == tensorType.getElementType() && isWhole(*held))
       return bindShape(tensorType, held->shape, symbols);
   } else if (auto cacheType = dyn_cast<CacheType>(type)) {
     const auto *held = std::get_if<Cache<A>>(&value);

@@ -71,6 +71,8 @@ llvm::Expected<Tensor<A>> ref::tensorFromBytes(mlir::Type element,
     if (!status.ok())
       return evaluationError(status.message());
     llvm::copy(floats, result.floats.begin());
+    if (mlir::isa<BlockType>(element))
+      result.blocks.assign(bytes.begin(), bytes.end());
     return result;
   }
   int64_t width = base::info(storage).blockBytes;
@@ -81,9 +83,24 @@ llvm::Expected<Tensor<A>> ref::tensorFromBytes(mlir::Type element,
 }
 
 template <typename A>
-llvm::Expected<std::string> ref::tensorToBytes(const Tensor<A> &tensor) {
+llvm::Expected<Tensor<A>> ref::packedTensor(mlir::Type element,
+                                            llvm::ArrayRef<int64_t> shape,
+                                            llvm::ArrayRef<float> values) {
+  base::ElementType storage = storageOf(element);
+  int64_t count = values.size();
+  StatusOr<int64_t> size = base::sizeBytes(storage, count);
+  if (!size.ok())
+    return evaluationError(size.status().message());
+  std::string bytes(*size, '\0');
+  Status status = base::pack(storage, values.data(), count, bytes.data());
+  if (!status.ok())
+    return evaluationError(status.message());
+  return tensorFromBytes<A>(element, shape, bytes);
+}
+
+template <typename A> std::string ref::tensorToBytes(const Tensor<A> &tensor) {
   if (mlir::isa<BlockType>(tensor.element))
-    return evaluationError("expects a tensor of a plain element type");
+    return tensor.blocks;
   std::string bytes;
   if (holdsFloats(tensor.element)) {
     for (Float<A> value : tensor.floats)
@@ -137,7 +154,9 @@ llvm::Expected<std::string> ref::cacheToBytes(mlir::Type type,
 #define TENON_INSTANTIATE(A)                                                   \
   template llvm::Expected<Tensor<A>> ref::tensorFromBytes<A>(                  \
       mlir::Type, llvm::ArrayRef<int64_t>, llvm::ArrayRef<char>);              \
-  template llvm::Expected<std::string> ref::tensorToBytes(const Tensor<A> &);  \
+  template llvm::Expected<Tensor<A>> ref::packedTensor<A>(                     \
+      mlir::Type, llvm::ArrayRef<int64_t>, llvm::ArrayRef<float>);             \
+  template std::string ref::tensorToBytes(const Tensor<A> &);                  \
   template llvm::Expected<Cache<A>> ref::cacheFromBytes<A>(                    \
       mlir::Type, llvm::ArrayRef<char>);                                       \
   template llvm::Expected<std::string> ref::cacheToBytes(mlir::Type,           \

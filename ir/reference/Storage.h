@@ -18,17 +18,22 @@
 
 namespace tenon::ir::ref {
 
-/// Reads a dense tensor; a blocked one is unpacked, exactly.
+/// Reads a dense tensor; a blocked one keeps its blocks and their values.
 /// Errors: a size that is not that of the shape.
 template <typename A>
 llvm::Expected<Tensor<A>> tensorFromBytes(mlir::Type element,
                                           llvm::ArrayRef<int64_t> shape,
                                           llvm::ArrayRef<char> bytes);
 
-/// Writes a dense tensor; a double of `Real` rounds to f32 first.
-/// Errors: a blocked element type (packing is not a function of the values).
+/// Makes a blocked tensor of what base::pack makes of `values`.
+/// Errors: as base::pack.
 template <typename A>
-llvm::Expected<std::string> tensorToBytes(const Tensor<A> &tensor);
+llvm::Expected<Tensor<A>> packedTensor(mlir::Type element,
+                                       llvm::ArrayRef<int64_t> shape,
+                                       llvm::ArrayRef<float> values);
+
+/// Writes a dense tensor; a double of `Real` rounds to f32 first.
+template <typename A> std::string tensorToBytes(const Tensor<A> &tensor);
 
 /// Reads and writes the pages of a cache of `type` (a `!tn.cache`).
 /// Errors: a size that is not whole blocks of 64 rows.

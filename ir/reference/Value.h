@@ -35,13 +35,17 @@ template <> struct FloatOf<Contract> {
 };
 template <typename A> using Float = typename FloatOf<A>::type;
 
-/// A dense tensor. Elements of float types (blocked ones as their unpacked
-/// values) are in `floats`; of i1, i8, i32 and i64 in `ints`.
+/// A dense tensor. Elements of float types are in `floats`; of i1, i8, i32 and
+/// i64 in `ints`. A blocked tensor has its bytes in `blocks`, row by row, and
+/// in `floats` exactly what base::unpack makes of them: `tensorFromBytes` and
+/// `packedTensor` (Storage.h) make it so, and no op changes one without the
+/// other.
 template <typename A> struct Tensor {
   mlir::Type element;
   llvm::SmallVector<int64_t, 4> shape;
   std::vector<Float<A>> floats;
   std::vector<int64_t> ints;
+  std::string blocks;
 
   int64_t size() const {
     int64_t n = 1;

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 namespace tenon::ir::ref {
@@ -19,9 +20,8 @@ protected:
   Storage() { context.loadDialect<TnDialect>(); }
 
   template <typename A> void expectRoundTrip(const Tensor<A> &tensor) {
-    auto bytes = tensorToBytes(tensor);
-    ASSERT_TRUE(bool(bytes));
-    auto back = tensorFromBytes<A>(tensor.element, tensor.shape, *bytes);
+    std::string bytes = tensorToBytes(tensor);
+    auto back = tensorFromBytes<A>(tensor.element, tensor.shape, bytes);
     ASSERT_TRUE(bool(back));
     EXPECT_EQ(back->floats, tensor.floats);
     EXPECT_EQ(back->ints, tensor.ints);
@@ -50,20 +50,36 @@ TEST_F(Storage, IntegersOfEveryWidthRoundTrip) {
   auto truth = makeTensor<Real>(builder.getI1Type(), {2});
   truth.ints = {0, 1};
   expectRoundTrip(truth);
-  auto bytes = tensorToBytes(truth);
-  EXPECT_EQ(*bytes, std::string("\0\1", 2)); // i1 is one byte an element
+  EXPECT_EQ(tensorToBytes(truth),
+            std::string("\0\1", 2)); // i1 is one byte an element
 }
 
-TEST_F(Storage, BlockedTensorsAreReadUnpacked) {
+TEST_F(Storage, BlockedTensorsHaveBlocksAndTheirValues) {
   auto type = BlockType::get(&context, base::ElementType::Q8_0);
   std::string bytes(34, '\2');
   bytes[0] = 0, bytes[1] = 0x38; // d = 0.5
   auto tensor = tensorFromBytes<Contract>(type, {32}, bytes);
   ASSERT_TRUE(bool(tensor));
   EXPECT_EQ(tensor->floats, std::vector<float>(32, 1.0f));
-  auto back = tensorToBytes(*tensor);
-  EXPECT_FALSE(bool(back));
-  llvm::consumeError(back.takeError());
+  EXPECT_EQ(tensor->blocks, bytes);
+  EXPECT_EQ(tensorToBytes(*tensor), bytes);
+}
+
+TEST_F(Storage, PackedTensorsHaveTheValuesOfTheirBlocks) {
+  auto type = BlockType::get(&context, base::ElementType::Q8_0);
+  std::vector<float> values(64);
+  std::iota(values.begin(), values.end(), -20.3f);
+  auto tensor = packedTensor<Real>(type, {2, 32}, values);
+  ASSERT_TRUE(bool(tensor));
+  auto again = tensorFromBytes<Real>(type, {2, 32}, tensorToBytes(*tensor));
+  ASSERT_TRUE(bool(again));
+  EXPECT_EQ(tensor->floats, again->floats);
+  for (size_t i = 0; i < values.size(); ++i)
+    EXPECT_NEAR(tensor->floats[i], values[i], 43.0 / 127);
+  values[3] = std::numeric_limits<float>::infinity();
+  auto refused = packedTensor<Real>(type, {2, 32}, values);
+  EXPECT_FALSE(bool(refused));
+  llvm::consumeError(refused.takeError());
 }
 
 TEST_F(Storage, RefusesBytesOfAnotherSize) {

@@ -182,16 +182,7 @@ SsaValue GraphBuilder::finite(RankedTensorType type) {
 }
 
 Argument GraphBuilder::randomValue(RankedTensorType type) {
-  SmallVector<int64_t> shape = extentsOf(type);
-  Tensor drawn = randomTensor(random, type.getElementType(), shape);
-  auto block = dyn_cast<ir::BlockType>(type.getElementType());
-  if (!block)
-    return {std::move(drawn)};
-  base::ElementType format = block.getFormat();
-  std::string bytes(*base::sizeBytes(format, drawn.size()), '\0');
-  (void)base::pack(format, drawn.floats.data(), drawn.size(), bytes.data());
-  (void)base::unpack(format, bytes.data(), drawn.size(), drawn.floats.data());
-  return {std::move(drawn), std::move(bytes)};
+  return {randomTensor(random, type.getElementType(), extentsOf(type))};
 }
 
 SsaValue GraphBuilder::parameter(RankedTensorType type, Argument value) {

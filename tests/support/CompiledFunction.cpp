@@ -189,14 +189,7 @@ absl::Status FunctionRun::bind(SsaValue argument, const Argument &given) {
   }
   const auto &tensor = std::get<Tensor>(given.value);
   bindSymbols(cast<RankedTensorType>(argument.getType()), tensor.shape);
-  if (!given.bytes.empty()) {
-    at = {hold(given.bytes)};
-    return absl::OkStatus();
-  }
-  auto bytes = ir::ref::tensorToBytes(tensor);
-  if (!bytes)
-    return fromError(bytes.takeError());
-  at = {hold(*bytes)};
+  at = {hold(ir::ref::tensorToBytes(tensor))};
   return absl::OkStatus();
 }
 

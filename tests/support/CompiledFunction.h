@@ -23,11 +23,9 @@ namespace tenon::testing {
 
 using Value = ir::ref::Value<ir::ref::Contract>;
 
-/// An argument; `bytes` is needed for a blocked tensor, whose values do not
-/// tell them.
+/// An argument of a function.
 struct Argument {
   Value value;
-  std::string bytes = {};
 };
 
 class CompiledFunction {

@@ -128,10 +128,7 @@ absl::Status ProgramRun::bind(Type type, const Argument &argument) {
     if (StringRef name = ir::symbolOf(cast<RankedTensorType>(type), axis);
         !name.empty() && symbols.try_emplace(name, extent).second)
       options.limits.push_back({name.str(), extent});
-  std::string bytes = argument.bytes;
-  if (bytes.empty())
-    bytes = llvm::cantFail(ir::ref::tensorToBytes(tensor));
-  hold(in, tensor.element, tensor.shape, bytes);
+  hold(in, tensor.element, tensor.shape, ir::ref::tensorToBytes(tensor));
   return absl::OkStatus();
 }
 
@@ -184,9 +181,7 @@ exec::ParameterLookup lookupIn(const llvm::StringMap<Argument> &parameters) {
     const auto &tensor = std::get<Tensor>(entry.second.value);
     Stored &made = (*stored)[entry.first()];
     made.shape.assign(tensor.shape.begin(), tensor.shape.end());
-    made.bytes = entry.second.bytes;
-    if (made.bytes.empty())
-      made.bytes = llvm::cantFail(ir::ref::tensorToBytes(tensor));
+    made.bytes = ir::ref::tensorToBytes(tensor);
   }
   return [stored](
              const base::Parameter &parameter) -> StatusOr<exec::TensorView> {

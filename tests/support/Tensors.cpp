@@ -3,6 +3,8 @@
 #include "tests/support/Tensors.h"
 
 #include "ir/reference/Rounding.h"
+#include "ir/reference/Storage.h"
+#include "ir/tn/Tn.h"
 
 #include <bit>
 #include <cmath>
@@ -63,6 +65,12 @@ bool sameFloat(float a, float b) {
 
 Tensor randomTensor(Random &random, mlir::Type element,
                     llvm::ArrayRef<int64_t> shape, Choice choice) {
+  if (mlir::isa<ir::BlockType>(element)) {
+    mlir::Type f32 = mlir::Float32Type::get(element.getContext());
+    Tensor values = randomTensor(random, f32, shape);
+    return llvm::cantFail(ir::ref::packedTensor<ir::ref::Contract>(
+        element, shape, values.floats));
+  }
   Tensor x = ir::ref::makeTensor<ir::ref::Contract>(element, shape);
   for (float &value : x.floats)
     value = ir::ref::rounded<ir::ref::Contract>(randomFloat(random, choice),
@@ -73,9 +81,12 @@ Tensor randomTensor(Random &random, mlir::Type element,
 }
 
 RealTensor toReal(const Tensor &x) {
-  RealTensor y = ir::ref::makeTensor<ir::ref::Real>(x.element, x.shape);
+  RealTensor y;
+  y.element = x.element;
+  y.shape = x.shape;
   y.floats.assign(x.floats.begin(), x.floats.end());
   y.ints = x.ints;
+  y.blocks = x.blocks;
   return y;
 }
 
@@ -95,7 +106,7 @@ std::string firstDifference(const Tensor &expected, const Tensor &actual) {
       return "expected " + std::to_string(expected.ints[i]) + ", got " +
              std::to_string(actual.ints[i]) + " at " +
              where(expected, static_cast<int64_t>(i));
-  return "";
+  return expected.blocks == actual.blocks ? "" : "the blocks differ";
 }
 
 GuardedBytes::GuardedBytes(size_t bytes) {

@@ -31,7 +31,8 @@ enum class Choice {
 };
 
 /// Makes a tensor of `element`: floats by `choice`, rounded to their type,
-/// integers in [-9, 9] (hostile: of all sizes), truth values.
+/// integers in [-9, 9] (hostile: of all sizes), truth values. A blocked one is
+/// packed of ordinary floats.
 Tensor randomTensor(Random &random, mlir::Type element,
                     llvm::ArrayRef<int64_t> shape,
                     Choice choice = Choice::Ordinary);

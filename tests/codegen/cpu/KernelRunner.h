@@ -55,7 +55,7 @@ private:
   tenon_kernel_fn function = nullptr;
 };
 
-/// The bytes of a tensor of plain elements, and back.
+/// The bytes of a tensor, and back.
 std::string toBytes(const ir::ref::Tensor<ir::ref::Contract> &x);
 ir::ref::Tensor<ir::ref::Contract>
 fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape, const void *bytes);

@@ -30,16 +30,10 @@ Input plain(Random &random, mlir::Type element,
 
 // A q8_0 weight in panels.
 Input packed(Random &random, int64_t n, int64_t k) {
-  mlir::MLIRContext &context = kernelContext();
-  Tensor tensor =
-      randomTensor(random, mlir::Float32Type::get(&context), {n, k});
-  tensor.element = ir::BlockType::get(&context, ElementType::Q8_0);
-  std::string bytes(*base::sizeBytes(ElementType::Q8_0, n * k), '\0');
-  (void)base::pack(ElementType::Q8_0, tensor.floats.data(), n * k,
-                   bytes.data());
-  (void)base::unpack(ElementType::Q8_0, bytes.data(), n * k,
-                     tensor.floats.data());
-  std::string panels = ir::packReference(ElementType::Q8_0, bytes.data(), n, k);
+  auto element = ir::BlockType::get(&kernelContext(), ElementType::Q8_0);
+  Tensor tensor = randomTensor(random, element, {n, k});
+  std::string panels =
+      ir::packReference(ElementType::Q8_0, tensor.blocks.data(), n, k);
   return {tensor, panels};
 }
 

@@ -384,24 +384,13 @@ Argument RowsNest::randomArgument(Type type, const Case &test) {
     if (ShapedType::isDynamic(extent))
       extent = test.tokens;
   Type element = tensor.getElementType();
-  auto blocked = dyn_cast<ir::BlockType>(element);
-  Type stored = blocked ? Type(Float32Type::get(&context)) : element;
-  Tensor values = randomTensor(random, stored, shape);
+  Tensor values = randomTensor(random, element, shape);
   if (element.isInteger(32))
     for (int64_t &number : values.ints)
       number = test.indexBound < 0
                    ? test.indexBound
                    : int64_t(random() % uint64_t(test.indexBound));
-  if (!blocked)
-    return {values};
-  std::string bytes(*base::sizeBytes(blocked.getFormat(), values.size()), '\0');
-  EXPECT_TRUE(base::pack(blocked.getFormat(), values.floats.data(),
-                         values.size(), bytes.data())
-                  .ok());
-  auto unpacked = ir::ref::tensorFromBytes<Contract>(
-      element, shape, ArrayRef<char>(bytes.data(), bytes.size()));
-  EXPECT_TRUE(bool(unpacked));
-  return {*unpacked, bytes};
+  return {values};
 }
 
 void RowsNest::compare(const Value &expected, const Value &actual) {

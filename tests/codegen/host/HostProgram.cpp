@@ -19,7 +19,7 @@ struct Held {
 };
 
 Held hold(const Tensor &tensor) {
-  return {llvm::cantFail(ir::ref::tensorToBytes(tensor)),
+  return {ir::ref::tensorToBytes(tensor),
           ir::storageOf(tensor.element),
           {tensor.shape.begin(), tensor.shape.end()}};
 }
