@@ -156,7 +156,8 @@ Value Elements::compute(Value tensor, ValueRange index, const Lanes &lanes) {
       .Case([&](ir::RopeOp o) { return ropeElement(o, index, lanes); })
       .Case([&](ir::RandomOp o) { return randomElement(o, index, lanes); })
       .Case([&](ir::UnpackOp o) {
-        stageBlocked(o.getY(), o.getX(), index[0], index);
+        stageBlocked(o.getY(), o.getX(), rowNumber(o.getX(), index.drop_back()),
+                     index);
         return pull(tensor, index, lanes);
       })
       .Case([&](ir::TakeAlongOp o) {

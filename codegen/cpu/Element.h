@@ -66,6 +66,10 @@ public:
   void store(mlir::Value value, mlir::RankedTensorType type,
              mlir::Value pointer, mlir::ValueRange index, const Lanes &lanes);
 
+  /// Computes and stores the row of a quantised result; the columns are all.
+  void storeQuantized(ir::QuantizeOp op, mlir::ValueRange row,
+                      mlir::Value pointer);
+
   /// Copies the row of `tensor` at `index` (the last entry is ignored) to
   /// scratch: f32, i32, i64, or bytes. Its elements come from there afterwards.
   mlir::Value stage(mlir::Value tensor, mlir::ValueRange index);

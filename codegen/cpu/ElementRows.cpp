@@ -60,7 +60,8 @@ void Elements::prepareOp(Operation *op, ValueRange index) {
       })
       .Case([&](ir::GatherOp gather) { prepareGather(gather, index); })
       .Case([&](ir::UnpackOp unpack) {
-        stageBlocked(unpack.getY(), unpack.getX(), index[0], index);
+        Value row = rowNumber(unpack.getX(), index.drop_back());
+        stageBlocked(unpack.getY(), unpack.getX(), row, index);
       })
       .Case([&](ir::TakeAlongOp take) {
         prepare(take.getIndex(), index);

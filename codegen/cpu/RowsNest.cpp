@@ -67,8 +67,9 @@ int64_t tileRows(const Nest &nest) {
 
 /// Roots that one walk over columns stores.
 bool walkTogether(const Root &a, const Root &b) {
-  if (a.append || b.append || a.rowAxes != b.rowAxes || a.run != b.run ||
-      a.type.getRank() != b.type.getRank())
+  if (a.append || b.append || a.tensor.getDefiningOp<ir::QuantizeOp>() ||
+      b.tensor.getDefiningOp<ir::QuantizeOp>() || a.rowAxes != b.rowAxes ||
+      a.run != b.run || a.type.getRank() != b.type.getRank())
     return false;
   return llvm::all_of(
       llvm::seq<int64_t>(0, a.type.getRank()),
@@ -99,6 +100,9 @@ private:
 void RowsNest::emitGroup(ArrayRef<Root> group, ValueRange row) {
   if (group[0].append)
     return emitAppend(group[0], row);
+  if (auto quantize = group[0].tensor.getDefiningOp<ir::QuantizeOp>())
+    return elements.storeQuantized(quantize, row,
+                                   e.resultPointer(nest, group[0].number));
   auto store = [&](const Root &root, ValueRange index, const Lanes &lanes) {
     Value value = elements.element(root.tensor, index, lanes);
     elements.store(value, root.type, e.resultPointer(nest, root.number), index,

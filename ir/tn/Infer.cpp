@@ -249,6 +249,13 @@ LogicalResult sumRows(const Request &request, Results &out) {
   return success();
 }
 
+/// What the values of an operand are while computing: f32 if stored in blocks.
+static Type valueType(Type element) {
+  if (isa<BlockType>(element))
+    return Float32Type::get(element.getContext());
+  return element;
+}
+
 LogicalResult matmul(const Request &request, Results &out) {
   FailureOr<RankedTensorType> a = tensor(request, 0, 2);
   FailureOr<RankedTensorType> b = tensor(request, 1, 2);
@@ -268,15 +275,8 @@ LogicalResult matmul(const Request &request, Results &out) {
     axes.push(*a, axis);
   axes.push(*a, transposeA ? rankA - 1 : rankA - 2);
   axes.push(*b, transposeB ? rankB - 2 : rankB - 1);
-  out.push_back(axes.of(a->getElementType()));
+  out.push_back(axes.of(valueType(a->getElementType())));
   return success();
-}
-
-/// What the values of a weight are while computing: f32 if stored in blocks.
-static Type valueType(Type element) {
-  if (isa<BlockType>(element))
-    return Float32Type::get(element.getContext());
-  return element;
 }
 
 LogicalResult gather(const Request &request, Results &out) {
@@ -310,6 +310,15 @@ LogicalResult unpack(const Request &request, Results &out) {
   if (failed(x))
     return failure();
   out.push_back(withElement(*x, Float32Type::get(x->getContext())));
+  return success();
+}
+
+LogicalResult quantize(const Request &request, Results &out) {
+  FailureOr<RankedTensorType> x = tensor(request, 0, 1);
+  if (failed(x))
+    return failure();
+  out.push_back(withElement(
+      *x, BlockType::get(x->getContext(), base::ElementType::Q8_0)));
   return success();
 }
 

@@ -39,7 +39,7 @@ Hook compare, cast;
 // Views
 Hook broadcast, reshape, transpose, slice, concat;
 // Reductions, products, rows by number
-Hook reduce, sumRows, matmul, gather, takeAlong, scatter, unpack;
+Hook reduce, sumRows, matmul, gather, takeAlong, scatter, unpack, quantize;
 // Choosing elements of a row
 Hook topK, argmax, random, sample, emit;
 

@@ -16,8 +16,8 @@ NestRole ir::nestRole(Operation *op) {
       .Case<GetParameterOp>([](auto) { return NestRole::Source; })
       .Case<IotaOp, ViewOp>([](auto) { return NestRole::Copied; })
       .Case<PointwiseOp>([](auto) { return NestRole::Element; })
-      .Case<RowOp, RopeOp, GatherOp, TakeAlongOp, UnpackOp, CacheAppendOp,
-            ConcatOp>([](auto) { return NestRole::Row; })
+      .Case<RowOp, RopeOp, GatherOp, TakeAlongOp, UnpackOp, QuantizeOp,
+            CacheAppendOp, ConcatOp>([](auto) { return NestRole::Row; })
       .Case<TopKOp, ArgmaxOp, SampleOp, RandomOp, ScatterOp, SumRowsOp>(
           [](auto) { return NestRole::Alone; })
       .Case<MatmulOp>([](auto) { return NestRole::Matmul; })
@@ -56,7 +56,7 @@ bool ir::readsOwnRow(OpOperand &operand) {
       })
       .Case([&](RopeOp op) { return operand.get() == op.getX(); })
       .Case([&](CacheAppendOp op) { return operand.get() == op.getX(); })
-      .Case([](TakeAlongOp) { return true; })
+      .Case<QuantizeOp, TakeAlongOp>([](auto) { return true; })
       .Case([](PointwiseOp) { return true; })
       .Default([](Operation *) { return false; });
 }

@@ -1,7 +1,9 @@
 //===- Program.cpp - Parameters, constants, casts of blocks ---------------===//
 
 #include "ir/reference/Evaluate.h"
+#include "ir/reference/Storage.h"
 #include "ir/tn/Verify.h"
+#include "runtime/base/BlockLayouts.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -51,6 +53,16 @@ LogicalResult UnpackOp::verify() {
   return expectWholeBlocks(*this, "x", x); // C3
 }
 
+LogicalResult QuantizeOp::verify() {
+  RankedTensorType x = tensorType(getX()), y = tensorType(getY());
+  auto block = dyn_cast<BlockType>(y.getElementType());
+  if (!block || block.getFormat() != base::ElementType::Q8_0) // C1
+    return emitOpError("expects y of !tn.block<q8_0>, got ") << y;
+  if (failed(expectType(*this, "y", withElement(x, block), y))) // C2
+    return failure();
+  return expectWholeBlocks(*this, "y", y); // C3
+}
+
 LogicalResult PackOp::verify() {
   RankedTensorType x = tensorType(getX()), y = tensorType(getY());
   if (x.getEncoding() || !isa_and_nonnull<PanelsAttr>(y.getEncoding())) // C1
@@ -62,6 +74,8 @@ LogicalResult PackOp::verify() {
 }
 
 namespace {
+
+constexpr uint16_t kNanHalf = 0x7e00;
 
 template <typename A>
 llvm::Error evaluateConstant(ConstantOp op, Context &, ArrayRef<ref::Value<A>>,
@@ -96,6 +110,34 @@ llvm::Error evaluateUnpack(UnpackOp op, Context &, ArrayRef<ref::Value<A>> in,
   return llvm::Error::success();
 }
 
+/// The bytes of one block: `tn.quantize` says what they are.
+base::BlockQ8_0 quantizedBlock(const float *x) {
+  base::BlockQ8_0 block{kNanHalf, {}};
+  constexpr int64_t size = std::size(block.qs);
+  // Nothing but a NaN or an infinity is refused.
+  (void)base::pack(base::ElementType::Q8_0, x, size, &block);
+  return block;
+}
+
+template <typename A>
+llvm::Error evaluateQuantize(QuantizeOp op, Context &,
+                             ArrayRef<ref::Value<A>> in,
+                             SmallVectorImpl<ref::Value<A>> &out) {
+  const Tensor<A> &x = tensor<A>(in[0]);
+  std::vector<float> values(x.floats.begin(), x.floats.end());
+  std::string bytes;
+  for (size_t i = 0; i < values.size(); i += 32) {
+    base::BlockQ8_0 block = quantizedBlock(values.data() + i);
+    bytes.append(reinterpret_cast<const char *>(&block), sizeof(block));
+  }
+  auto y = tensorFromBytes<A>(tensorType(op.getY()).getElementType(), x.shape,
+                              bytes);
+  if (!y)
+    return y.takeError();
+  out.push_back(std::move(*y));
+  return llvm::Error::success();
+}
+
 template <typename A>
 llvm::Error evaluatePack(PackOp, Context &, ArrayRef<ref::Value<A>> in,
                          SmallVectorImpl<ref::Value<A>> &out) {
@@ -107,4 +149,5 @@ llvm::Error evaluatePack(PackOp, Context &, ArrayRef<ref::Value<A>> in,
 
 TN_EVALUATE(ConstantOp, evaluateConstant)
 TN_EVALUATE(UnpackOp, evaluateUnpack)
+TN_EVALUATE(QuantizeOp, evaluateQuantize)
 TN_EVALUATE(PackOp, evaluatePack)

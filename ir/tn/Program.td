@@ -84,6 +84,31 @@ def Tn_UnpackOp : Tn_Op<"unpack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
   let hasVerifier = 1;
 }
 
+def Tn_QuantizeOp : Tn_Op<"quantize", [Pure,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let summary = "Activations in blocks of 8-bit integers";
+  let description = [{
+    y is x in q8_0. For each block of 32 elements along the last axis, in f32:
+
+        amax = max_i |x[i]|
+        d    = f16(min(amax / 127, 65504))
+        q[i] = round_even(clamp(x[i] / f32(d), -127, 127)), 0 where d is 0
+
+    each division rounded once: bit for bit what `base::pack` makes. A block with
+    a NaN or an infinity has d = NaN (0x7e00) and q = 0, so that it means 32 NaN.
+
+    Over Real, too, y is quantised, of x rounded to f32: the steps are the op's
+    meaning, not an error of its arithmetic.
+
+    (C1) y has the element type q8_0. (C2) equal shapes. (C3) the last axis is
+    whole blocks.
+  }];
+  let arguments = (ins Tn_FloatTensor:$x);
+  let results = (outs RankedTensorOf<[Tn_BlockElement]>:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
+  let hasVerifier = 1;
+}
+
 def Tn_PackOp : Tn_Op<"pack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
   let dslName = "";
   let summary = "Lays a weight out in panels";

@@ -37,7 +37,7 @@ GraphBuilder::GraphBuilder(MLIRContext &context, uint64_t seed, GraphHost host,
 
 RandomGraph GraphBuilder::finish() {
   SmallVector<SsaValue> results;
-  for (SsaValue value : values)
+  for (SsaValue value : llvm::concat<SsaValue>(values, blocked))
     if (value.use_empty() && !isa<BlockArgument>(value))
       results.push_back(value);
   llvm::append_range(results, caches);
@@ -134,6 +134,21 @@ SsaValue GraphBuilder::findFloat(int64_t leastRank) {
   return find([&](SsaValue value) {
     return isFloat(value) && typeOf(value).getRank() >= leastRank;
   });
+}
+
+SsaValue GraphBuilder::wholeBlocks(int64_t leastRank, int64_t elements) {
+  SsaValue old = find([&](SsaValue value) {
+    RankedTensorType type = typeOf(value);
+    return isFloat(value) && type.getRank() >= leastRank &&
+           type.getShape().back() > 0 && type.getShape().back() % elements == 0;
+  });
+  if (old && !alone && below(3))
+    return old;
+  SmallVector<int64_t> shape = {ShapedType::kDynamic,
+                                elements * (1 + below(5))};
+  if (below(4) == 0)
+    shape.insert(shape.begin() + 1, 2);
+  return argument(tensor(shape, floatType()));
 }
 
 /// The function's caches stay its last arguments.
@@ -296,8 +311,10 @@ Operation *GraphBuilder::create(OperationState &state) {
   for (SsaValue result : op->getResults()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
     // Packed weights and caches are for the step that makes them.
-    if (type && !isa_and_nonnull<ir::PanelsAttr>(type.getEncoding()))
-      values.push_back(result);
+    if (!type || isa_and_nonnull<ir::PanelsAttr>(type.getEncoding()))
+      continue;
+    bool isBlocked = isa<ir::BlockType>(type.getElementType());
+    (isBlocked ? blocked : values).push_back(result);
   }
   return op;
 }
@@ -330,9 +347,10 @@ void GraphBuilder::fillRegion(
   SmallVector<SsaValue> yielded = fill(block->getArguments());
   --depth;
   ir::YieldOp::create(builder, builder.getUnknownLoc(), yielded);
-  llvm::erase_if(values, [&](SsaValue value) {
-    return region.isAncestor(value.getParentRegion());
-  });
+  for (SmallVector<SsaValue> *made : {&values, &blocked})
+    llvm::erase_if(*made, [&](SsaValue value) {
+      return region.isAncestor(value.getParentRegion());
+    });
 }
 
 } // namespace tenon::testing

@@ -57,6 +57,9 @@ public:
   /// One that satisfies `fits`, or null; later ones are likelier.
   SsaValue find(llvm::function_ref<bool(SsaValue)> fits);
   SsaValue findFloat(int64_t leastRank);
+  /// A float value of at least `leastRank` axes in whole blocks of `elements`
+  /// along the last one; a new argument where there is none.
+  SsaValue wholeBlocks(int64_t leastRank, int64_t elements);
   /// A new argument: random, or what `number` gives.
   SsaValue argument(mlir::RankedTensorType type,
                     llvm::function_ref<double()> number = nullptr);
@@ -119,7 +122,8 @@ private:
   bool alone;
   RandomGraph graph;
   llvm::SmallVector<SsaValue> values;
-  llvm::SmallVector<SsaValue> caches; // the latest value of each
+  llvm::SmallVector<SsaValue> blocked; // results of blocked types
+  llvm::SmallVector<SsaValue> caches;  // the latest value of each
   SsaValue batchValue;
   ir::ref::Batch tokens;
   int64_t tokenCount; // the value of the symbol T

@@ -52,6 +52,10 @@ static bool sumRows(GraphBuilder &g, StringRef op) {
   return g.infer(op, ir::infer::sumRows, x);
 }
 
+static bool quantize(GraphBuilder &g, StringRef op) {
+  return g.infer(op, ir::infer::quantize, g.wholeBlocks(1, 32));
+}
+
 // Routing ops fail at NaN, so they get what has none.
 
 static bool topK(GraphBuilder &g, StringRef op) {
@@ -76,7 +80,7 @@ llvm::ArrayRef<Step> rowSteps() {
       {"tn.softmax", "", softmax},  {"tn.log_softmax", "", softmax},
       {"tn.reduce", "", reduce},    {"tn.reduce", "again", reduce},
       {"tn.sum_rows", "", sumRows}, {"tn.top_k", "", topK},
-      {"tn.argmax", "", argmax}};
+      {"tn.argmax", "", argmax},    {"tn.quantize", "", quantize}};
   return steps;
 }
 
