@@ -90,6 +90,7 @@ public:
   /// f32 lanes of a register: 8 or 16.
   int64_t vectorWidth() const { return cpu == base::CpuFeatures::V3 ? 8 : 16; }
   bool hasBf16Dot() const { return cpu == base::CpuFeatures::V4Vnni; }
+  bool hasIntegerDot() const { return cpu == base::CpuFeatures::V4Vnni; }
 
   // --- index arithmetic; constants fold ------------------------------------
   mlir::Value index(int64_t value);

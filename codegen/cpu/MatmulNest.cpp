@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Element.h"
-#include "codegen/cpu/MatmulTile.h"
+#include "codegen/cpu/MatmulQuants.h"
 #include "codegen/cpu/Schedule.h"
 #include "ir/tn/Emit.h"
 
@@ -74,11 +74,12 @@ int64_t columnsOfTile(KernelEmitter &e, const Shape &shape) {
   return llvm::alignTo(e.maxExtent(shape.y, shape.rank() - 1), kPanelLanes);
 }
 
-/// The left operand of a tile as f32 rows.
+/// The left operand of a tile as rows of f32, or of quants.
 struct Rows {
   Value pointer; // of the tile's first row
   Value stride;  // index: k
   Value tail;    // a whole row group that repeats the last rows; may be null
+  QuantScales quants = {};
 };
 
 class MatmulNest {
@@ -91,6 +92,7 @@ private:
   LogicalResult verify();
   Rows directRows(ir::MatmulOp product);
   Rows stagedRows(ir::MatmulOp product);
+  Rows leftRows(ir::MatmulOp product);
   SmallVector<Value> rowIndex(RankedTensorType type, Value row);
   void forEachRun(Value tensor, SmallVector<Value> index, Value from,
                   Value count,
@@ -148,6 +150,12 @@ LogicalResult MatmulNest::verify() {
     if (isPacked && !isa<BlockArgument>(product.getB()))
       return product.emitOpError("expects a packed b to be an operand of the "
                                  "kernel, got a value of the nest");
+    bool isInteger =
+        isa<ir::BlockType>(typeOf(product.getA()).getElementType());
+    if (isInteger && !(isa<BlockArgument>(product.getA()) &&
+                       isa<BlockArgument>(product.getB())))
+      return product.emitOpError("expects the operands of a product of "
+                                 "integers to be operands of the kernel");
     if (isPacked && !product.getTransposeB())
       return product.emitOpError("expects transpose_b with a packed b");
   }
@@ -266,6 +274,19 @@ Rows MatmulNest::stagedRows(ir::MatmulOp product) {
   return left;
 }
 
+Rows MatmulNest::leftRows(ir::MatmulOp product) {
+  Value a = product.getA();
+  Type element = typeOf(a).getElementType();
+  if (isa<ir::BlockType>(element)) {
+    Value first = e.add(e.mul(matrix, matrixRows), firstRow);
+    QuantRows staged = stageQuantRows(e, a, first, rows, paddedRows);
+    return {staged.quants, staged.k, {}, staged.parts};
+  }
+  bool isDirect =
+      isa<BlockArgument>(a) && !product.getTransposeA() && element.isF32();
+  return isDirect ? directRows(product) : stagedRows(product);
+}
+
 //===----------------------------------------------------------------------===//
 // The right operand
 //===----------------------------------------------------------------------===//
@@ -323,8 +344,10 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column) {
   TileOperands operands;
   RankedTensorType type = typeOf(product.getB());
   bool isPacked = isa_and_nonnull<ir::PanelsAttr>(type.getEncoding());
-  base::ElementType format =
-      isPacked ? ir::storageOf(type.getElementType()) : base::ElementType::F32;
+  bool isInteger = isa<ir::BlockType>(typeOf(product.getA()).getElementType());
+  base::ElementType format = isPacked || isInteger
+                                 ? ir::storageOf(type.getElementType())
+                                 : base::ElementType::F32;
   operands.format = ir::panelFormat(format);
   Value first = e.add(firstColumn, column);
   Value lastPanel = e.div(e.sub(allColumns, e.index(1)), kPanelLanes);
@@ -334,7 +357,8 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column) {
         e.min(e.add(e.div(first, kPanelLanes), e.index(p)), lastPanel);
     if (!isPacked) {
       operands.panels.push_back(
-          stageRight(product, e.mul(number, kPanelLanes)));
+          isInteger ? stageQuantPanel(e, product.getB(), matrix, number)
+                    : stageRight(product, e.mul(number, kPanelLanes)));
       continue;
     }
     int64_t bytes = operands.format.panelBytes(type.getDimSize(1));
@@ -354,8 +378,15 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums) {
   const Rows &left = lefts[product.getA()];
   Type f32 = e.builder.getF32Type();
   operands.k = operands.aStride = left.stride;
+  bool isInteger = bool(left.quants.scales);
+  Type element = isInteger ? e.builder.getI16Type() : f32;
   e.loop(e.index(0), rows, registers.rows, [&](Value row) {
-    operands.a = e.address(left.pointer, f32, e.mul(row, left.stride));
+    operands.a = e.address(left.pointer, element, e.mul(row, left.stride));
+    if (isInteger) {
+      Value block = e.mul(row, e.div(left.stride, kQuantBlock));
+      operands.quants = {e.address(left.quants.scales, f32, block),
+                         e.address(left.quants.shifts, f32, block)};
+    }
     if (left.tail) {
       Value isWhole =
           arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sle,
@@ -425,11 +456,8 @@ LogicalResult MatmulNest::emit() {
     return failure();
   for (ir::MatmulOp product : products) {
     Value a = product.getA();
-    if (lefts.contains(a))
-      continue;
-    bool isDirect = isa<BlockArgument>(a) && !product.getTransposeA() &&
-                    typeOf(a).getElementType().isF32();
-    lefts[a] = isDirect ? directRows(product) : stagedRows(product);
+    if (!lefts.contains(a))
+      lefts[a] = leftRows(product);
   }
   e.loop(e.index(0), columns, registers.columns(),
          [&](Value column) { emitGroup(column); });

@@ -25,11 +25,21 @@ struct RegisterTile {
   int64_t columns() const { return panels * ir::kPanelLanes; }
 };
 
+/// Elements of a that share a scale where a is q8_0.
+inline constexpr int64_t kQuantBlock = 32;
+
+/// What rows of q8_0 are taken apart to: f32 [rows][k / 32].
+struct QuantScales {
+  mlir::Value scales; // null where a is f32
+  mlir::Value shifts; // scale * f32(sum of the block's quants)
+};
+
 /// One product: out[rows][columns] = a[rows][k] * b[k][columns].
 struct TileOperands {
-  mlir::Value a;       // f32, rows `aStride` elements apart
+  mlir::Value a;       // f32, or i16 quants; rows `aStride` elements apart
   mlir::Value aStride; // index
-  mlir::Value k;       // index
+  QuantScales quants;
+  mlir::Value k; // index
   ir::PanelFormat format;
   llvm::SmallVector<mlir::Value> panels; // of b
   mlir::Value out;                       // f32, rows tile.columns() apart

@@ -24,16 +24,20 @@ ir::PackOp packOf(const Nest &nest) {
   return *nest.body->getOps<ir::PackOp>().begin();
 }
 
-class PackNest {
+class PanelPacker {
 public:
-  PackNest(KernelEmitter &e, const Nest &nest, ir::PackOp op)
-      : e(e), type(cast<RankedTensorType>(op.getX().getType())),
+  PanelPacker(KernelEmitter &e, const PanelSource &source)
+      : e(e), type(source.type),
         format(ir::panelFormat(ir::storageOf(type.getElementType()))),
-        source(e.pointer(op.getX())), target(e.resultPointer(nest, 0)),
-        i8(e.builder.getI8Type()), rows(type.getDimSize(0)),
-        columns(type.getDimSize(1)), tileRows(nest.schedule.getTileRows()) {}
+        source(source.pointer), i8(e.builder.getI8Type()), rows(source.rows),
+        columns(type.getShape().back()) {}
 
-  void emit(Value tile);
+  void emit(Value panel, Value to) {
+    if (format.hasScale)
+      blockedPanel(panel, to);
+    else
+      plainPanel(panel, to);
+  }
 
 private:
   void plainPanel(Value panel, Value to);
@@ -46,18 +50,18 @@ private:
   KernelEmitter &e;
   RankedTensorType type;
   ir::PanelFormat format;
-  Value source, target;
+  Value source;
   Type i8;
-  int64_t rows, columns, tileRows;
+  Value rows;
+  int64_t columns;
 };
 
-Value isBelow(KernelEmitter &e, Value a, int64_t b) {
-  return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a,
-                               e.index(b));
+Value isBelow(KernelEmitter &e, Value a, Value b) {
+  return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
 }
 
 // Lanes past the last row are zero; they read the last row instead.
-void PackNest::plainPanel(Value panel, Value to) {
+void PanelPacker::plainPanel(Value panel, Value to) {
   // Bits are copied whatever they mean.
   Type element = e.builder.getIntegerType(static_cast<unsigned>(format.bits));
   Value zero =
@@ -65,7 +69,7 @@ void PackNest::plainPanel(Value panel, Value to) {
   e.loop(e.index(0), e.index(columns), 1, [&](Value k) {
     e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
       Value row = e.add(e.mul(panel, kPanelLanes), lane);
-      Value from = e.min(row, e.index(rows - 1));
+      Value from = e.min(row, e.sub(rows, e.index(1)));
       Value value = e.load(source, element, e.add(e.mul(from, columns), k));
       value = arith::SelectOp::create(e.builder, isBelow(e, row, rows), value,
                                       zero);
@@ -74,8 +78,8 @@ void PackNest::plainPanel(Value panel, Value to) {
   });
 }
 
-void PackNest::storeScales(const QuantReader &reader, const QuantRow &row,
-                           Value lane, Value to) {
+void PanelPacker::storeScales(const QuantReader &reader, const QuantRow &row,
+                              Value lane, Value to) {
   int64_t perGroup = kQuantGroup / format.subBlock;
   for (int64_t sub = 0; sub < perGroup; ++sub) {
     Value block = e.address(to, i8, e.index(sub * format.bytesPerSubBlock()));
@@ -90,7 +94,7 @@ void PackNest::storeScales(const QuantReader &reader, const QuantRow &row,
 // Transposes 32 x 32 bytes by five perfect shuffles: interleaving the first
 // half of the matrix with the second moves one bit of the row number below the
 // column's.
-SmallVector<Value> PackNest::transposed(Value bytes) {
+SmallVector<Value> PanelPacker::transposed(Value bytes) {
   SmallVector<Value> matrix;
   for (int64_t row = 0; row < kPanelLanes; ++row)
     matrix.push_back(
@@ -113,13 +117,13 @@ SmallVector<Value> PackNest::transposed(Value bytes) {
 }
 
 // Elements [32 * number, + 32) of the panel's rows, to the sub-blocks at `to`.
-void PackNest::group(Value panel, Value number, Value to) {
+void PanelPacker::group(Value panel, Value number, Value to) {
   QuantReader reader(e, type, source);
   int64_t mark = e.scratchMark();
   Value bytes = e.scratch(kPanelLanes * kQuantGroup);
   e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
     Value row = e.add(e.mul(panel, kPanelLanes), lane);
-    QuantRow at = reader.row(e.min(row, e.index(rows - 1)), number);
+    QuantRow at = reader.row(e.min(row, e.sub(rows, e.index(1))), number);
     at.isPresent = isBelow(e, row, rows);
     e.store(reader.quants(at), bytes, e.mul(lane, kQuantGroup),
             Lanes{kQuantGroup});
@@ -142,27 +146,19 @@ void PackNest::group(Value panel, Value number, Value to) {
   e.restoreScratch(mark);
 }
 
-void PackNest::blockedPanel(Value panel, Value to) {
+void PanelPacker::blockedPanel(Value panel, Value to) {
   int64_t bytes = kQuantGroup / format.subBlock * format.bytesPerSubBlock();
   e.loop(e.index(0), e.index(columns / kQuantGroup), 1, [&](Value number) {
     group(panel, number, e.address(to, i8, e.mul(number, bytes)));
   });
 }
 
-void PackNest::emit(Value tile) {
-  int64_t panels = llvm::divideCeil(rows, kPanelLanes);
-  Value first = e.mul(tile, tileRows);
-  Value end = e.min(e.add(first, e.index(tileRows)), e.index(panels));
-  e.loop(first, end, 1, [&](Value panel) {
-    Value to = e.address(target, i8, e.mul(panel, format.panelBytes(columns)));
-    if (format.hasScale)
-      blockedPanel(panel, to);
-    else
-      plainPanel(panel, to);
-  });
-}
-
 } // namespace
+
+void emitPanel(KernelEmitter &e, const PanelSource &source, Value number,
+               Value to) {
+  PanelPacker(e, source).emit(number, to);
+}
 
 Size packTiles(KernelEmitter &emitter, const Nest &nest) {
   auto type = cast<RankedTensorType>(packOf(nest).getX().getType());
@@ -176,7 +172,19 @@ LogicalResult emitPackNest(KernelEmitter &emitter, const Nest &nest,
   if (!isa<BlockArgument>(op.getX()))
     return op.emitOpError("expects to pack an operand of the kernel, got a "
                           "value of the nest");
-  PackNest(emitter, nest, op).emit(tile);
+  KernelEmitter &e = emitter;
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  int64_t rows = type.getDimSize(0), tileRows = nest.schedule.getTileRows();
+  int64_t bytes = ir::panelFormat(ir::storageOf(type.getElementType()))
+                      .panelBytes(type.getDimSize(1));
+  PanelSource source{type, e.pointer(op.getX()), e.index(rows)};
+  Value target = e.resultPointer(nest, 0), first = e.mul(tile, tileRows);
+  Value end = e.min(e.add(first, e.index(tileRows)),
+                    e.index(llvm::divideCeil(rows, kPanelLanes)));
+  e.loop(first, end, 1, [&](Value panel) {
+    Value to = e.address(target, e.builder.getI8Type(), e.mul(panel, bytes));
+    emitPanel(e, source, panel, to);
+  });
   return success();
 }
 

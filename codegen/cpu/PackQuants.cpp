@@ -24,7 +24,7 @@ QuantReader::QuantReader(KernelEmitter &e, RankedTensorType tensor,
     : e(e), type(ir::storageOf(tensor.getElementType())), source(source) {
   const base::ElementInfo &info = base::info(type);
   groupsPerBlock = info.blockElements / kQuantGroup;
-  blocksPerRow = tensor.getDimSize(1) / info.blockElements;
+  blocksPerRow = tensor.getShape().back() / info.blockElements;
   blockBytes = info.blockBytes;
 }
 

@@ -62,5 +62,16 @@ private:
   int64_t groupsPerBlock, blocksPerRow, blockBytes;
 };
 
+/// A weight [rows, K] as in a file.
+struct PanelSource {
+  mlir::RankedTensorType type; // its element and last axis count
+  mlir::Value pointer;
+  mlir::Value rows; // index
+};
+
+/// Lays rows [32 * number, + 32) out as the panel at `to`; PackNest.cpp.
+void emitPanel(KernelEmitter &e, const PanelSource &source, mlir::Value number,
+               mlir::Value to);
+
 } // namespace tenon::codegen::cpu
 #endif // TENON_CODEGEN_CPU_PACKQUANTS_H

@@ -2,11 +2,27 @@
 
 #include "ir/reference/Evaluate.h"
 #include "ir/reference/Reduction.h"
+#include "ir/tn/Panels.h"
 #include "ir/tn/Verify.h"
 
 using namespace mlir;
 using namespace tenon::ir;
 using namespace tenon::ir::ref;
+
+/// C7
+static LogicalResult verifyBlockedLeft(MatmulOp op) {
+  RankedTensorType a = tensorType(op.getA()), b = tensorType(op.getB());
+  auto block = dyn_cast<BlockType>(a.getElementType());
+  if (!block)
+    return success();
+  if (block.getFormat() != tenon::base::ElementType::Q8_0)
+    return op.emitOpError("expects a blocked a of q8_0, got ") << a;
+  if (op.getTransposeA())
+    return op.emitOpError("expects no transpose_a with a blocked a, ") << a;
+  if (!isa<BlockType>(b.getElementType()))
+    return op.emitOpError("expects a blocked b with a blocked a, got ") << b;
+  return expectWholeBlocks(op, "a", a);
+}
 
 LogicalResult MatmulOp::verify() {
   RankedTensorType a = tensorType(getA()), b = tensorType(getB());
@@ -32,7 +48,8 @@ LogicalResult MatmulOp::verify() {
   }
   if (isa<BlockType>(b.getElementType()) && !getTransposeB()) // C5
     return emitOpError("expects transpose_b with a blocked b, ") << b;
-  if (failed(expectWholeBlocks(*this, "b", b)))
+  if (failed(expectWholeBlocks(*this, "b", b)) ||
+      failed(verifyBlockedLeft(*this)))
     return failure();
 
   SmallVector<int64_t> shape(a.getShape().drop_back(2));
@@ -62,6 +79,71 @@ template <typename A> Matrix matrixOf(const Tensor<A> &x, bool transpose) {
   return {matrix, columns, 1};
 }
 
+/// The rows of a blocked operand, taken apart.
+class IntegerRows {
+public:
+  IntegerRows(const Tensor<Contract> &x)
+      : format(cast<BlockType>(x.element).getFormat()), columns(x.columns()) {
+    int64_t bytes = *tenon::base::sizeBytes(format, columns);
+    elements.reserve(x.size());
+    for (int64_t row = 0; row < x.rows(); ++row)
+      for (int64_t k = 0; k < columns; ++k)
+        elements.push_back(
+            blockedElement(format, x.blocks.data() + row * bytes, k));
+  }
+
+  const BlockedElement *row(int64_t number) const {
+    return elements.data() + number * columns;
+  }
+
+  tenon::base::ElementType format;
+
+private:
+  int64_t columns;
+  std::vector<BlockedElement> elements;
+};
+
+/// The rule of integer products.
+float sumIntegerProducts(Contract &arithmetic, int64_t count,
+                         const BlockedElement *a, const BlockedElement *b,
+                         const PanelFormat &format) {
+  float sum = 0, segment = 0;
+  for (int64_t start = 0; start < count; start += format.subBlock) {
+    int32_t products = 0, quants = 0;
+    for (int64_t k = start; k < start + format.subBlock; ++k) {
+      products += a[k].quant * b[k].quant;
+      quants += a[k].quant;
+    }
+    float scale = arithmetic.mul(a[start].scale, b[start].scale);
+    float before = start % kChainSegment == 0 ? 0 : segment;
+    segment = arithmetic.fma(static_cast<float>(products), scale, before);
+    float shift = arithmetic.mul(a[start].scale, static_cast<float>(quants));
+    if (format.hasMin)
+      segment = arithmetic.fma(shift, b[start].minimum, segment);
+    int64_t end = start + format.subBlock;
+    if (end % kChainSegment == 0 || end == count)
+      sum = end <= kChainSegment ? segment : arithmetic.add(sum, segment);
+  }
+  return sum;
+}
+
+/// The sums of a product of integers, in the order of y's elements.
+std::vector<float> integerSums(const Tensor<Contract> &a,
+                               const Tensor<Contract> &b, int64_t size,
+                               int64_t m, int64_t n) {
+  IntegerRows left(a), right(b);
+  PanelFormat format = panelFormat(right.format);
+  bool isBatched = b.shape.size() > 2;
+  Contract arithmetic;
+  std::vector<float> sums(size);
+  for (int64_t i = 0; i < size; ++i) {
+    int64_t matrix = isBatched ? i / n / m : 0;
+    sums[i] = sumIntegerProducts(arithmetic, a.columns(), left.row(i / n),
+                                 right.row(matrix * n + i % n), format);
+  }
+  return sums;
+}
+
 template <typename A>
 llvm::Error evaluateMatmul(MatmulOp op, Context &context,
                            ArrayRef<ref::Value<A>> in,
@@ -75,15 +157,22 @@ llvm::Error evaluateMatmul(MatmulOp op, Context &context,
   Matrix atB = matrixOf(b, op.getTransposeB());
   int64_t k = a.shape[a.shape.size() - (op.getTransposeA() ? 2 : 1)];
   int64_t n = y->shape.back(), m = y->shape[y->shape.size() - 2];
+  std::vector<float> sums;
+  if constexpr (std::is_same_v<A, Contract>)
+    if (isa<BlockType>(a.element))
+      sums = integerSums(a, b, y->size(), m, n);
   for (int64_t i = 0; i < y->size(); ++i) {
     int64_t batch = i / n / m, row = i / n % m, column = i % n;
     const Float<A> *pa =
         a.floats.data() + batch * atA.matrix + row * atA.rowStride;
     const Float<A> *pb =
         b.floats.data() + batch * atB.matrix + column * atB.columnStride;
-    Float<A> sum = sumProducts(
-        arithmetic, k, [&](int64_t d) { return pa[d * atA.columnStride]; },
-        [&](int64_t d) { return pb[d * atB.rowStride]; });
+    Float<A> sum =
+        !sums.empty() ? static_cast<Float<A>>(sums[i])
+                      : sumProducts(
+                            arithmetic, k,
+                            [&](int64_t d) { return pa[d * atA.columnStride]; },
+                            [&](int64_t d) { return pb[d * atB.rowStride]; });
     if (op.getBias())
       sum = sum + tensor<A>(in[2]).floats[column];
     y->floats[i] = rounded<A>(sum, y->element);

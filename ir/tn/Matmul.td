@@ -22,11 +22,16 @@ def Tn_MatmulOp : Tn_Op<"matmul", [Pure,
     segment results added in ascending order; then the bias; then one rounding
     to the type of y.
 
+    A blocked a is q8_0 and makes the product one of integers, which the
+    contract's rule of integer products defines: per sub-block of b an exact
+    integer sum of products of quants, then f32 multiply-adds with the scales.
+
     (C1) rank(a) >= 2, rank(b) is 2 or rank(a). (C2) k agrees. (C3) leading axes
     agree. (C4) bias is [n] of a float type. (C5) a blocked b has transpose_b
-    and whole blocks along k. (C6) y's shape follows.
+    and whole blocks along k. (C6) y's shape follows. (C7) a blocked a is q8_0 in
+    whole blocks along k, without transpose_a, and has a blocked b.
   }];
-  let arguments = (ins Tn_FloatTensor:$a, Tn_WeightTensor:$b,
+  let arguments = (ins Tn_WeightTensor:$a, Tn_WeightTensor:$b,
                        Optional<Tn_FloatTensor>:$bias, UnitAttr:$transpose_a,
                        UnitAttr:$transpose_b);
   let results = (outs Tn_FloatTensor:$y);

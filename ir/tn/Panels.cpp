@@ -99,6 +99,19 @@ Quant quantAt(const base::BlockQ6_K &b, int e) {
   return {bitsOf(scale), 0, (low | high << 4) - 32};
 }
 
+/// Element e of the row at `row`.
+Quant quantOf(ElementType type, const char *row, int64_t e) {
+  const base::ElementInfo &info = base::info(type);
+  const char *block = row + e / info.blockElements * info.blockBytes;
+  Quant quant;
+  (void)base::dispatchBlock(type, [&](auto b) {
+    std::memcpy(&b, block, sizeof(b));
+    quant = quantAt(b, static_cast<int>(e % info.blockElements));
+    return Status();
+  });
+  return quant;
+}
+
 void storeQuant(const PanelFormat &format, char *panel, int64_t k, int64_t lane,
                 const Quant &quant) {
   size_t scaleBytes =
@@ -126,6 +139,17 @@ float loadScale(ElementType type, const char *at) {
 
 } // namespace
 
+BlockedElement blockedElement(ElementType type, const void *row,
+                              int64_t number) {
+  Quant quant = quantOf(type, static_cast<const char *>(row), number);
+  PanelFormat format = panelFormat(type);
+  auto scaleOf = [&](const uint32_t &bits) {
+    return loadScale(format.scaleType, reinterpret_cast<const char *>(&bits));
+  };
+  return {scaleOf(quant.scale), format.hasMin ? scaleOf(quant.min) : 0,
+          quant.value - static_cast<int>(format.offset)};
+}
+
 std::string packReference(ElementType type, const void *bytes, int64_t n,
                           int64_t k) {
   const base::ElementInfo &info = base::info(type);
@@ -135,20 +159,14 @@ std::string packReference(ElementType type, const void *bytes, int64_t n,
   for (int64_t row = 0; row < n; ++row) {
     char *panel = packed.data() + row / kPanelLanes * format.panelBytes(k);
     int64_t lane = row % kPanelLanes;
+    const char *from = source + row * k / info.blockElements * info.blockBytes;
     for (int64_t e = 0; e < k; ++e) {
-      const char *block =
-          source + (row * k + e) / info.blockElements * info.blockBytes;
-      if (!info.isBlocked()) {
-        std::memcpy(panel + format.quantByte(e, lane), block,
+      if (info.isBlocked())
+        storeQuant(format, panel, e, lane, quantOf(type, from, e));
+      else
+        std::memcpy(panel + format.quantByte(e, lane),
+                    from + e * info.blockBytes,
                     static_cast<size_t>(info.blockBytes));
-        continue;
-      }
-      (void)base::dispatchBlock(type, [&](auto b) {
-        std::memcpy(&b, block, sizeof(b));
-        int inBlock = static_cast<int>(e % info.blockElements);
-        storeQuant(format, panel, e, lane, quantAt(b, inBlock));
-        return Status();
-      });
     }
   }
   return packed;

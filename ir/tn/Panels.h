@@ -80,6 +80,17 @@ PanelFormat panelFormat(base::ElementType type);
 /// The bytes of a packed [n, k] weight; k is a multiple of the block.
 int64_t packedBytes(base::ElementType type, int64_t n, int64_t k);
 
+/// What one element of a blocked row is made of, as panels hold it: its value
+/// is scale * quant + minimum.
+struct BlockedElement {
+  float scale = 0, minimum = 0;
+  int quant = 0; ///< The offset is subtracted.
+};
+
+/// Takes element `number` of the row of `type` at `row` apart.
+BlockedElement blockedElement(base::ElementType type, const void *row,
+                              int64_t number);
+
 /// Packs a weight as stored in a file: what generated pack kernels must equal.
 /// Shapes: bytes [n, k] of `type`, row by row. Simple and slow, for tests.
 std::string packReference(base::ElementType type, const void *bytes, int64_t n,

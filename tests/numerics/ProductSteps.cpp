@@ -123,6 +123,35 @@ static bool blockedMatmul(GraphBuilder &g, StringRef) {
   return addProduct(g, a, b, g.unit("transpose_b"), true);
 }
 
+/// A product of integers: of quantised activations, whatever the weight.
+static bool integerMatmul(GraphBuilder &g, StringRef) {
+  auto [element, k] = g.blockedColumns();
+  auto q8 = ir::BlockType::get(g.builder.getContext(), base::ElementType::Q8_0);
+  SsaValue a;
+  if (g.isAlone()) {
+    a = g.weight(g.tensor({ShapedType::kDynamic, k}, q8));
+  } else {
+    SsaValue x =
+        g.wholeBlocks(2, base::info(ir::storageOf(element)).blockElements);
+    k = g.typeOf(x).getShape().back();
+    Operation *made = g.infer("tn.quantize", ir::infer::quantize, x);
+    if (!made)
+      return false;
+    a = made->getResult(0);
+  }
+  RankedTensorType typeB = g.tensor({1 + g.below(70), k}, element);
+  if (g.sizeOf(typeB) > 60000)
+    return false;
+  SsaValue b = g.weight(typeB);
+  if (g.below(2)) {
+    Type packed = RankedTensorType::get(
+        typeB.getShape(), element,
+        ir::PanelsAttr::get(g.builder.getContext(), ir::kPanelLanes));
+    b = g.add("tn.pack", b, packed)->getResult(0);
+  }
+  return addProduct(g, a, b, g.unit("transpose_b"), true);
+}
+
 /// A packed weight is read by a matmul and by nothing else.
 static bool pack(GraphBuilder &g, StringRef op) {
   auto [element, k] = g.blockedColumns();
@@ -216,6 +245,7 @@ llvm::ArrayRef<Step> productSteps() {
                                    {"tn.matmul", "again", matmul},
                                    {"tn.matmul", "siblings", siblings},
                                    {"tn.matmul", "blocked", blockedMatmul},
+                                   {"tn.matmul", "integers", integerMatmul},
                                    {"tn.pack", "", pack},
                                    {"tn.unpack", "", unpack},
                                    {"tn.gather", "", gather},

@@ -28,13 +28,19 @@ Input plain(Random &random, mlir::Type element,
   return {tensor, toBytes(tensor)};
 }
 
-// A q8_0 weight in panels.
-Input packed(Random &random, int64_t n, int64_t k) {
-  auto element = ir::BlockType::get(&kernelContext(), ElementType::Q8_0);
+// A blocked tensor as a file has it.
+Input blocked(Random &random, ElementType type, int64_t n, int64_t k) {
+  auto element = ir::BlockType::get(&kernelContext(), type);
   Tensor tensor = randomTensor(random, element, {n, k});
-  std::string panels =
-      ir::packReference(ElementType::Q8_0, tensor.blocks.data(), n, k);
-  return {tensor, panels};
+  return {tensor, tensor.blocks};
+}
+
+// A weight in panels.
+Input packed(Random &random, int64_t n, int64_t k,
+             ElementType type = ElementType::Q8_0) {
+  Input input = blocked(random, type, n, k);
+  input.bytes = ir::packReference(type, input.bytes.data(), n, k);
+  return input;
 }
 
 class FusedMatmul : public ::testing::TestWithParam<CpuFeatures> {
@@ -155,6 +161,42 @@ func.func @f(%x: tensor<3x5x40xf32>, %w: tensor<3x34x40xf32>) -> tensor<3x5x34xf
 })";
   check(text, 1,
         {plain(random, f32, {3, 5, 40}), plain(random, f32, {3, 34, 40})});
+}
+
+std::string integerProduct(ElementType type, bool isPacked) {
+  std::string name(base::info(type).name);
+  std::string w = "tensor<72x768x!tn.block<" + name + ">" +
+                  (isPacked ? ", #tn.panels<32>>" : ">");
+  return "!w = " + w + R"(
+!x = tensor<?x768x!tn.block<q8_0>, #tn.dims<T, 768>>
+!y = tensor<?x72xf32, #tn.dims<T, 72>>
+func.func @f(%x: !x, %w: !w, %b: tensor<72xf32>) -> !y
+    attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+  %r = tn.kernel(%x, %w, %b) : (!x, !w, tensor<72xf32>) -> !y {
+  ^bb0(%a: !x, %c: !w, %d: tensor<72xf32>):
+    %p = tn.matmul %a, %c bias %d {transpose_b} : !x, !w, tensor<72xf32> -> !y
+    %y = tn.silu %p : !y
+    tn.yield %y : !y
+  } {label = "integers"}
+  return %r : !y
+})";
+}
+
+// Quantised activations, with weights of every format, packed or not.
+TEST_P(FusedMatmul, ProductsOfIntegers) {
+  for (ElementType type :
+       {ElementType::Q8_0, ElementType::Q4_0, ElementType::Q4_1,
+        ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
+        ElementType::Q5_K, ElementType::Q6_K})
+    for (bool isPacked : {true, false})
+      for (int64_t tokens : {1, 13, 64}) {
+        SCOPED_TRACE(base::info(type).name);
+        Input w = isPacked ? packed(random, 72, 768, type)
+                           : blocked(random, type, 72, 768);
+        check(integerProduct(type, isPacked), tokens,
+              {blocked(random, ElementType::Q8_0, tokens, 768), w,
+               plain(random, f32, {72})});
+      }
 }
 
 INSTANTIATE_TEST_SUITE_P(Features, FusedMatmul,

@@ -167,3 +167,68 @@ func.func @matmul_c6(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>) {
   %y = tn.matmul %a, %b : tensor<2x3xf32>, tensor<3x2xf32> -> tensor<2x3xf32>
   return
 }
+
+// -----
+
+// Quants 1, 2 and 3, 1 with scales 0.5 and 2: (1 * 3 + 2 * 1) * 1.
+// CHECK: @integers contract: tensor<1x1xf32> [5]
+// CHECK: @integers real: tensor<1x1xf32> [5]
+func.func @integers(%a: tensor<1x32x!tn.block<q8_0>>,
+                    %b: tensor<1x32x!tn.block<q8_0>>) -> tensor<1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<[0, 56, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]> : tensor<34xi8>,
+        dense<[0, 64, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]> : tensor<34xi8>]} {
+  %y = tn.matmul %a, %b {transpose_b} : tensor<1x32x!tn.block<q8_0>>,
+      tensor<1x32x!tn.block<q8_0>> -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+
+// -----
+
+// With a minimum of 1 beside: 5 + 0.5 * (1 + 2) * 1. Quants 3 and 1 of q4_1 are
+// the low halves of the first bytes.
+// CHECK: @integers_and_minimum contract: tensor<1x1xf32> [6.5]
+// CHECK: @integers_and_minimum real: tensor<1x1xf32> [6.5]
+func.func @integers_and_minimum(%a: tensor<1x32x!tn.block<q8_0>>,
+    %b: tensor<1x32x!tn.block<q4_1>>) -> tensor<1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<[0, 56, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]> : tensor<34xi8>,
+        dense<[0, 64, 0, 60, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]>
+        : tensor<20xi8>]} {
+  %y = tn.matmul %a, %b {transpose_b} : tensor<1x32x!tn.block<q8_0>>,
+      tensor<1x32x!tn.block<q4_1>> -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+
+// -----
+
+func.func @matmul_c7(%a: tensor<4x32x!tn.block<q4_0>>,
+                     %b: tensor<8x32x!tn.block<q8_0>>) {
+  // expected-error@+1 {{expects a blocked a of q8_0}}
+  %y = tn.matmul %a, %b {transpose_b} : tensor<4x32x!tn.block<q4_0>>,
+      tensor<8x32x!tn.block<q8_0>> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c7_transposed(%a: tensor<32x32x!tn.block<q8_0>>,
+                                %b: tensor<8x32x!tn.block<q8_0>>) {
+  // expected-error@+1 {{expects no transpose_a with a blocked a}}
+  %y = tn.matmul %a, %b {transpose_a, transpose_b} : tensor<32x32x!tn.block<q8_0>>,
+      tensor<8x32x!tn.block<q8_0>> -> tensor<32x8xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c7_plain(%a: tensor<4x32x!tn.block<q8_0>>,
+                           %b: tensor<8x32xf32>) {
+  // expected-error@+1 {{expects a blocked b with a blocked a}}
+  %y = tn.matmul %a, %b {transpose_b} : tensor<4x32x!tn.block<q8_0>>,
+      tensor<8x32xf32> -> tensor<4x8xf32>
+  return
+}
