@@ -77,6 +77,7 @@ private:
   absl::Status runPasses(ModuleOp module, absl::string_view stage,
                          llvm::ArrayRef<std::string> bounds,
                          llvm::function_ref<void(OpPassManager &)> build);
+  absl::Status chooseTypes(ModuleOp common);
   absl::Status lowerVariants(ModuleOp common);
   absl::Status writeProgram();
   absl::Status emitFeature(FeatureCode &code);
@@ -134,6 +135,16 @@ Compilation::runPasses(ModuleOp module, absl::string_view stage,
     return absl::InternalError(broken);
   dump(module, stage);
   return absl::OkStatus();
+}
+
+// Apart from the others: it may change results, which checked passes must not.
+absl::Status Compilation::chooseTypes(ModuleOp common) {
+  PassManager passes(common.getContext());
+  passes::ChooseComputeTypesOptions choice;
+  choice.activations = options.activations;
+  passes.addPass(passes::createChooseComputeTypes(choice));
+  return failed(passes.run(common)) ? diagnostics.status("types")
+                                    : absl::OkStatus();
 }
 
 static SmallVector<ir::ScheduleAttr>
@@ -261,10 +272,11 @@ absl::StatusOr<Compiled> Compilation::run() {
         "expects at least one CPU feature set to compile for");
   OwningOpRef<ModuleOp> common = traced.clone();
   dump(*common, "traced");
-  absl::Status status =
-      runPasses(*common, "common", {}, [](OpPassManager &passes) {
-        passes::buildCommonPipeline(passes);
-      });
+  absl::Status status = chooseTypes(*common);
+  if (status.ok())
+    status = runPasses(*common, "common", {}, [](OpPassManager &passes) {
+      passes::buildCommonPipeline(passes);
+    });
   if (status.ok())
     status = lowerVariants(*common);
   for (base::CpuFeatures features : options.features) {

@@ -32,6 +32,9 @@ struct CompileOptions {
   /// Interprets the program before and after every tn-level pass on seeded
   /// inputs and fails at the first pass that changes a result.
   bool checkPasses = false;
+  /// "f32" or "q8": see tn-choose-compute-types. The passes that are checked
+  /// come after.
+  std::string activations = "f32";
   /// Where to write the IR after each stage, as numbered files; empty: nowhere.
   std::string dumpFolder;
   /// Told of each stage: its name, how many of its steps are done, of how many.

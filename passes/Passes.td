@@ -18,6 +18,23 @@ def OutlineLayers : Pass<"tn-outline-layers", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
+def ChooseComputeTypes : Pass<"tn-choose-compute-types", "::mlir::ModuleOp"> {
+  let summary = "Quantises the activations that meet blocked weights";
+  let description = [{
+    Before:  %y = tn.matmul %x, %w        After:  %q = tn.quantize %x
+                                                  %y = tn.matmul %q, %w
+
+    with activations=q8; with f32 nothing changes. The only pass that changes
+    results: each change is a remark.
+
+    Needs: nothing.  Ensures: with q8, no matmul of a blocked weight has a plain
+    left operand, but those with transpose_a.
+  }];
+  let options = [Option<"activations", "activations", "std::string", "\"f32\"",
+                        "f32: as the model computes them; q8: q8_0">];
+  let dependentDialects = ["::tenon::ir::TnDialect"];
+}
+
 def PackWeights : Pass<"tn-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Gives weights that matmuls read the panel layout, once";
   let description = [{

@@ -146,7 +146,8 @@ class Cache(ToolTest):
     def test_options_have_their_own_entries(self):
         before = len(self.programs())
         self.greedy(MODEL, "--cache-type", "f16")
-        self.assertEqual(len(self.programs()), before + 1)
+        self.greedy(MODEL, "--activations", "q8")
+        self.assertEqual(len(self.programs()), before + 2)
         for path in self.programs():
             if path != self.programs()[0]:
                 path.unlink()

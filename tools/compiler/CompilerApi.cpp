@@ -105,6 +105,10 @@ Status ModelCompiler::readOptions() {
   else if (!cache.empty())
     return invalidArgument("expects a cache type of f32 or f16, got '", cache,
                            "'");
+  settings.activations = options.activations ? options.activations : "f32";
+  if (settings.activations != "f32" && settings.activations != "q8")
+    return invalidArgument("expects activations of f32 or q8, got '",
+                           settings.activations, "'");
   settings.threads = options.threads
                          ? options.threads
                          : std::max(1U, std::thread::hardware_concurrency());
@@ -155,6 +159,7 @@ void ModelCompiler::describe(base::Program &program) const {
   add("compiler.abi", std::to_string(TENON_ABI_VERSION));
   add("options.cache_type",
       options.cache_type ? options.cache_type : "the model's");
+  add("options.activations", settings.activations);
 }
 
 std::string ModelCompiler::reference() const {

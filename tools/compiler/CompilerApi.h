@@ -49,10 +49,12 @@ typedef struct tenon_compile_options_t {
   uint32_t threads; /* 0: every CPU this process may run on */
   tenon_compile_progress_fn progress; /* NULL: nobody is told */
   void *progress_user;
+  /* Activations that meet blocked weights: "f32", "q8"; NULL: "f32". */
+  const char *activations;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
-  {sizeof(tenon_compile_options_t), NULL, NULL, NULL, 0, 0, NULL, NULL}
+  {sizeof(tenon_compile_options_t), NULL, NULL, NULL, 0, 0, NULL, NULL, NULL}
 
 /* Returns TENON_COMPILER_API_VERSION of the library. Threads: any. */
 TENON_API uint32_t tenon_compiler_api_version(void);

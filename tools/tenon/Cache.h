@@ -22,7 +22,7 @@ struct CacheKey {
   std::string model; // modelDigest
   base::Hash128 compiler;
   base::CpuFeatures features;
-  std::string cacheType;
+  std::string cacheType, activations;
 };
 
 /// The file for `key` and makes its folder.

@@ -180,6 +180,12 @@ void addCompileCommand(CLI::App &app, Action &action) {
                    "Element type of the attention caches; default: the "
                    "model's")
       ->check(CLI::IsMember({"f32", "f16"}));
+  command
+      ->add_option("--activations", options->request.activations,
+                   "Activations that meet blocked weights: f32, or q8: "
+                   "quantised, multiplied in integers. Changes the text")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "q8"}));
   command->add_flag("--explain-fusion", options->isExplaining,
                     "Print the kernels of each layer, what they hold, what "
                     "stayed apart and why, and the bytes they move");

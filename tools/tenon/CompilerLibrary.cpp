@@ -133,6 +133,7 @@ Status CompilerLibrary::compile(const std::string &model,
   tenon_compile_options_t options = TENON_COMPILE_OPTIONS_INIT;
   options.cpu = orNull(request.cpu);
   options.cache_type = orNull(request.cacheType);
+  options.activations = orNull(request.activations);
   options.dump_folder = orNull(request.dumpFolder);
   options.check_passes = request.checkPasses;
   options.threads = request.threads;

@@ -21,6 +21,7 @@ namespace tenon::tools {
 struct CompileRequest {
   std::string cpu = "all";
   std::string cacheType; // empty: the model's
+  std::string activations = "f32";
   std::string dumpFolder;
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all

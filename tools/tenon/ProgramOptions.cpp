@@ -27,6 +27,12 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
                  "Element type of the attention caches; default: the model's")
       ->check(CLI::IsMember({"f32", "f16"}))
       ->group(group);
+  app.add_option("--activations", request.activations,
+                 "Activations that meet blocked weights: f32, or q8: "
+                 "quantised, multiplied in integers. Changes the text")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "q8"}))
+      ->group(group);
   app.add_option("--weights", request.weights,
                  "The weights of a .tenon file; default: those it embeds or "
                  "refers to")

@@ -56,6 +56,7 @@ Status compileTo(const CompilerLibrary &compiler, const std::string &path,
   CompileRequest compile;
   compile.cpu = base::cpuFeaturesName(features);
   compile.cacheType = request.cacheType;
+  compile.activations = request.activations;
   compile.threads = request.threads;
   TENON_RETURN_IF_ERROR(
       compiler.compile(ready.weights, path, compile, progress));
@@ -89,6 +90,7 @@ Status compileCached(const CompilerLibrary &compiler,
   CacheKey key;
   key.features = features;
   key.cacheType = request.cacheType;
+  key.activations = request.activations;
   TENON_ASSIGN_OR_RETURN(key.model, modelDigest(weights));
   TENON_ASSIGN_OR_RETURN(key.compiler, compiler.digest());
   TENON_ASSIGN_OR_RETURN(ready.path, cachePath(key));
@@ -132,6 +134,9 @@ StatusOr<ReadyProgram> prepareProgram(const ProgramRequest &request,
   if (kind == ModelKind::Program) {
     if (!request.cacheType.empty())
       return invalidArgument("expects --cache-type with weights alone: '",
+                             request.model, "' is compiled already");
+    if (request.activations != "f32")
+      return invalidArgument("expects --activations with weights alone: '",
                              request.model, "' is compiled already");
     Stopwatch loading;
     ready.path = request.model;

@@ -21,6 +21,7 @@ struct ProgramRequest {
   std::string weights;   // empty: those of the model
   std::string cpu;       // empty: the best this machine runs
   std::string cacheType; // of attention; empty: the model's
+  std::string activations = "f32";
   bool skipCache = false;
   uint32_t threads = 0;
 };

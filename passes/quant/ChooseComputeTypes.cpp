@@ -1,0 +1,53 @@
+//===- ChooseComputeTypes.cpp - Types of activations; see Passes.td -------===//
+
+#include "passes/Passes.h"
+
+#include "mlir/IR/Remarks.h"
+
+namespace tenon::passes {
+#define GEN_PASS_DEF_CHOOSECOMPUTETYPES
+#include "passes/Passes.h.inc"
+
+namespace {
+using namespace mlir;
+
+bool isBlocked(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return isa<ir::BlockType>(type.getElementType());
+}
+
+/// Multiplies a product in integers, if its weight is blocked.
+void quantizeLeft(ir::MatmulOp product) {
+  if (!isBlocked(product.getB()) || isBlocked(product.getA()))
+    return;
+  auto name = remark::RemarkOpts::name("QuantizeActivations").category("quant");
+  if (product.getTransposeA()) {
+    remark::missed(product.getLoc(), name)
+        << "k is not the last axis of the activations";
+    return;
+  }
+  OpBuilder builder(product);
+  auto x = cast<RankedTensorType>(product.getA().getType());
+  Type q8 = ir::BlockType::get(x.getContext(), base::ElementType::Q8_0);
+  product.getAMutable().assign(ir::QuantizeOp::create(
+      builder, product.getLoc(), ir::withElement(x, q8), product.getA()));
+  remark::passed(product.getLoc(), name) << "activations in q8_0";
+}
+
+struct ChooseComputeTypesPass
+    : impl::ChooseComputeTypesBase<ChooseComputeTypesPass> {
+  using ChooseComputeTypesBase::ChooseComputeTypesBase;
+
+  void runOnOperation() override {
+    if (activations == "f32")
+      return markAllAnalysesPreserved();
+    if (activations != "q8") {
+      getOperation().emitError("expects activations of f32 or q8, got '")
+          << activations << "'";
+      return signalPassFailure();
+    }
+    getOperation().walk(quantizeLeft);
+  }
+};
+} // namespace
+} // namespace tenon::passes

@@ -1,0 +1,41 @@
+// RUN: tenon-opt %s --tn-choose-compute-types=activations=q8 | FileCheck %s
+// RUN: tenon-opt %s --tn-choose-compute-types | FileCheck %s --check-prefix=F32
+// RUN: not tenon-opt %s --tn-choose-compute-types=activations=q4 2>&1 | FileCheck %s --check-prefix=WRONG
+
+// F32-NOT: tn.quantize
+// WRONG: expects activations of f32 or q8, got 'q4'
+
+// CHECK-LABEL: @blocked
+// CHECK: %[[Q:.*]] = tn.quantize %arg0 : tensor<4x32xbf16> -> tensor<4x32x!tn.block<q8_0>>
+// CHECK: tn.matmul %[[Q]], %arg1 {transpose_b}
+func.func @blocked(%x: tensor<4x32xbf16>, %w: tensor<8x32x!tn.block<q4_0>>)
+    -> tensor<4x8xbf16> {
+  %y = tn.matmul %x, %w {transpose_b} : tensor<4x32xbf16>,
+      tensor<8x32x!tn.block<q4_0>> -> tensor<4x8xbf16>
+  return %y : tensor<4x8xbf16>
+}
+
+// A plain weight, and activations that are quantised already, stay.
+// CHECK-LABEL: @plain
+// CHECK-NOT: tn.quantize
+// CHECK: tn.matmul %arg0, %arg1
+// CHECK: tn.matmul %arg2, %arg3
+func.func @plain(%x: tensor<4x32xf32>, %w: tensor<32x8xf32>,
+    %q: tensor<4x32x!tn.block<q8_0>>, %b: tensor<8x32x!tn.block<q8_0>>)
+    -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %y = tn.matmul %x, %w : tensor<4x32xf32>, tensor<32x8xf32>
+      -> tensor<4x8xf32>
+  %z = tn.matmul %q, %b {transpose_b} : tensor<4x32x!tn.block<q8_0>>,
+      tensor<8x32x!tn.block<q8_0>> -> tensor<4x8xf32>
+  return %y, %z : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// k is not the last axis of the left operand.
+// CHECK-LABEL: @transposed
+// CHECK-NOT: tn.quantize
+func.func @transposed(%x: tensor<32x4xf32>, %w: tensor<8x32x!tn.block<q8_0>>)
+    -> tensor<4x8xf32> {
+  %y = tn.matmul %x, %w {transpose_a, transpose_b} : tensor<32x4xf32>,
+      tensor<8x32x!tn.block<q8_0>> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
