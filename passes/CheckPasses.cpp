@@ -106,11 +106,13 @@ public:
     return made;
   }
 
-  /// Weights by their names, and what @prepare makes of them.
+  /// Weights by their names, and what @prepare makes of them; a variant's
+  /// module may be without it, and what it would make is a weight then.
   llvm::Expected<ref::Parameters<Arithmetic>> parameters() {
     ref::Parameters<Arithmetic> made;
+    auto prepare = module.lookupSymbol<func::FuncOp>("prepare");
     for (auto parameter : module.getOps<ParameterOp>()) {
-      if (parameter->hasAttr(kPreparedAttr))
+      if (prepare && parameter->hasAttr(kPreparedAttr))
         continue;
       auto drawn = tensor(cast<RankedTensorType>(parameter.getType()),
                           llvm::hash_value(parameter.getSymName()));
@@ -118,7 +120,6 @@ public:
         return drawn.takeError();
       made[parameter.getSymName()] = std::move(*drawn);
     }
-    auto prepare = module.lookupSymbol<func::FuncOp>("prepare");
     if (!prepare)
       return made;
     ref::Context context;

@@ -241,5 +241,15 @@ class Inspect(ToolTest):
             self.succeed("tokenize", MODEL, PROMPT).stdout)
 
 
+@needs_compiler
+class CheckedPasses(ToolTest):
+    def test_no_pass_changes_a_result(self):
+        for path in (MODEL, GEMMA / "model.safetensors",
+                     QWEN / "model.safetensors"):
+            with self.subTest(path.name):
+                self.succeed("compile", path, "-o", self.folder / "m.tenon",
+                             "--force", "--check-passes")
+
+
 if __name__ == "__main__":
     unittest.main()
