@@ -40,9 +40,14 @@ static unsigned aliasedOperand(ir::KernelOp kernel, unsigned result) {
 BodyLowering::BodyLowering(rt::VariantOp variant, KernelTable &kernels,
                            ModuleOp source)
     : entry(cast<rt::EntryOp>(variant->getParentOp())), kernels(kernels),
-      source(source), body(&variant.getBody().emplaceBlock()),
+      globals(source), states(source.getOps<ir::StateOp>()),
+      body(&variant.getBody().emplaceBlock()),
       builder(OpBuilder::atBlockEnd(body)) {
   event = body->addArgument(builder.getType<rt::EventType>(), variant.getLoc());
+  for (auto parameter : source.getOps<ir::ParameterOp>())
+    if (auto number = parameter->getAttrOfType<IntegerAttr>(ir::kPreparedAttr))
+      prepared[number.getInt()] =
+          FlatSymbolRefAttr::get(parameter.getSymNameAttr());
 }
 
 LogicalResult BodyLowering::lower(func::FuncOp function) {
@@ -99,7 +104,7 @@ ir::StateOp BodyLowering::stateOf(func::FuncOp function, BlockArgument value,
                                   unsigned order) {
   auto name =
       function.getArgAttrOfType<StringAttr>(value.getArgNumber(), "tn.name");
-  for (auto [number, state] : llvm::enumerate(source.getOps<ir::StateOp>()))
+  for (auto [number, state] : llvm::enumerate(states))
     if (name ? name == state.getSymNameAttr() : number == order)
       return state;
   return {};
@@ -133,16 +138,6 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
   return success();
 }
 
-/// What `@prepare` fills by its result `number`.
-static Attribute preparedOf(ModuleOp source, int64_t number) {
-  for (auto parameter : source.getOps<ir::ParameterOp>())
-    if (auto prepared =
-            parameter->getAttrOfType<IntegerAttr>(ir::kPreparedAttr))
-      if (prepared.getInt() == number)
-        return FlatSymbolRefAttr::get(parameter.getSymNameAttr());
-  return {};
-}
-
 LogicalResult BodyLowering::bindResults(func::FuncOp function, Scope &scope) {
   bool prepares = entry.getSymName() == "prepare";
   BufferKind kind = prepares ? BufferKind::Prepared : BufferKind::Result;
@@ -161,8 +156,8 @@ LogicalResult BodyLowering::bindResults(func::FuncOp function, Scope &scope) {
       continue;
     }
     auto made = binding.front().getDefiningOp<rt::BufferOp>();
-    Attribute which =
-        prepares ? preparedOf(source, index) : builder.getI64IntegerAttr(index);
+    Attribute which = prepares ? Attribute(prepared.lookup(index))
+                               : builder.getI64IntegerAttr(index);
     ++index;
     if (made.getKind() != BufferKind::Temporary) {
       copy(end->getLoc(), made,
@@ -212,7 +207,7 @@ LogicalResult BodyLowering::lowerParameter(ir::GetParameterOp op,
                                            Scope &scope) {
   Value &buffer = parameterBuffers[op.getParameterAttr()];
   if (!buffer) {
-    auto declared = source.lookupSymbol<ir::ParameterOp>(op.getParameter());
+    auto declared = globals.lookup<ir::ParameterOp>(op.getParameter());
     bool isPrepared = declared->hasAttr(ir::kPreparedAttr);
     buffer = declare(op.getLoc(),
                      isPrepared ? BufferKind::Prepared : BufferKind::Parameter,
@@ -234,7 +229,7 @@ LogicalResult BodyLowering::lowerConstant(ir::ConstantOp op, Scope &scope) {
 }
 
 LogicalResult BodyLowering::lowerCall(func::CallOp op, Scope &scope) {
-  auto callee = source.lookupSymbol<func::FuncOp>(op.getCallee());
+  auto callee = globals.lookup<func::FuncOp>(op.getCallee());
   if (!callee || callee.isDeclaration())
     return op.emitOpError("expects a function with a body");
   Scope inner;

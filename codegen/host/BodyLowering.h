@@ -71,7 +71,10 @@ private:
 
   rt::EntryOp entry;
   KernelTable &kernels;
-  mlir::ModuleOp source;
+  // Of the source module, which may have a thousand weights.
+  mlir::SymbolTable globals;
+  llvm::SmallVector<ir::StateOp> states;
+  llvm::DenseMap<int64_t, mlir::FlatSymbolRefAttr> prepared; // by number
   mlir::Block *body;
   mlir::OpBuilder builder;
   mlir::Operation *lastDeclared = nullptr;

@@ -183,7 +183,7 @@ static Expr toExpr(AffineExpr expr, ArrayRef<Expr> dims) {
 }
 
 LogicalResult VariantWriter::writeLaunch(rt::LaunchOp op) {
-  auto kernel = module.lookupSymbol<rt::KernelOp>(op.getKernel());
+  auto kernel = module.lookup<rt::KernelOp>(op.getKernel());
   if (!kernel.getTiles())
     return op.emitOpError("expects a kernel that has been emitted");
   Instruction launch;

@@ -56,7 +56,7 @@ private:
   void widenLifetimes(uint32_t begin, uint32_t end);
 
   rt::EntryOp entry;
-  mlir::ModuleOp module;
+  mlir::SymbolTable module;
   Numbers &numbers;
   base::Program &program;
   base::Variant &variant;

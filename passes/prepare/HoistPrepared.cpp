@@ -219,7 +219,7 @@ struct HoistPreparedPass : impl::HoistPreparedBase<HoistPreparedPass> {
         source.getParameter().str() +
         (value.getDefiningOp<ir::PackOp>() ? ".packed" : ".prepared");
     std::string name = stem;
-    for (int i = 1; getOperation().lookupSymbol(name); ++i)
+    for (int i = 1; symbols->lookup(name); ++i)
       name = stem + std::to_string(i);
     return name;
   }
@@ -236,12 +236,12 @@ struct HoistPreparedPass : impl::HoistPreparedBase<HoistPreparedPass> {
     llvm::SetVector<Value> sources;
     collectSources(value, sources);
     auto source = sources.front().getDefiningOp<ir::GetParameterOp>();
-    auto parameter =
-        getOperation().lookupSymbol<ir::ParameterOp>(source.getParameter());
+    auto parameter = symbols->lookup<ir::ParameterOp>(source.getParameter());
     builder.setInsertionPointAfter(parameter);
     auto declared = ir::ParameterOp::create(
         builder, value.getLoc(), builder.getStringAttr(it->second),
         TypeAttr::get(value.getType()), StringAttr());
+    symbols->insert(declared);
     declared->setAttr(ir::kPreparedAttr,
                       builder.getI64IntegerAttr(results.size() - 1));
     remark::passed(
@@ -278,6 +278,7 @@ struct HoistPreparedPass : impl::HoistPreparedBase<HoistPreparedPass> {
       else
         pushToCallers(function, flow);
 
+    symbols.emplace(module);
     auto builder = OpBuilder::atBlockEnd(module.getBody());
     auto made = func::FuncOp::create(builder, module.getLoc(), "prepare",
                                      builder.getFunctionType({}, {}));
@@ -308,6 +309,7 @@ struct HoistPreparedPass : impl::HoistPreparedBase<HoistPreparedPass> {
     return order;
   }
 
+  std::optional<SymbolTable> symbols; // a module may have a thousand weights
   Block *prepareBody = nullptr;
   SmallVector<Value> results;         // of @prepare
   llvm::StringMap<std::string> names; // of prepared parameters, by computation

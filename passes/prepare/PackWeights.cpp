@@ -41,14 +41,14 @@ bool isGatherTable(OpOperand &use) {
 /// Follows weights from parameters through calls.
 class WeightFlow {
 public:
-  explicit WeightFlow(ModuleOp module) : module(module) {
+  explicit WeightFlow(ModuleOp module) : symbols(module) {
     module.walk(
         [&](func::CallOp call) { callsOf[call.getCallee()].push_back(call); });
   }
 
   func::FuncOp callee(OpOperand &use) {
     auto call = dyn_cast<func::CallOp>(use.getOwner());
-    return call ? module.lookupSymbol<func::FuncOp>(call.getCallee()) : nullptr;
+    return call ? symbols.lookup<func::FuncOp>(call.getCallee()) : nullptr;
   }
 
   /// Adds the value, and every argument it reaches.
@@ -112,7 +112,7 @@ public:
   }
 
 private:
-  ModuleOp module;
+  SymbolTable symbols; // a module may have a thousand weights
   llvm::StringMap<SmallVector<func::CallOp>> callsOf;
 };
 
