@@ -20,29 +20,39 @@ namespace {
 using namespace tenon;
 using namespace tenon::benchmarks;
 
+/// Element types of a product; activations that are null stay f32.
+struct Types {
+  const char *weight;
+  const char *activation = nullptr;
+};
+
 std::string tensor(int64_t rows, int64_t columns, const std::string &type) {
   return "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) +
          "x" + type + ">";
 }
 
-std::string matmulText(int64_t m, int64_t n, int64_t k,
-                       const std::string &weight) {
-  std::string x = tensor(m, k, "f32"), w = tensor(n, k, weight),
-              y = tensor(m, n, "f32");
+std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types) {
+  std::string x = tensor(m, k, "f32"), w = tensor(n, k, types.weight),
+              y = tensor(m, n, "f32"), a = "%x", q = x, quantize;
+  if (types.activation) {
+    a = "%a";
+    q = tensor(m, k, types.activation);
+    quantize = "  %a = tn.quantize %x : " + x + " -> " + q + "\n";
+  }
   return "tn.parameter @w : " + w + "\nfunc.func @f(%x: " + x + ") -> " + y +
-         " {\n  %w = tn.get_parameter @w : " + w +
-         "\n  %y = tn.matmul %x, %w {transpose_b} : " + x + ", " + w + " -> " +
-         y + "\n  return %y : " + y + "\n}\n";
+         " {\n  %w = tn.get_parameter @w : " + w + "\n" + quantize +
+         "  %y = tn.matmul " + a + ", %w {transpose_b} : " + q + ", " + w +
+         " -> " + y + "\n  return %y : " + y + "\n}\n";
 }
 
-void matmul(benchmark::State &state, const char *weight) {
+void matmul(benchmark::State &state, Types types) {
   int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   int threads = static_cast<int>(state.range(3));
-  auto entry = CompiledEntry::compile(matmulText(m, n, k, weight), threads);
+  auto entry = CompiledEntry::compile(matmulText(m, n, k, types), threads);
   if (!entry.ok())
     return state.SkipWithError(std::string(entry.status().message()).c_str());
   double flops = 2.0 * static_cast<double>(m * n * k);
-  std::string name = weight;
+  std::string name = types.weight;
   bool isBlocked = name.starts_with("!tn.block");
   double perWeight = isBlocked ? 1 : name == "f32" ? 4 : 2; // Bytes, about.
   double atLeast =
@@ -78,11 +88,23 @@ void products(benchmark::internal::Benchmark *bench) {
   bench->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
-BENCHMARK_CAPTURE(matmul, f32, "f32")->Apply(squares);
-BENCHMARK_CAPTURE(matmul, bf16, "bf16")->Apply(products);
-BENCHMARK_CAPTURE(matmul, q8_0, "!tn.block<q8_0>")->Apply(products);
-BENCHMARK_CAPTURE(matmul, q4_0, "!tn.block<q4_0>")->Apply(products);
-BENCHMARK_CAPTURE(matmul, q4_k, "!tn.block<q4_k>")->Apply(products);
-BENCHMARK_CAPTURE(matmul, q6_k, "!tn.block<q6_k>")->Apply(products);
+BENCHMARK_CAPTURE(matmul, f32, Types{"f32"})->Apply(squares);
+BENCHMARK_CAPTURE(matmul, bf16, Types{"bf16"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, q8_0, Types{"!tn.block<q8_0>"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_0, Types{"!tn.block<q4_0>"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_k, Types{"!tn.block<q4_k>"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, q6_k, Types{"!tn.block<q6_k>"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, q8_0_by_q8_0,
+                  Types{"!tn.block<q8_0>", "!tn.block<q8_0>"})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_0_by_q8_0,
+                  Types{"!tn.block<q4_0>", "!tn.block<q8_0>"})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_k_by_q8_0,
+                  Types{"!tn.block<q4_k>", "!tn.block<q8_0>"})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, q6_k_by_q8_0,
+                  Types{"!tn.block<q6_k>", "!tn.block<q8_0>"})
+    ->Apply(products);
 
 } // namespace
