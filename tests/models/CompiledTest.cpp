@@ -13,7 +13,29 @@
 namespace tenon::tests {
 namespace {
 
-class Compiled : public ::testing::TestWithParam<std::string> {};
+class Compiled : public ::testing::TestWithParam<std::string> {
+protected:
+  /// Compiles the model and continues the prompt greedily.
+  absl::StatusOr<std::vector<int32_t>> generate(int64_t count) const;
+
+  const std::string path = goldenPath(GetParam(), "model.gguf");
+  const std::vector<int32_t> prompt = goldenCases(GetParam())[0].tokens;
+};
+
+absl::StatusOr<std::vector<int32_t>> Compiled::generate(int64_t count) const {
+  auto files = ModelFiles::open(path);
+  if (!files.ok())
+    return files.status();
+  auto program = models::traceModel(*files);
+  if (!program.ok())
+    return program.status();
+  auto session = Session::open(*program, Weights::of(*files));
+  if (!session.ok())
+    return session.status();
+  SamplingOptions options;
+  options.maxTokens = count;
+  return (*session)->generate(prompt, options);
+}
 
 /// A batch of one sequence whose cache has `begin` tokens already.
 Arrays forwardArguments(const std::vector<int32_t> &tokens, int32_t begin) {
@@ -29,7 +51,6 @@ Arrays forwardArguments(const std::vector<int32_t> &tokens, int32_t begin) {
 }
 
 TEST_P(Compiled, EqualsContractBitForBit) {
-  std::string path = goldenPath(GetParam(), "model.gguf");
   auto files = ModelFiles::open(path);
   ASSERT_TRUE(files.ok()) << files.status();
   auto program = models::traceModel(*files);
@@ -59,20 +80,9 @@ TEST_P(Compiled, EqualsContractBitForBit) {
 }
 
 TEST_P(Compiled, GeneratesGreedily) {
-  std::string path = goldenPath(GetParam(), "model.gguf");
-  auto files = ModelFiles::open(path);
-  ASSERT_TRUE(files.ok()) << files.status();
-  auto program = models::traceModel(*files);
-  ASSERT_TRUE(program.ok()) << program.status();
-  auto session = Session::open(*program, Weights::of(*files));
-  ASSERT_TRUE(session.ok()) << session.status();
   auto oracle = ReferenceModel<ir::ref::Contract>::open(path);
   ASSERT_TRUE(oracle.ok()) << oracle.status();
-
-  const std::vector<int32_t> prompt = goldenCases(GetParam())[0].tokens;
-  SamplingOptions options;
-  options.maxTokens = 8;
-  auto tokens = (*session)->generate(prompt, options);
+  auto tokens = generate(8);
   ASSERT_TRUE(tokens.ok()) << tokens.status();
   ASSERT_EQ(tokens->size(), 8u);
   std::vector<int32_t> piece = prompt;
@@ -87,17 +97,7 @@ TEST_P(Compiled, GeneratesGreedily) {
 }
 
 TEST_P(Compiled, LoopsAsTheOracleDoes) {
-  std::string path = goldenPath(GetParam(), "model.gguf");
-  auto files = ModelFiles::open(path);
-  ASSERT_TRUE(files.ok()) << files.status();
-  auto program = models::traceModel(*files);
-  ASSERT_TRUE(program.ok()) << program.status();
-  auto session = Session::open(*program, Weights::of(*files));
-  ASSERT_TRUE(session.ok()) << session.status();
-  SamplingOptions options;
-  options.maxTokens = 9;
-  const std::vector<int32_t> prompt = goldenCases(GetParam())[0].tokens;
-  auto tokens = (*session)->generate(prompt, options);
+  auto tokens = generate(9);
   ASSERT_TRUE(tokens.ok()) << tokens.status();
 
   // The first token comes of the prompt, the others of the loop; a stop token

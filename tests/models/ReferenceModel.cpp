@@ -100,6 +100,21 @@ ref::Batch ReferenceModel<A>::batchOf(const std::vector<Piece> &pieces) {
 }
 
 template <typename A>
+absl::StatusOr<std::vector<ref::Value<A>>>
+ReferenceModel<A>::run(const char *entry,
+                       const std::vector<ref::Value<A>> &arguments,
+                       ref::Context &context) {
+  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>(entry);
+  auto results = ref::interpret<A>(function, arguments, parameters, context);
+  if (!results)
+    return toStatus(results.takeError());
+  if (context.failure)
+    return absl::InternalError("a failure of the step in " +
+                               context.failure->op);
+  return std::vector<ref::Value<A>>(results->begin(), results->end());
+}
+
+template <typename A>
 absl::StatusOr<std::vector<ref::Float<A>>>
 ReferenceModel<A>::forward(const std::vector<Piece> &pieces) {
   mlir::Builder builder(&traced.context());
@@ -114,13 +129,9 @@ ReferenceModel<A>::forward(const std::vector<Piece> &pieces) {
       integers<A>(builder.getI32Type(), rows)};
   arguments.insert(arguments.end(), caches.begin(), caches.end());
   ref::Context context;
-  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>("forward");
-  auto results = ref::interpret<A>(function, arguments, parameters, context);
-  if (!results)
-    return toStatus(results.takeError());
-  if (context.failure)
-    return absl::InternalError("a failure of the step in " +
-                               context.failure->op);
+  auto results = run("forward", arguments, context);
+  if (!results.ok())
+    return results.status();
   for (size_t i = 0; i < caches.size(); ++i)
     caches[i] = (*results)[i + 1];
   return std::get<ref::Tensor<A>>((*results)[0]).floats;
@@ -143,10 +154,9 @@ ReferenceModel<A>::sample(const std::vector<float> &logits, float temperature,
       integers<A>(builder.getI64Type(), {seed}),
       integers<A>(i32, {0})};
   ref::Context context;
-  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>("sample");
-  auto results = ref::interpret<A>(function, arguments, parameters, context);
-  if (!results)
-    return toStatus(results.takeError());
+  auto results = run("sample", arguments, context);
+  if (!results.ok())
+    return results.status();
   return static_cast<int32_t>(std::get<ref::Tensor<A>>((*results)[0]).ints[0]);
 }
 
@@ -169,13 +179,8 @@ ReferenceModel<A>::generate(int32_t token, int64_t limit, int32_t stop) {
       integers<A>(i32, {limit})};
   arguments.insert(arguments.end(), caches.begin(), caches.end());
   ref::Context context;
-  auto function = traced.module().lookupSymbol<mlir::func::FuncOp>("generate");
-  auto results = ref::interpret<A>(function, arguments, parameters, context);
-  if (!results)
-    return toStatus(results.takeError());
-  if (context.failure)
-    return absl::InternalError("a failure of the step in " +
-                               context.failure->op);
+  if (auto results = run("generate", arguments, context); !results.ok())
+    return results.status();
   return context.emitted;
 }
 

@@ -46,6 +46,10 @@ private:
   absl::Status readWeights(const ModelFiles &files);
   void makeCaches();
   ir::ref::Batch batchOf(const std::vector<Piece> &pieces);
+  /// Interprets an entry; a failure of the step is an error.
+  absl::StatusOr<std::vector<ir::ref::Value<A>>>
+  run(const char *entry, const std::vector<ir::ref::Value<A>> &arguments,
+      ir::ref::Context &context);
 
   TracedProgram traced;
   ir::ref::Parameters<A> parameters;

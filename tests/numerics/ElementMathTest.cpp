@@ -25,6 +25,7 @@ namespace tenon::testing {
 namespace {
 
 using namespace mlir;
+using Value = mlir::Value; // not the oracle's
 using ir::ref::Contract;
 using ir::ref::Real;
 
@@ -51,13 +52,7 @@ struct Case {
 
 class ElementMath : public ::testing::Test {
 protected:
-  ElementMath() {
-    DialectRegistry registry;
-    codegen::cpu::registerLowering(registry);
-    registry.insert<ir::TnDialect>();
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-  }
+  ElementMath() { loadKernelDialects(context); }
 
   std::vector<Case> cases();
   /// The op on tensors of `shape`, in a function of its own.

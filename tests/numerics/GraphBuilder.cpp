@@ -152,7 +152,7 @@ SsaValue GraphBuilder::wholeBlocks(int64_t leastRank, int64_t elements) {
 }
 
 /// The function's caches stay its last arguments.
-SsaValue GraphBuilder::addArgument(Type type, Argument value) {
+SsaValue GraphBuilder::addArgument(Type type, Value value) {
   Block &entry = graph.func.front();
   unsigned at = entry.getNumArguments();
   if (!isa<ir::CacheType>(type))
@@ -163,8 +163,8 @@ SsaValue GraphBuilder::addArgument(Type type, Argument value) {
 
 SsaValue GraphBuilder::argument(RankedTensorType type,
                                 llvm::function_ref<double()> number) {
-  Argument value = randomValue(type);
-  auto &drawn = std::get<Tensor>(value.value);
+  Value value = randomValue(type);
+  auto &drawn = std::get<Tensor>(value);
   for (float &element : drawn.floats)
     if (number)
       element = ir::ref::rounded<Contract>(static_cast<float>(number()),
@@ -196,13 +196,13 @@ SsaValue GraphBuilder::finite(RankedTensorType type) {
   return op ? op->getResult(0) : x;
 }
 
-Argument GraphBuilder::randomValue(RankedTensorType type) {
-  return {randomTensor(random, type.getElementType(), extentsOf(type))};
+Value GraphBuilder::randomValue(RankedTensorType type) {
+  return randomTensor(random, type.getElementType(), extentsOf(type));
 }
 
-SsaValue GraphBuilder::parameter(RankedTensorType type, Argument value) {
+SsaValue GraphBuilder::parameter(RankedTensorType type, Value value) {
   std::string name = "w" + std::to_string(graph.parameters.size());
-  graph.parameters[name] = std::move(value);
+  graph.parameters[name] = std::get<Tensor>(std::move(value));
   OpBuilder outside(graph.func);
   ir::ParameterOp::create(outside, builder.getUnknownLoc(),
                           builder.getStringAttr(name), TypeAttr::get(type),
@@ -213,7 +213,7 @@ SsaValue GraphBuilder::parameter(RankedTensorType type, Argument value) {
 }
 
 SsaValue GraphBuilder::weight(RankedTensorType type) {
-  Argument value = randomValue(type);
+  Value value = randomValue(type);
   bool isParameter = isProgram() && type.hasStaticShape() && below(2);
   SsaValue made = isParameter ? parameter(type, std::move(value))
                               : addArgument(type, std::move(value));

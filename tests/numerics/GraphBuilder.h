@@ -113,9 +113,9 @@ public:
   int64_t opCount = 0; // in regions, too
 
 private:
-  SsaValue addArgument(mlir::Type type, Argument value);
-  SsaValue parameter(mlir::RankedTensorType type, Argument value);
-  Argument randomValue(mlir::RankedTensorType type);
+  SsaValue addArgument(mlir::Type type, Value value);
+  SsaValue parameter(mlir::RankedTensorType type, Value value);
+  Value randomValue(mlir::RankedTensorType type);
   ir::ref::Batch randomBatch();
 
   GraphHost host;

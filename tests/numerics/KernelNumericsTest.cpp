@@ -127,46 +127,38 @@ std::string sourceOf(const OpCase &op, const Shape &shape, StringRef element) {
 
 class KernelNumerics : public ::testing::TestWithParam<OpCase> {
 protected:
-  KernelNumerics() {
-    DialectRegistry registry;
-    codegen::cpu::registerLowering(registry);
-    registry.insert<ir::TnDialect>();
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-    context.disableMultithreading();
-  }
+  KernelNumerics() { loadKernelDialects(context); }
 
-  std::vector<Argument> randomArguments(func::FuncOp func, const Shape &shape);
+  std::vector<Value> randomArguments(func::FuncOp func, const Shape &shape);
   void check(func::FuncOp func, const Shape &shape);
-  void checkReal(func::FuncOp func, ArrayRef<Argument> arguments,
+  void checkReal(func::FuncOp func, ArrayRef<Value> arguments,
                  const Tensor &contract, int64_t summed);
 
   MLIRContext context;
 };
 
-std::vector<Argument> KernelNumerics::randomArguments(func::FuncOp func,
-                                                      const Shape &shape) {
+std::vector<Value> KernelNumerics::randomArguments(func::FuncOp func,
+                                                   const Shape &shape) {
   Random random(shape.columns * 31 + shape.lead.size());
-  std::vector<Argument> arguments;
+  std::vector<Value> arguments;
   for (Type type : func.getArgumentTypes()) {
     auto tensor = cast<RankedTensorType>(type);
     SmallVector<int64_t> extents(tensor.getShape());
     for (int64_t &extent : extents)
       if (ShapedType::isDynamic(extent))
         extent = shape.lead[0];
-    arguments.push_back(
-        {randomTensor(random, tensor.getElementType(), extents)});
+    arguments.push_back(randomTensor(random, tensor.getElementType(), extents));
   }
   return arguments;
 }
 
-void KernelNumerics::checkReal(func::FuncOp func, ArrayRef<Argument> arguments,
+void KernelNumerics::checkReal(func::FuncOp func, ArrayRef<Value> arguments,
                                const Tensor &contract, int64_t summed) {
   if (contract.floats.empty())
     return;
   std::vector<ir::ref::Value<Real>> in;
-  for (const Argument &argument : arguments)
-    in.push_back(toReal(std::get<Tensor>(argument.value)));
+  for (const Value &argument : arguments)
+    in.push_back(toReal(std::get<Tensor>(argument)));
   ir::ref::Context state;
   auto real = ir::ref::interpret<Real>(func, in, {}, state);
   ASSERT_TRUE(bool(real)) << llvm::toString(real.takeError());
@@ -182,12 +174,9 @@ void KernelNumerics::checkReal(func::FuncOp func, ArrayRef<Argument> arguments,
 }
 
 void KernelNumerics::check(func::FuncOp func, const Shape &shape) {
-  std::vector<Argument> arguments = randomArguments(func, shape);
-  std::vector<Value> in;
-  for (const Argument &argument : arguments)
-    in.push_back(argument.value);
+  std::vector<Value> arguments = randomArguments(func, shape);
   ir::ref::Context state;
-  auto results = ir::ref::interpret<Contract>(func, in, {}, state);
+  auto results = ir::ref::interpret<Contract>(func, arguments, {}, state);
   ASSERT_TRUE(bool(results)) << llvm::toString(results.takeError());
   const auto &expected = std::get<Tensor>((*results)[0]);
   checkReal(func, arguments, expected, shape.columns);

@@ -81,14 +81,7 @@ Sums sumsOf(Operation *op, ArrayRef<Value> in) {
 
 class OpNumerics : public ::testing::TestWithParam<Step> {
 protected:
-  OpNumerics() {
-    DialectRegistry registry;
-    codegen::cpu::registerLowering(registry);
-    registry.insert<ir::TnDialect>();
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-    context.disableMultithreading();
-  }
+  OpNumerics() { loadKernelDialects(context); }
 
   void checkReal(RandomGraph &graph, ArrayRef<Value> in,
                  ArrayRef<Value> contract);
@@ -175,9 +168,7 @@ TEST_P(OpNumerics, CompiledEqualsContractWhichIsCloseToReal) {
     graph.module->walk([&](Operation *op) {
       isHeld |= op->getName().getStringRef() == GetParam().op;
     });
-    std::vector<Value> in;
-    for (const Argument &argument : graph.arguments)
-      in.push_back(argument.value);
+    ArrayRef<Value> in = graph.arguments;
     ir::ref::Context state;
     auto contract = ir::ref::interpret<Contract>(graph.func, in, {}, state);
     ASSERT_TRUE(bool(contract)) << llvm::toString(contract.takeError());

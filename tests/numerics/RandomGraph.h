@@ -8,6 +8,7 @@
 #ifndef TENON_TESTS_NUMERICS_RANDOMGRAPH_H
 #define TENON_TESTS_NUMERICS_RANDOMGRAPH_H
 
+#include "ir/reference/Interpreter.h"
 #include "tests/support/CompiledFunction.h"
 
 #include "mlir/IR/OwningOpRef.h"
@@ -24,8 +25,8 @@ enum class GraphHost {
 struct RandomGraph {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp func; // the only one
-  std::vector<Argument> arguments;
-  llvm::StringMap<Argument> parameters; // by name
+  std::vector<Value> arguments;
+  ir::ref::Parameters<ir::ref::Contract> parameters;
 };
 
 /// Makes a function of 5 to 40 ops over its arguments, which returns every

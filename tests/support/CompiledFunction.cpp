@@ -101,7 +101,7 @@ public:
   FunctionRun(const CompiledFunction &code, uint64_t seed)
       : code(code), random(seed) {}
 
-  absl::Status bind(SsaValue argument, const Argument &value);
+  absl::Status bind(SsaValue argument, const Value &value);
   absl::Status launch(ir::KernelOp kernel,
                       const codegen::cpu::KernelInfo &info);
   absl::Status store(ir::ConstantOp constant);
@@ -167,19 +167,19 @@ int64_t FunctionRun::sizeOf(RankedTensorType type) const {
   return *base::sizeBytes(storage, count);
 }
 
-absl::Status FunctionRun::bind(SsaValue argument, const Argument &given) {
+absl::Status FunctionRun::bind(SsaValue argument, const Value &given) {
   auto &at = buffers[argument];
   auto ints = [](const std::vector<int32_t> &v) {
     return StringRef(reinterpret_cast<const char *>(v.data()), v.size() * 4);
   };
-  if (const auto *batch = std::get_if<ir::ref::Batch>(&given.value)) {
+  if (const auto *batch = std::get_if<ir::ref::Batch>(&given)) {
     at = {hold(ints(batch->sequence)), hold(ints(batch->position)),
           hold(ints(batch->pages))};
     symbols["P"] = batch->pagesPerSequence;
     symbols["pageBlocks"] = batch->pageBlocks;
     return absl::OkStatus();
   }
-  if (const auto *cache = std::get_if<ir::ref::Cache<Contract>>(&given.value)) {
+  if (const auto *cache = std::get_if<ir::ref::Cache<Contract>>(&given)) {
     auto bytes = ir::ref::cacheToBytes(argument.getType(), *cache);
     if (!bytes)
       return fromError(bytes.takeError());
@@ -187,7 +187,7 @@ absl::Status FunctionRun::bind(SsaValue argument, const Argument &given) {
     at = {hold(*bytes)};
     return absl::OkStatus();
   }
-  const auto &tensor = std::get<Tensor>(given.value);
+  const auto &tensor = std::get<Tensor>(given);
   bindSymbols(cast<RankedTensorType>(argument.getType()), tensor.shape);
   at = {hold(ir::ref::tensorToBytes(tensor))};
   return absl::OkStatus();
@@ -263,7 +263,7 @@ absl::StatusOr<Value> FunctionRun::read(SsaValue value) {
 }
 
 absl::StatusOr<CompiledFunction::Outcome>
-CompiledFunction::run(ArrayRef<Argument> arguments, uint64_t seed) const {
+CompiledFunction::run(ArrayRef<Value> arguments, uint64_t seed) const {
   FunctionRun run(*this, seed);
   auto entry = const_cast<func::FuncOp &>(func);
   for (auto [argument, value] :

@@ -21,13 +21,6 @@
 
 namespace tenon::testing {
 
-using Value = ir::ref::Value<ir::ref::Contract>;
-
-/// An argument of a function.
-struct Argument {
-  Value value;
-};
-
 class CompiledFunction {
 public:
   /// Compiles a copy of `func`, the only function of its module.
@@ -41,7 +34,7 @@ public:
   };
   /// Errors: INVALID_ARGUMENT (an op that is no kernel is left), INTERNAL (a
   ///         kernel wrote beyond its result).
-  absl::StatusOr<Outcome> run(llvm::ArrayRef<Argument> arguments,
+  absl::StatusOr<Outcome> run(llvm::ArrayRef<Value> arguments,
                               uint64_t seed) const;
 
   size_t kernelCount() const { return kernels.size(); }

@@ -4,6 +4,7 @@
 
 #include "codegen/cpu/Lower.h"
 #include "codegen/cpu/Object.h"
+#include "ir/tn/Tn.h"
 
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/TargetParser/Host.h"
@@ -37,6 +38,15 @@ CompiledModule::compile(mlir::ModuleOp module, base::CpuFeatures features,
 tenon_kernel_fn CompiledModule::kernel(llvm::StringRef symbol) const {
   absl::StatusOr<tenon_kernel_fn> kernel = jit->lookup(symbol);
   return kernel.ok() ? *kernel : nullptr;
+}
+
+void loadKernelDialects(mlir::MLIRContext &context) {
+  mlir::DialectRegistry registry;
+  codegen::cpu::registerLowering(registry);
+  registry.insert<ir::TnDialect>();
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+  context.disableMultithreading();
 }
 
 std::vector<base::CpuFeatures> runnableFeatures() {

@@ -40,6 +40,10 @@ private:
   std::unique_ptr<codegen::cpu::Jit> jit;
 };
 
+/// Loads what kernels and their lowering need into `context`, which then makes
+/// no threads of its own.
+void loadKernelDialects(mlir::MLIRContext &context);
+
 /// The feature sets that this machine can run.
 std::vector<base::CpuFeatures> runnableFeatures();
 

@@ -21,6 +21,7 @@
 namespace tenon::testing {
 
 using Tensor = ir::ref::Tensor<ir::ref::Contract>;
+using Value = ir::ref::Value<ir::ref::Contract>;
 using RealTensor = ir::ref::Tensor<ir::ref::Real>;
 using Random = std::mt19937_64;
 

@@ -16,7 +16,6 @@
 namespace tenon::testing {
 namespace {
 
-using Value = ir::ref::Value<ir::ref::Contract>;
 using Cache = ir::ref::Cache<ir::ref::Contract>;
 using ir::ref::Batch;
 

@@ -15,7 +15,6 @@ namespace {
 
 using base::CpuFeatures;
 using base::ElementType;
-using Value = ir::ref::Value<ir::ref::Contract>;
 
 struct Input {
   Value value;

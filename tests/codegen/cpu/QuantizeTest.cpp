@@ -24,14 +24,7 @@ using ir::ref::Contract;
 
 class Quantize : public ::testing::Test {
 protected:
-  Quantize() {
-    DialectRegistry registry;
-    codegen::cpu::registerLowering(registry);
-    registry.insert<ir::TnDialect>();
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-    context.disableMultithreading();
-  }
+  Quantize() { loadKernelDialects(context); }
 
   std::vector<Value> interpret(func::FuncOp func, ArrayRef<Value> in);
   void check(const std::string &text, int64_t tokens);
@@ -52,7 +45,6 @@ void Quantize::check(const std::string &text, int64_t tokens) {
   auto module = parseSourceString<ModuleOp>(text, &context);
   ASSERT_TRUE(module);
   func::FuncOp func = *module->getOps<func::FuncOp>().begin();
-  std::vector<Argument> arguments;
   std::vector<Value> in;
   for (Type type : func.getArgumentTypes()) {
     auto tensor = cast<RankedTensorType>(type);
@@ -62,14 +54,13 @@ void Quantize::check(const std::string &text, int64_t tokens) {
         extent = tokens;
     in.push_back(
         randomTensor(random, tensor.getElementType(), shape, Choice::Hostile));
-    arguments.push_back({in.back()});
   }
   std::vector<Value> expected = interpret(func, in);
   for (base::CpuFeatures features : runnableFeatures()) {
     auto code = CompiledFunction::compile(func, features);
     ASSERT_TRUE(code.ok()) << code.status().ToString();
     EXPECT_EQ((*code)->kernelCount(), 1u);
-    auto outcome = (*code)->run(arguments, /*seed=*/5);
+    auto outcome = (*code)->run(in, /*seed=*/5);
     ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
     for (auto [want, got] : llvm::zip_equal(expected, outcome->results))
       EXPECT_EQ(firstDifference(std::get<Tensor>(want), std::get<Tensor>(got)),

@@ -337,16 +337,9 @@ void PrintTo(const Case &test, std::ostream *out) { *out << test.name; }
 
 class RowsNest : public ::testing::Test {
 protected:
-  RowsNest() {
-    DialectRegistry registry;
-    codegen::cpu::registerLowering(registry);
-    registry.insert<ir::TnDialect>();
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-    context.disableMultithreading();
-  }
+  RowsNest() { loadKernelDialects(context); }
 
-  Argument randomArgument(Type type, const Case &test);
+  Value randomArgument(Type type, const Case &test);
   Batch randomBatch(const Case &test);
   void check(const std::string &text, const Case &test);
   void compare(const Value &expected, const Value &actual);
@@ -368,15 +361,15 @@ Batch RowsNest::randomBatch(const Case &test) {
   return batch;
 }
 
-Argument RowsNest::randomArgument(Type type, const Case &test) {
+Value RowsNest::randomArgument(Type type, const Case &test) {
   if (isa<ir::BatchType>(type))
-    return {randomBatch(test)};
+    return randomBatch(test);
   if (auto cache = dyn_cast<ir::CacheType>(type)) {
     int64_t slots = 4 * 2 * 64;
     Tensor rows = randomTensor(random, cache.getElementType(),
                                {slots, cache.getHeads(), cache.getWidth()});
-    return {Cache<Contract>{cache.getElementType(), cache.getHeads(),
-                            cache.getWidth(), rows.floats}};
+    return Cache<Contract>{cache.getElementType(), cache.getHeads(),
+                           cache.getWidth(), rows.floats};
   }
   auto tensor = cast<RankedTensorType>(type);
   SmallVector<int64_t> shape(tensor.getShape());
@@ -390,7 +383,7 @@ Argument RowsNest::randomArgument(Type type, const Case &test) {
       number = test.indexBound < 0
                    ? test.indexBound
                    : int64_t(random() % uint64_t(test.indexBound));
-  return {values};
+  return values;
 }
 
 void RowsNest::compare(const Value &expected, const Value &actual) {
@@ -413,12 +406,9 @@ void RowsNest::check(const std::string &text, const Case &test) {
   auto module = parseSourceString<ModuleOp>(text, &context);
   ASSERT_TRUE(module);
   func::FuncOp func = *module->getOps<func::FuncOp>().begin();
-  std::vector<Argument> arguments;
   std::vector<Value> in;
-  for (Type type : func.getArgumentTypes()) {
-    arguments.push_back(randomArgument(type, test));
-    in.push_back(arguments.back().value);
-  }
+  for (Type type : func.getArgumentTypes())
+    in.push_back(randomArgument(type, test));
   ir::ref::Context state;
   auto expected = [&] {
     ir::ref::FlushSubnormals flush;
@@ -430,7 +420,7 @@ void RowsNest::check(const std::string &text, const Case &test) {
     SCOPED_TRACE(nameOf(features));
     auto code = CompiledFunction::compile(func, features);
     ASSERT_TRUE(code.ok()) << code.status().ToString();
-    auto outcome = (*code)->run(arguments, /*seed=*/7);
+    auto outcome = (*code)->run(in, /*seed=*/7);
     ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
     EXPECT_EQ(outcome->failure.kind, state.failure ? state.failure->kind : 0);
     if (state.failure && test.tokens == 1) {

@@ -4,6 +4,7 @@
 
 #include "codegen/Compile.h"
 #include "ir/tn/Tn.h"
+#include "tests/support/CompiledModule.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -14,7 +15,7 @@
 namespace tenon::testing {
 
 using namespace mlir;
-using Value = ir::ref::Value<ir::ref::Contract>; // not MLIR's
+using Value = testing::Value; // not MLIR's
 
 ControlTest::ControlTest() {
   DialectRegistry registry;
@@ -71,13 +72,20 @@ void ControlTest::expectSame(StringRef text, const std::vector<Call> &calls) {
     cache.rows.resize(128 * cache.heads * cache.width);
     states.push_back(std::move(cache));
   }
-  auto program = HostProgram::open(*module, weights);
+  auto program = CompiledProgram::compile(*module, runnableFeatures().back());
   ASSERT_TRUE(program.ok()) << program.status();
+  exec::SessionOptions options;
+  options.pageBlocks = 1;
+  options.pages = 2;
+  auto session = (*program)->open(options, weights);
+  ASSERT_TRUE(session.ok()) << session.status();
   for (auto [number, call] : llvm::enumerate(calls)) {
     auto expected = interpret(*module, call, states);
     ASSERT_TRUE(bool(expected)) << llvm::toString(expected.takeError());
-    auto actual = (*program)->run("f", call.arguments, call.emitLimit);
+    auto actual = callEntry(**session, module->lookupSymbol<func::FuncOp>("f"),
+                            call.arguments, call.emitLimit);
     ASSERT_TRUE(actual.ok()) << actual.status();
+    ASSERT_TRUE(actual->call.ok()) << actual->call;
     EXPECT_EQ(expected->emitted, actual->emitted) << "call " << number;
     ASSERT_EQ(expected->results.size(), actual->results.size());
     for (size_t i = 0; i < expected->results.size(); ++i)
@@ -89,7 +97,7 @@ void ControlTest::expectSame(StringRef text, const std::vector<Call> &calls) {
 void ControlTest::expectError(StringRef text, const std::string &message) {
   OwningOpRef<ModuleOp> module = parse(text);
   ASSERT_TRUE(module) << "expects a program that parses";
-  auto program = HostProgram::open(*module, weights);
+  auto program = CompiledProgram::compile(*module, runnableFeatures().back());
   ASSERT_FALSE(program.ok());
   EXPECT_THAT(std::string(program.status().message()),
               ::testing::HasSubstr(message));

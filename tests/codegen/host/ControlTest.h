@@ -8,7 +8,7 @@
 #ifndef TENON_TESTS_CODEGEN_HOST_CONTROLTEST_H
 #define TENON_TESTS_CODEGEN_HOST_CONTROLTEST_H
 
-#include "tests/codegen/host/HostProgram.h"
+#include "tests/support/CompiledProgram.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"

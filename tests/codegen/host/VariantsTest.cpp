@@ -1,6 +1,7 @@
 //===- VariantsTest.cpp - Entries specialised for ranges of symbols -------===//
 
 #include "tests/codegen/host/ControlTest.h"
+#include "tests/support/CompiledModule.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -29,7 +30,7 @@ TEST_F(ControlTest, VariantsShareEqualKernels) {
   mlir::OwningOpRef<mlir::ModuleOp> module =
       mlir::parseSourceString<mlir::ModuleOp>(kText, &context);
   ASSERT_TRUE(module);
-  auto opened = HostProgram::open(*module, {});
+  auto opened = CompiledProgram::compile(*module, runnableFeatures().back());
   ASSERT_TRUE(opened.ok()) << opened.status();
   const base::Program &program = (*opened)->program();
   ASSERT_EQ(program.entries.size(), 2u);
