@@ -96,4 +96,8 @@ CompiledEntry::compile(const std::string &text, uint32_t threads) {
 
 Status CompiledEntry::call() { return session->call(0, in, out); }
 
+int64_t CompiledEntry::preparedBytes() const {
+  return session->stats().preparedBytes;
+}
+
 } // namespace tenon::benchmarks

@@ -29,6 +29,9 @@ public:
 
   Status call();
 
+  /// What the weights take in memory, packed.
+  int64_t preparedBytes() const;
+
 private:
   struct Held {
     std::vector<char> bytes;

@@ -2,7 +2,8 @@
 //
 // y[m, n] = x[m, k] * w[n, k]^T with packed weights of each format, by the
 // whole compiler and runtime. `roof_fraction` is of what binds: multiply-adds
-// or reading the weights, both probed just before.
+// in f32, or reading the packed weights once from the cache that holds them or
+// from memory; both are probed just before.
 //
 //   matmul --benchmark_filter=f32/m:512
 //
@@ -52,12 +53,10 @@ void matmul(benchmark::State &state, Types types) {
   if (!entry.ok())
     return state.SkipWithError(std::string(entry.status().message()).c_str());
   double flops = 2.0 * static_cast<double>(m * n * k);
-  std::string name = types.weight;
-  bool isBlocked = name.starts_with("!tn.block");
-  double perWeight = isBlocked ? 1 : name == "f32" ? 4 : 2; // Bytes, about.
+  auto bytes = static_cast<size_t>((*entry)->preparedBytes());
   double atLeast =
       std::max(flops / fmaPeak(threads),
-               perWeight * static_cast<double>(n * k) / readPeak(threads));
+               static_cast<double>(bytes) / readPeak(threads, bytes));
   if (Status status = (*entry)->call(); !status.ok()) // Warms up.
     return state.SkipWithError(std::string(status.message()).c_str());
   for (auto _ : state)

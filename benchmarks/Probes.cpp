@@ -117,14 +117,17 @@ double fmaPeak(int threads) {
               [](int) { floatSink = fmaChains(kSteps, 1); });
 }
 
-double readPeak(int threads) {
-  constexpr size_t kSizeBytes = size_t{1} << 28;
+double readPeak(int threads, size_t sizeBytes) {
+  constexpr size_t kUnit = 256, kReadBytes = size_t{1} << 28;
+  size_t each = std::max(sizeBytes / threads / kUnit, size_t{1}) * kUnit;
+  size_t rounds = std::max(kReadBytes / each, size_t{1});
   // Written, since untouched pages are all the same page of zeros.
-  static std::vector<std::vector<char>> buffers;
-  while (buffers.size() < static_cast<size_t>(threads))
-    buffers.emplace_back(kSizeBytes, 1);
-  return best(threads, static_cast<double>(kSizeBytes), [](int thread) {
-    wordSink = readBytes(buffers[thread].data(), kSizeBytes);
+  std::vector<std::vector<char>> buffers(threads, std::vector<char>(each, 1));
+  return best(threads, static_cast<double>(rounds * each), [&](int thread) {
+    uint64_t sum = 0;
+    for (size_t round = 0; round < rounds; ++round)
+      sum += readBytes(buffers[thread].data(), each);
+    wordSink = sum;
   });
 }
 

@@ -30,9 +30,10 @@ uint64_t readBytes(const char *data, size_t sizeBytes);
 /// fused multiply-add. Takes some 0.1 s.
 double fmaPeak(int threads);
 
-/// Bytes per second that `threads` threads read from memory now. Takes some
-/// 0.1 s, and 256 MiB for each thread.
-double readPeak(int threads);
+/// Bytes per second that `threads` threads together read now, again and again,
+/// of `sizeBytes` cut among them: of the cache that holds them, or of memory.
+/// Takes some 0.1 s.
+double readPeak(int threads, size_t sizeBytes);
 
 } // namespace tenon::benchmarks
 #endif // TENON_BENCHMARKS_PROBES_H

@@ -1,8 +1,8 @@
 //===- Rows.cpp - Norms, softmax and gates at the memory's bandwidth ------===//
 //
 // `roof_fraction` is of reading and writing every byte once at the bandwidth
-// that reading reaches, probed just before. Rows of 64 MiB are in memory; one
-// row is in a cache, where only its time says something.
+// that reading as many bytes again and again reaches, probed just before: that
+// of memory for rows of 64 MiB, that of a cache for one row.
 //
 //===----------------------------------------------------------------------===//
 
@@ -52,7 +52,7 @@ void rows(benchmark::State &state, const Kernel &kernel) {
   if (!entry.ok())
     return state.SkipWithError(std::string(entry.status().message()).c_str());
   double bytes = 4.0 * static_cast<double>(count * columns) * kernel.tensors;
-  double atLeast = bytes / readPeak(threads);
+  double atLeast = bytes / readPeak(threads, static_cast<size_t>(bytes));
   if (tenon::Status status = (*entry)->call(); !status.ok()) // Warms up.
     return state.SkipWithError(std::string(status.message()).c_str());
   for (auto _ : state)
