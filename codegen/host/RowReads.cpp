@@ -6,8 +6,7 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::codegen::host;
 
-/// The number of each input's first buffer in a frame.
-static SmallVector<uint32_t> firstBuffers(ir::KernelOp kernel) {
+SmallVector<uint32_t> codegen::host::firstBuffers(ir::KernelOp kernel) {
   SmallVector<uint32_t> numbers;
   uint32_t next = 0;
   for (Type type : kernel.getInputs().getTypes()) {

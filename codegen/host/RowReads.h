@@ -13,6 +13,9 @@
 
 namespace tenon::codegen::host {
 
+/// The number of each input's first buffer in the kernel's frame.
+llvm::SmallVector<uint32_t> firstBuffers(ir::KernelOp kernel);
+
 /// The inputs that `kernel` reads by `tn.gather` alone. Numbers are those of
 /// the buffers in its frame.
 std::vector<base::RowRead> rowReadsOf(ir::KernelOp kernel);

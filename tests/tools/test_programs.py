@@ -183,6 +183,11 @@ class Output(ToolTest):
         self.assertIn("holds", text)
         self.assertRegex(text, r"variant \S+ \(.*T in \[")
         self.assertRegex(text, r"layers\.\d+: \d+ kernels")
+        # Of one token: its number, its row of the embedding, read and written.
+        self.assertRegex(text, rf"gather  \[\w+\]  {4 + 256 + 256} B\n")
+        # A row of 64, the head's weights of 96 such rows, a row of logits.
+        head = (64 + 96 * 64 + 96) * 4 / 1024
+        self.assertRegex(text, rf"matmul  \[\w+\]  {head:.1f} KiB\n")
 
     def test_dumps_its_ir(self):
         folder = self.folder / "ir"

@@ -2,6 +2,7 @@
 
 #include "tools/tenon-opt/ExplainFusion.h"
 
+#include "codegen/host/RowReads.h"
 #include "ir/tn/Tn.h"
 
 #include "mlir/Pass/Pass.h"
@@ -16,7 +17,9 @@ namespace {
 /// A sum of products of symbols: "" -> 2560, "T" -> 5120.
 using Bytes = std::map<std::string, int64_t>;
 
-void add(Bytes &bytes, RankedTensorType type) {
+/// The symbols of a tensor's axes, multiplied, and its elements for each unit
+/// of their product.
+std::pair<std::string, int64_t> countOf(RankedTensorType type) {
   std::vector<std::string> symbols;
   int64_t elements = 1;
   for (int64_t axis = 0; axis < type.getRank(); ++axis)
@@ -25,41 +28,38 @@ void add(Bytes &bytes, RankedTensorType type) {
     else
       elements *= type.getDimSize(axis);
   llvm::sort(symbols);
+  return {llvm::join(symbols, " * "), elements};
+}
+
+void add(Bytes &bytes, RankedTensorType type) {
+  auto [symbols, elements] = countOf(type);
   auto whole = RankedTensorType::get({elements}, type.getElementType());
-  bytes[llvm::join(symbols, " * ")] +=
+  bytes[symbols] +=
       symbols.empty() ? ir::storedBytes(type) : ir::storedBytes(whole);
 }
 
-/// The rows of a table that a kernel only gathers from are all it reads of it.
-std::optional<RankedTensorType> gatheredRows(Value argument) {
-  for (OpOperand &use : argument.getUses()) {
-    auto gather = dyn_cast<ir::GatherOp>(use.getOwner());
-    if (!gather || use.get() != gather.getTable())
-      return std::nullopt;
+/// What a kernel reads of its operands: of a table the rows that its indices
+/// name, of others all.
+void addReads(Bytes &bytes, ir::KernelOp kernel) {
+  SmallVector<uint32_t> buffers = codegen::host::firstBuffers(kernel);
+  std::vector<base::RowRead> rowReads = codegen::host::rowReadsOf(kernel);
+  for (auto [operand, buffer] : llvm::zip_equal(kernel.getInputs(), buffers)) {
+    auto type = dyn_cast<RankedTensorType>(operand.getType());
+    if (!type)
+      continue; // A cache: what is read of it depends on the sequences.
+    bool isByRows = false;
+    for (const base::RowRead &read : rowReads) {
+      if (read.table != buffer)
+        continue;
+      isByRows = true;
+      auto index =
+          kernel.getInputs()[llvm::find(buffers, read.index) - buffers.begin()];
+      auto [symbols, count] = countOf(cast<RankedTensorType>(index.getType()));
+      bytes[symbols] += count * read.rowBytes;
+    }
+    if (!isByRows)
+      add(bytes, type);
   }
-  if (argument.use_empty())
-    return std::nullopt;
-  auto gather = cast<ir::GatherOp>(*argument.user_begin());
-  auto rows = cast<RankedTensorType>(gather->getResult(0).getType());
-  auto table = cast<RankedTensorType>(argument.getType());
-  return ir::withElement(rows, table.getElementType());
-}
-
-/// What a kernel reads of an operand: the most that any of its nests does.
-void addRead(Bytes &bytes, ir::KernelOp kernel, unsigned operand) {
-  auto type = dyn_cast<RankedTensorType>(kernel.getOperand(operand).getType());
-  if (!type)
-    return; // A cache: what is read of it depends on the sequences.
-  bool isGathered = true;
-  std::optional<RankedTensorType> rows;
-  for (Region &nest : kernel.getNests()) {
-    BlockArgument argument = nest.getArgument(operand);
-    if (argument.use_empty())
-      continue;
-    rows = gatheredRows(argument);
-    isGathered &= rows.has_value();
-  }
-  add(bytes, isGathered && rows ? *rows : type);
 }
 
 std::string print(const Bytes &bytes) {
@@ -76,8 +76,7 @@ std::string print(const Bytes &bytes) {
 
 void explain(ir::KernelOp kernel) {
   Bytes bytes;
-  for (unsigned i = 0; i < kernel.getNumOperands(); ++i)
-    addRead(bytes, kernel, i);
+  addReads(bytes, kernel);
   for (Type type : kernel.getResultTypes())
     if (auto tensor = dyn_cast<RankedTensorType>(type))
       add(bytes, tensor);
