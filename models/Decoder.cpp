@@ -158,7 +158,10 @@ absl::StatusOr<TracedProgram> traceDecoder(const Module &model,
   options.source = [names, gguf](std::string_view name) {
     return nameInFile(names, name, gguf);
   };
-  options.types = &files.parameterTypes();
+  if (files.hasWeights())
+    options.types = &files.parameterTypes();
+  else
+    options.matrices = files.drawnType();
   // One token a step is what generating does; prompts come in few tokens or in
   // many, and want one row of logits; the rest is batches.
   options.variants = {{"decode", {"T=1..1", "R=1..1"}},

@@ -19,8 +19,10 @@ void DecoderConfig::readSizes(const ModelFiles &files, ConfigReader &read,
     usualHeadWidth = divides ? width / heads : 1;
   }
   headWidth = read.integer("attention.key_length", "head_dim", usualHeadWidth);
-  vocabulary = read.rowsOf(files.isGguf() ? "token_embd.weight"
-                                          : "model.embed_tokens.weight");
+  vocabulary = files.hasWeights()
+                   ? read.rowsOf(files.isGguf() ? "token_embd.weight"
+                                                : "model.embed_tokens.weight")
+                   : read.integer("", "vocab_size");
   context = read.integer("context_length", "max_position_embeddings", 32768);
   epsilon =
       read.number("attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6);

@@ -3,6 +3,7 @@
 #include "models/Registry.h"
 
 #include "models/gemma/Model.h"
+#include "models/llama/Model.h"
 #include "models/qwen/Model.h"
 
 namespace tenon::models {
@@ -11,6 +12,7 @@ std::span<const Architecture> architectures() {
   static constexpr Architecture kArchitectures[] = {
       {"gemma3", gemma::traceGemma},
       {"gemma3_text", gemma::traceGemma},
+      {"llama", llama::traceLlama},
       {"qwen2", qwen::traceQwen},
   };
   return kArchitectures;
@@ -25,8 +27,8 @@ absl::StatusOr<TracedProgram> traceModel(const ModelFiles &files,
     known += (known.empty() ? "" : ", ") + std::string(architecture.name);
   }
   return absl::UnimplementedError(
-      files.weights().path() + ": expects one of the architectures " + known +
-      ", got '" + files.config().architecture() + "'");
+      files.path() + ": expects one of the architectures " + known + ", got '" +
+      files.config().architecture() + "'");
 }
 
 } // namespace tenon::models

@@ -90,6 +90,14 @@ static std::string shapeText(ArrayRef<int64_t> shape) {
   return Shape(std::move(dims)).str();
 }
 
+/// The nearest to `wanted` that stores rows of that many elements.
+static base::ElementType typeOfRows(base::ElementType wanted, int64_t columns) {
+  for (base::ElementType type : {wanted, base::ElementType::Q8_0})
+    if (columns % base::info(type).blockElements == 0)
+      return type;
+  return base::ElementType::F16;
+}
+
 /// Decides a parameter's source and type when it is first used.
 bool Tracer::bindParameter(Parameter &parameter, Site site) {
   if (parameter.type)
@@ -122,6 +130,11 @@ bool Tracer::bindParameter(Parameter &parameter, Site site) {
       return false;
     }
   }
+  const Shape &shape = parameter.shape;
+  if (options.matrices && shape.rank() >= 2)
+    element =
+        storedType(opBuilder, typeOfRows(*options.matrices,
+                                         shape[shape.rank() - 1].extent()));
   std::optional<RankedTensorType> type =
       tensorType(parameter.shape, element, site);
   if (type)

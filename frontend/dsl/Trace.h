@@ -76,6 +76,9 @@ struct TraceOptions {
   /// What the file has. Absent: the declared types. Otherwise every parameter
   /// that an entry uses must be there, with its shape.
   const ParameterTypes *types = nullptr;
+  /// Of every parameter of two axes or more, where there is no file. Rows that
+  /// are no whole blocks take q8_0 or, failing that, f16.
+  std::optional<base::ElementType> matrices;
   /// Narrowest first, the last one without bounds; none: one for everything.
   std::vector<Variant> variants;
   /// What the program should say of itself, by key.

@@ -45,12 +45,37 @@ absl::StatusOr<ModelFiles> ModelFiles::open(const std::string &path) {
   return files;
 }
 
+absl::StatusOr<ModelFiles> ModelFiles::describe(const std::string &configPath,
+                                                base::ElementType type) {
+  using enum base::ElementType;
+  bool isFloat = type == F32 || type == F16 || type == BF16;
+  if (!isFloat && !base::info(type).isBlocked())
+    return absl::InvalidArgumentError(
+        "expects weights of a float or blocked type, got " +
+        std::string(base::info(type).name));
+  StatusOr<std::string> text =
+      io::readFile(configPath, io::ModelConfig::kMaxBytes);
+  if (!text.ok())
+    return toAbsl(text.status());
+  StatusOr<io::ModelConfig> config = io::ModelConfig::parse(*text, configPath);
+  if (!config.ok())
+    return toAbsl(config.status());
+  ModelFiles files;
+  files.settings = std::make_unique<io::ModelConfig>(*std::move(config));
+  files.drawn = type;
+  return files;
+}
+
+const std::string &ModelFiles::path() const {
+  return file ? file->path() : settings->values().source();
+}
+
 bool ModelFiles::isGguf() const {
-  return file->format() == io::WeightsFormat::Gguf;
+  return file && file->format() == io::WeightsFormat::Gguf;
 }
 
 bool ModelFiles::has(std::string_view tensor) const {
-  return file->find(tensor) != nullptr;
+  return file && file->find(tensor);
 }
 
 //===----------------------------------------------------------------------===//
@@ -145,7 +170,7 @@ int64_t ConfigReader::rowsOf(std::string_view tensor) {
 
 void ConfigReader::expect(bool holds, const std::string &message) {
   if (!holds)
-    note(unimplemented(files.weights().path(), ": ", message));
+    note(unimplemented(files.path(), ": ", message));
 }
 
 } // namespace tenon

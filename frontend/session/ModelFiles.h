@@ -34,7 +34,21 @@ public:
   /// Errors: those of `io::WeightsFile::open` and `io::ModelConfig::load`.
   static absl::StatusOr<ModelFiles> open(const std::string &path);
 
+  /// Reads a config.json that no weights lie beside, to trace a model whose
+  /// weights are drawn: matrices of `type`, vectors of f32.
+  /// Errors: those of `io::ModelConfig::parse`; INVALID_ARGUMENT (a type that
+  /// no
+  ///         weights have).
+  static absl::StatusOr<ModelFiles> describe(const std::string &configPath,
+                                             base::ElementType type);
+
+  bool hasWeights() const { return file != nullptr; }
+  /// Only where there are weights.
   const io::WeightsFile &weights() const { return *file; }
+  /// Of matrices, where there are no weights.
+  base::ElementType drawnType() const { return drawn; }
+  /// What was opened.
+  const std::string &path() const;
   const io::ModelConfig &config() const { return *settings; }
   bool isGguf() const;
   bool has(std::string_view tensor) const;
@@ -46,6 +60,7 @@ private:
   std::unique_ptr<io::WeightsFile> file; // the config views into it
   std::unique_ptr<io::ModelConfig> settings;
   ParameterTypes types;
+  base::ElementType drawn = base::ElementType::F32;
 };
 
 /// Reads values by their GGUF name (without the architecture) or their name in

@@ -1,57 +1,24 @@
 //===- Model.h - Qwen2, Qwen2.5, R1-Distill-Qwen ----------------*- C++ -*-===//
+//
+// A Llama with biases: models/llama has the modules.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TENON_MODELS_QWEN_MODEL_H
 #define TENON_MODELS_QWEN_MODEL_H
 
-#include "frontend/dsl/Layers.h"
-#include "models/qwen/Config.h"
+#include "models/llama/Model.h"
 
 namespace tenon::models::qwen {
 
-class Attention : public Module {
-public:
-  Attention(Module *parent, std::string_view name, const Config &c);
-  Tensor operator()(const Tensor &x, const Batch &batch) const;
-
-private:
-  int64_t heads, keyHeads;
-  double scale;
-  RopeOptions positions;
-  Linear query, key, value, output;
-  Cache keys, values;
-};
-
-class Layer : public Module {
-public:
-  Layer(Module *parent, std::string_view name, const Config &c);
-  Tensor operator()(const Tensor &x, const Batch &batch) const;
-
-private:
-  RmsNorm attentionNorm;
-  Attention attention;
-  RmsNorm feedForwardNorm;
-  GatedFeedForward feedForward;
-};
-
-class Model : public Module {
-public:
-  explicit Model(const Config &c);
-  Tensor operator()(const Tensor &tokens, const Batch &batch,
-                    const Tensor &rows) const;
-
-private:
-  Embedding embedding;
-  std::vector<Layer> layers;
-  RmsNorm norm;
-  std::optional<Linear> head; // absent where the embedding is the head
-};
+/// Reads a GGUF's metadata or a config.json.
+/// Errors: NOT_FOUND, INVALID_ARGUMENT (a value), UNIMPLEMENTED (a variation
+///         that this model has not: a sliding window, scaled rope).
+absl::StatusOr<llama::Config> readConfig(const ModelFiles &files);
 
 /// Traces the model that the files hold.
 absl::StatusOr<TracedProgram> traceQwen(const ModelFiles &files,
                                         const DecoderOptions &options);
-
-/// The weights' names; see Weights.cpp.
-std::vector<WeightName> weightNames();
 
 } // namespace tenon::models::qwen
 #endif // TENON_MODELS_QWEN_MODEL_H

@@ -40,19 +40,21 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
   }
   TENON_ASSIGN_OR_RETURN(SessionOptions limits,
                          sessionOptions(program->program(), options));
-  TENON_ASSIGN_OR_RETURN(
-      std::shared_ptr<const io::WeightsFile> weights,
-      openWeights(*program, programPath, options.weightsPath));
+  std::shared_ptr<const io::WeightsFile> weights;
+  if (!options.parameters) {
+    TENON_ASSIGN_OR_RETURN(
+        weights, openWeights(*program, programPath, options.weightsPath));
+  }
 
   std::unique_ptr<TextModel> model(new TextModel());
   StatusOr<io::Tokenizer> tokenizer = loadTokenizer(*program, weights.get());
   model->tokenizerFailure = tokenizer.status();
   if (tokenizer.ok())
     model->loadedTokenizer = *std::move(tokenizer);
-  ParameterLookup lookup;
+  ParameterLookup lookup = options.parameters;
   if (weights) {
     lookup = lookupIn(std::move(weights));
-  } else {
+  } else if (!lookup) {
     TENON_ASSIGN_OR_RETURN(lookup, embeddedParameters(program));
   }
   TENON_ASSIGN_OR_RETURN(model->opened,

@@ -6,16 +6,12 @@
 
 namespace tenon::io {
 
-namespace {
-constexpr size_t kMaxConfigBytes = size_t{4} << 20;
-} // namespace
-
 StatusOr<ModelConfig> ModelConfig::load(const WeightsFile &weights) {
   if (weights.format() == WeightsFormat::Safetensors) {
     std::filesystem::path folder =
         std::filesystem::path(weights.path()).parent_path();
     std::string path = (folder / "config.json").string();
-    TENON_ASSIGN_OR_RETURN(std::string text, readFile(path, kMaxConfigBytes));
+    TENON_ASSIGN_OR_RETURN(std::string text, readFile(path, kMaxBytes));
     return parse(text, path);
   }
   TENON_ASSIGN_OR_RETURN(std::string_view arch,
@@ -30,7 +26,7 @@ StatusOr<ModelConfig> ModelConfig::load(const WeightsFile &weights) {
 
 StatusOr<ModelConfig> ModelConfig::parse(std::string_view text,
                                          std::string_view source) {
-  JsonLimits limits = {.maxBytes = kMaxConfigBytes, .maxDepth = 16};
+  JsonLimits limits = {.maxBytes = kMaxBytes, .maxDepth = 16};
   TENON_ASSIGN_OR_RETURN(Json root, parseJson(text, source, limits));
   if (!root.is_object())
     return dataLoss(source, ": expects a JSON object, got ", root.type_name());

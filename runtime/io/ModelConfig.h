@@ -24,6 +24,9 @@ enum class ConfigKind {
 /// Owns: its values if they came from JSON; a GGUF's are views into it.
 class ModelConfig {
 public:
+  /// The longest config.json that is read.
+  static constexpr size_t kMaxBytes = size_t{4} << 20;
+
   /// Reads the metadata of a GGUF file, or config.json beside safetensors.
   /// Errors: NOT_FOUND (no config.json, or no architecture in it), DATA_LOSS,
   ///         INVALID_ARGUMENT (the architecture is no string).

@@ -115,7 +115,8 @@ TEST_P(Compiled, LoopsAsTheOracleDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Compiled,
-                         ::testing::Values("tiny_qwen2", "tiny_gemma3"),
+                         ::testing::Values("tiny_qwen2", "tiny_llama",
+                                           "tiny_gemma3"),
                          [](const auto &info) { return info.param; });
 } // namespace
 } // namespace tenon::tests

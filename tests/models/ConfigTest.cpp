@@ -2,7 +2,7 @@
 
 #include "models/gemma/Config.h"
 #include "models/Registry.h"
-#include "models/qwen/Config.h"
+#include "models/qwen/Model.h"
 #include "tests/models/GoldenCases.h"
 #include "tests/support/TempFolder.h"
 
@@ -10,6 +10,8 @@
 #include "gtest/gtest.h"
 
 #include <cmath>
+#include <fstream>
+#include <sstream>
 
 namespace tenon::tests {
 namespace {
@@ -49,6 +51,71 @@ TEST(QwenConfig, ReadsAndKnowsItsHead) {
   EXPECT_EQ(config->headWidth, 16);
   EXPECT_EQ(config->vocabulary, 96);
   EXPECT_FALSE(config->tied);
+  EXPECT_TRUE(config->bias);
+}
+
+TEST(LlamaConfig, FormatsDifferInPairs) {
+  for (const char *name : {"model.gguf", "model.safetensors"}) {
+    auto files = ModelFiles::open(goldenPath("tiny_llama", name));
+    ASSERT_TRUE(files.ok()) << files.status();
+    auto config = models::llama::readConfig(*files);
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->rope.theta, 5e5);
+    EXPECT_EQ(config->rope.layout,
+              files->isGguf() ? RopeLayout::Interleaved : RopeLayout::Half);
+    EXPECT_FLOAT_EQ(static_cast<float>(config->epsilon), 1e-5f);
+    EXPECT_FALSE(config->bias);
+    EXPECT_FALSE(config->tied);
+  }
+}
+
+/// The error of reading tiny_llama's config.json with one text replaced.
+std::string llamaError(const std::string &from, const std::string &to) {
+  TempFolder folder;
+  std::ifstream in(goldenPath("tiny_llama", "config.json"));
+  std::stringstream text;
+  text << in.rdbuf();
+  std::string config = text.str();
+  EXPECT_NE(config.find(from), std::string::npos);
+  config.replace(config.find(from), from.size(), to);
+  auto files = ModelFiles::describe(folder.add("config.json", config),
+                                    base::ElementType::BF16);
+  EXPECT_TRUE(files.ok()) << files.status();
+  return std::string(models::llama::readConfig(*files).status().message());
+}
+
+TEST(LlamaConfig, VariationsAreRefused) {
+  using ::testing::HasSubstr;
+  EXPECT_EQ(llamaError("silu", "silu"), "");
+  EXPECT_THAT(llamaError("\"rope_scaling\": null",
+                         "\"rope_scaling\": {\"rope_type\": \"llama3\"}"),
+              HasSubstr("expects rope without scaling, got 'llama3'"));
+  EXPECT_THAT(llamaError("\"rope_scaling\": null",
+                         "\"rope_parameters\": {\"rope_type\": \"yarn\"}"),
+              HasSubstr("expects rope without scaling, got 'yarn'"));
+  EXPECT_THAT(llamaError("\"mlp_bias\": false", "\"mlp_bias\": true"),
+              HasSubstr("expects weights without biases"));
+  EXPECT_THAT(llamaError("\"silu\"", "\"gelu\""),
+              HasSubstr("expects the activation 'silu', got 'gelu'"));
+  EXPECT_THAT(llamaError("\"vocab_size\"", "\"vocab\""),
+              HasSubstr("vocab_size"));
+}
+
+TEST(Described, WeightsAreOfTheTypeThatRowsHold) {
+  auto files = ModelFiles::describe(goldenPath("tiny_llama", "config.json"),
+                                    base::ElementType::Q4_K);
+  ASSERT_TRUE(files.ok()) << files.status();
+  auto program = models::traceModel(*files);
+  ASSERT_TRUE(program.ok()) << program.status();
+  for (const TracedProgram::Weight &weight : program->weights())
+    // Rows of 64 and 96 are no whole blocks of 256.
+    EXPECT_EQ(weight.type.element, weight.type.shape.size() == 1
+                                       ? base::ElementType::F32
+                                       : base::ElementType::Q8_0)
+        << weight.name;
+  auto integers = ModelFiles::describe(goldenPath("tiny_llama", "config.json"),
+                                       base::ElementType::I8);
+  EXPECT_EQ(integers.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 } // namespace

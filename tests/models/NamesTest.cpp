@@ -1,7 +1,7 @@
 //===- NamesTest.cpp - Weights' names in files ----------------------------===//
 
 #include "models/gemma/Model.h"
-#include "models/qwen/Model.h"
+#include "models/llama/Model.h"
 
 #include "gtest/gtest.h"
 
@@ -18,7 +18,7 @@ TEST(Names, LayersKeepTheirNumber) {
 }
 
 TEST(Names, UnknownNamesStay) {
-  EXPECT_EQ(models::nameInFile(models::qwen::weightNames(),
+  EXPECT_EQ(models::nameInFile(models::llama::weightNames(),
                                "layers.x.attention.query.weight", true),
             "layers.x.attention.query.weight");
 }

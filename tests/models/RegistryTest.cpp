@@ -46,7 +46,7 @@ TEST(Registry, UnknownArchitecturesAreNamedWithTheKnown) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("expects one of the architectures gemma3, gemma3_text, "
-                        "qwen2, got 'falcon'"));
+                        "llama, qwen2, got 'falcon'"));
 }
 
 TEST(Registry, EveryMissingWeightIsNamed) {

@@ -18,6 +18,7 @@ TENON = Path(os.environ.get("TENON", "tenon"))
 SOURCE = Path(__file__).resolve().parents[2]
 GOLDEN = SOURCE / "tests/models/golden"
 QWEN = GOLDEN / "tiny_qwen2"
+LLAMA = GOLDEN / "tiny_llama"
 GEMMA = GOLDEN / "tiny_gemma3"
 HAS_COMPILER = (TENON.parent.parent / "lib/libtenon_compiler.so").exists()
 # The vocabulary of tiny_qwen2 lacks most bytes, so that Tenon refuses it as a

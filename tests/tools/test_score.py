@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from support import GEMMA, MODEL, QWEN, TENON, ToolTest, needs_compiler
+from support import GEMMA, LLAMA, MODEL, QWEN, TENON, ToolTest, needs_compiler
 
 TEXT = "The cat sat on the mat and then it ran: 1, 2, 3!"
 BOS = 2  # Gemma's, which its tokenizer adds
@@ -55,7 +55,7 @@ class ScoreTest(ToolTest):
 @needs_compiler
 class Golden(ScoreTest):
     def test_log_probabilities_are_those_of_the_golden_logits(self):
-        for folder in (GEMMA, QWEN):
+        for folder in (GEMMA, QWEN, LLAMA):
             for tokens, logits in golden(folder):
                 with self.subTest(folder.name, tokens=tokens):
                     result = self.score_ids(tokens,

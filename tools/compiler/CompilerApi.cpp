@@ -12,6 +12,8 @@
 #include "runtime/io/Tokenizer.h"
 #include "tenon/abi.h"
 
+#include "absl/strings/str_cat.h"
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -65,6 +67,7 @@ public:
 
 private:
   Status readOptions();
+  absl::StatusOr<ModelFiles> open() const;
   StatusOr<codegen::Compiled> compile();
   Status link(const codegen::Compiled &compiled);
   void describe(base::Program &program) const;
@@ -120,8 +123,20 @@ Status ModelCompiler::readOptions() {
   return Status();
 }
 
+absl::StatusOr<ModelFiles> ModelCompiler::open() const {
+  if (!options.weights_type)
+    return ModelFiles::open(modelPath);
+  std::optional<base::ElementType> type =
+      base::parseElementType(options.weights_type);
+  if (!type)
+    return absl::InvalidArgumentError(
+        absl::StrCat("expects the name of an element type for weights, got '",
+                     options.weights_type, "'"));
+  return ModelFiles::describe(modelPath, *type);
+}
+
 StatusOr<codegen::Compiled> ModelCompiler::compile() {
-  absl::StatusOr<ModelFiles> opened = ModelFiles::open(modelPath);
+  absl::StatusOr<ModelFiles> opened = open();
   if (!opened.ok())
     return fromAbsl(opened.status());
   files.emplace(*std::move(opened));
@@ -152,9 +167,9 @@ void ModelCompiler::describe(base::Program &program) const {
   auto add = [&](const char *key, std::string value) {
     program.metadata.push_back({key, std::move(value)});
   };
-  const io::WeightsFile &weights = files->weights();
-  add("model.file", fs::path(weights.path()).filename().string());
-  add("model.hash", weights.contentHash().toHex());
+  add("model.file", fs::path(files->path()).filename().string());
+  if (files->hasWeights())
+    add("model.hash", files->weights().contentHash().toHex());
   add("compiler.build", codegen::buildId());
   add("compiler.abi", std::to_string(TENON_ABI_VERSION));
   add("options.cache_type",
@@ -181,8 +196,8 @@ Status ModelCompiler::write(const base::Program &program) {
   using base::SectionKind;
   progress("write");
   std::string bytes = base::serialise(program);
-  std::string referenced = reference();
-  std::string tokenizer = storedTokenizer();
+  std::string referenced = files->hasWeights() ? reference() : "";
+  std::string tokenizer = files->hasWeights() ? storedTokenizer() : "";
   std::vector<base::Section> sections;
   auto add = [&](SectionKind kind, uint32_t tag, const std::string &data) {
     sections.push_back({kind, tag, data.data(), data.size()});
@@ -193,7 +208,8 @@ Status ModelCompiler::write(const base::Program &program) {
         code[i]);
   if (!tokenizer.empty())
     add(SectionKind::Tokenizer, 0, tokenizer);
-  add(SectionKind::Reference, 0, referenced);
+  if (!referenced.empty())
+    add(SectionKind::Reference, 0, referenced);
   return base::writeContainer(outputPath, sections);
 }
 

@@ -51,18 +51,32 @@ typedef struct tenon_compile_options_t {
   void *progress_user;
   /* Activations that meet blocked weights: "f32", "q8"; NULL: "f32". */
   const char *activations;
+  /* "f32", "bf16", "q4_k", ...: the element type of matrices, where
+   * `model_path` is a config.json and the weights are drawn; NULL: it names
+   * weights. */
+  const char *weights_type;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
-  {sizeof(tenon_compile_options_t), NULL, NULL, NULL, 0, 0, NULL, NULL, NULL}
+  {sizeof(tenon_compile_options_t),                                            \
+   NULL,                                                                       \
+   NULL,                                                                       \
+   NULL,                                                                       \
+   0,                                                                          \
+   0,                                                                          \
+   NULL,                                                                       \
+   NULL,                                                                       \
+   NULL,                                                                       \
+   NULL}
 
 /* Returns TENON_COMPILER_API_VERSION of the library. Threads: any. */
 TENON_API uint32_t tenon_compiler_api_version(void);
 
 /* Compiles the model whose weights lie at `model_path` (a GGUF file, or
  * safetensors with their config.json) and writes a .tenon file that refers to
- * them: program, code for each feature set, tokenizer, reference. The file
- * appears whole or not at all. `options` may be NULL.
+ * them: program, code for each feature set, tokenizer, reference; neither of
+ * the latter where options->weights_type is set. The file appears whole or not
+ * at all. `options` may be NULL.
  *
  * Owns:    the caller owns the status.
  * Threads: any; calls may wait for each other.

@@ -2,6 +2,7 @@
 
 #include "tools/tenon/Command.h"
 
+#include "runtime/exec/RandomParameters.h"
 #include "runtime/exec/TextModel.h"
 #include "runtime/io/Json.h"
 #include "tools/tenon/Interrupt.h"
@@ -130,9 +131,22 @@ void printJson(const BenchOptions &options, const ReadyProgram &ready,
                    {"state_bytes", memory.stateBytes},
                    {"arena_bytes", memory.arenaBytes},
                    {"tests", tests}};
+  if (options.program.randomWeights)
+    json["random_weights"] = *options.program.randomWeights;
   std::string text =
       json.dump(2, ' ', false, io::Json::error_handler_t::replace);
   std::fputs((text + "\n").c_str(), stdout);
+}
+
+StatusOr<exec::ParameterLookup> drawWeights(const BenchOptions &options,
+                                            const ReadyProgram &ready,
+                                            hal::Device &device) {
+  if (!ready.program->section(base::SectionKind::Weights).empty())
+    return invalidArgument("expects --random-weights with a model that embeds "
+                           "none, got '",
+                           options.program.model, "'");
+  return exec::randomParameters(ready.program, device,
+                                *options.program.randomWeights);
 }
 
 Status bench(const BenchOptions &options) {
@@ -143,6 +157,10 @@ Status bench(const BenchOptions &options) {
   TENON_ASSIGN_OR_RETURN(limits.device,
                          hal::openDevice("cpu", {options.program.threads, {}}));
   limits.weightsPath = ready.weights;
+  if (options.program.randomWeights) {
+    TENON_ASSIGN_OR_RETURN(limits.parameters,
+                           drawWeights(options, ready, *limits.device));
+  }
   limits.decoder.chunkTokens = options.chunkTokens;
   int64_t context = 0;
   for (int64_t tokens : options.promptTokens)
@@ -183,6 +201,15 @@ Status bench(const BenchOptions &options) {
   return Status();
 }
 
+/// Those that a model's matrices can have.
+std::vector<std::string> weightsTypes() {
+  std::vector<std::string> names = {"f32", "f16", "bf16"};
+  for (base::ElementType type : base::allElementTypes())
+    if (base::info(type).isBlocked())
+      names.emplace_back(base::info(type).name);
+  return names;
+}
+
 } // namespace
 
 void addBenchCommand(CLI::App &app, Action &action) {
@@ -212,12 +239,23 @@ void addBenchCommand(CLI::App &app, Action &action) {
                    "Tokens of a prompt computed at once")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--random-weights", options->program.randomWeights,
+                   "Draw the weights from this seed rather than read them: "
+                   "MODEL may be a config.json, or its folder")
+      ->type_name("SEED");
+  command
+      ->add_option("--weights-type", options->program.weightsType,
+                   "Element type of a config.json's matrices; default: bf16. "
+                   "Rows that are no whole blocks of it take q8_0 or f16")
+      ->check(CLI::IsMember(weightsTypes()));
   command->add_flag("--json", options->isJson,
                     "Print JSON, with every run, rather than a table");
   command->footer(
       "Examples:\n"
       "  tenon bench gemma.gguf\n"
       "  tenon bench gemma.gguf -p 128,512 -n 32,128 --threads 1 --json\n"
+      "  tenon bench config.json --random-weights 1 --weights-type q4_k\n"
       "Rates are medians. Prompts are random tokens; decoding includes drawing "
       "the\nlikeliest token. Other programs on the machine make both slower.");
   command->callback(

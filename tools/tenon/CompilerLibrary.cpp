@@ -134,6 +134,7 @@ Status CompilerLibrary::compile(const std::string &model,
   options.cpu = orNull(request.cpu);
   options.cache_type = orNull(request.cacheType);
   options.activations = orNull(request.activations);
+  options.weights_type = orNull(request.weightsType);
   options.dump_folder = orNull(request.dumpFolder);
   options.check_passes = request.checkPasses;
   options.threads = request.threads;

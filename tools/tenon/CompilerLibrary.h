@@ -22,6 +22,7 @@ struct CompileRequest {
   std::string cpu = "all";
   std::string cacheType; // empty: the model's
   std::string activations = "f32";
+  std::string weightsType; // of a config.json; empty: the model has weights
   std::string dumpFolder;
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all

@@ -13,6 +13,40 @@ namespace tenon::tools {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// " config.json=<hash>".
+StatusOr<std::string> fileDigest(const std::string &path) {
+  TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(path));
+  base::Hash128 hash =
+      base::hashBytes(file.bytes().data(), file.bytes().size());
+  return concat(" ", fs::path(path).filename().string(), "=", hash.high, ",",
+                hash.low);
+}
+
+bool isWeights(const fs::path &path) {
+  fs::path extension = path.extension();
+  return extension == ".gguf" || extension == ".safetensors" ||
+         path.string().ends_with(".index.json");
+}
+
+} // namespace
+
+std::optional<std::string> loneConfig(const std::string &path) {
+  constexpr const char *kName = "config.json";
+  std::error_code error;
+  if (fs::path(path).filename() == kName && fs::exists(path, error))
+    return path;
+  fs::path config = fs::path(path) / kName;
+  if (!fs::exists(config, error))
+    return std::nullopt;
+  for (fs::directory_iterator it(path, error), end; !error && it != end;
+       it.increment(error))
+    if (isWeights(it->path()))
+      return std::nullopt;
+  return config.string();
+}
+
 StatusOr<ModelKind> classifyModel(const std::string &path) {
   std::error_code error;
   if (!fs::exists(path, error))
@@ -52,12 +86,16 @@ StatusOr<std::string> modelDigest(const io::WeightsFile &weights) {
     std::error_code error;
     if (!fs::exists(path, error))
       continue;
-    TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(path));
-    base::Hash128 hash =
-        base::hashBytes(file.bytes().data(), file.bytes().size());
-    digest += concat(" ", name, "=", hash.high, ",", hash.low);
+    TENON_ASSIGN_OR_RETURN(std::string part, fileDigest(path));
+    digest += part;
   }
   return digest;
+}
+
+StatusOr<std::string> configDigest(const std::string &config,
+                                   const std::string &weightsType) {
+  TENON_ASSIGN_OR_RETURN(std::string digest, fileDigest(config));
+  return concat("drawn ", weightsType, digest);
 }
 
 } // namespace tenon::tools

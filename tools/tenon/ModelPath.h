@@ -5,6 +5,7 @@
 
 #include "runtime/io/WeightsFile.h"
 
+#include <optional>
 #include <string>
 
 namespace tenon::tools {
@@ -19,12 +20,19 @@ enum class ModelKind {
 /// Errors: NOT_FOUND.
 StatusOr<ModelKind> classifyModel(const std::string &path);
 
+/// The config.json that `path` is or that lies in the folder `path` without
+/// weights; nothing if it names anything else.
+std::optional<std::string> loneConfig(const std::string &path);
+
 /// Opens weights; a failure says what Tenon reads.
 StatusOr<io::WeightsFile> openWeightsFile(const std::string &path);
 
 /// Identifies all that compiling reads of a model: the weights' header,
-/// metadata and table, and beside safetensors the configuration and tokenizer.
+/// metadata and table, and beside safetensors the configuration and tokenizer;
+/// or a config.json and the type of the weights to draw.
 StatusOr<std::string> modelDigest(const io::WeightsFile &weights);
+StatusOr<std::string> configDigest(const std::string &config,
+                                   const std::string &weightsType);
 
 } // namespace tenon::tools
 #endif // TENON_TOOLS_MODELPATH_H

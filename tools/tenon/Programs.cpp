@@ -49,29 +49,42 @@ LoadedPtr openCached(const std::string &path, base::CpuFeatures features) {
   return nullptr;
 }
 
-Status compileTo(const CompilerLibrary &compiler, const std::string &path,
-                 const ProgramRequest &request, base::CpuFeatures features,
-                 Progress &progress, ReadyProgram &ready) {
+/// Weights, or a config.json whose weights are drawn.
+struct Source {
+  std::string path;
+  std::string weightsType; // of drawn weights
+  std::string digest;
+};
+
+/// What to compile, and how.
+struct Job {
+  const CompilerLibrary &compiler;
+  const ProgramRequest &request;
+  const Source &source;
+  base::CpuFeatures features;
+};
+
+Status compileTo(const Job &job, const std::string &path, Progress &progress,
+                 ReadyProgram &ready) {
   Stopwatch watch;
   CompileRequest compile;
-  compile.cpu = base::cpuFeaturesName(features);
-  compile.cacheType = request.cacheType;
-  compile.activations = request.activations;
-  compile.threads = request.threads;
+  compile.cpu = base::cpuFeaturesName(job.features);
+  compile.cacheType = job.request.cacheType;
+  compile.activations = job.request.activations;
+  compile.weightsType = job.source.weightsType;
+  compile.threads = job.request.threads;
   TENON_RETURN_IF_ERROR(
-      compiler.compile(ready.weights, path, compile, progress));
+      job.compiler.compile(job.source.path, path, compile, progress));
   ready.compileSeconds = watch.seconds();
   ready.source = ProgramSource::Compiled;
   Stopwatch loading;
   TENON_ASSIGN_OR_RETURN(ready.program,
-                         exec::LoadedProgram::open(path, features));
+                         exec::LoadedProgram::open(path, job.features));
   ready.loadSeconds = loading.seconds();
   return Status();
 }
 
-Status compileUncached(const CompilerLibrary &compiler,
-                       const ProgramRequest &request,
-                       base::CpuFeatures features, Progress &progress,
+Status compileUncached(const Job &job, Progress &progress,
                        ReadyProgram &ready) {
   std::error_code error;
   fs::path folder = fs::temp_directory_path(error);
@@ -80,24 +93,21 @@ Status compileUncached(const CompilerLibrary &compiler,
                        error.message(), "; set TMPDIR");
   PartialFile file(folder / concat("tenon-", getpid(), ".tenon"));
   ready.path = file.path(); // gone soon, but its mapping stays
-  return compileTo(compiler, file.path(), request, features, progress, ready);
+  return compileTo(job, file.path(), progress, ready);
 }
 
-Status compileCached(const CompilerLibrary &compiler,
-                     const io::WeightsFile &weights,
-                     const ProgramRequest &request, base::CpuFeatures features,
-                     Progress &progress, ReadyProgram &ready) {
+Status compileCached(const Job &job, Progress &progress, ReadyProgram &ready) {
   CacheKey key;
-  key.features = features;
-  key.cacheType = request.cacheType;
-  key.activations = request.activations;
-  TENON_ASSIGN_OR_RETURN(key.model, modelDigest(weights));
-  TENON_ASSIGN_OR_RETURN(key.compiler, compiler.digest());
+  key.model = job.source.digest;
+  key.features = job.features;
+  key.cacheType = job.request.cacheType;
+  key.activations = job.request.activations;
+  TENON_ASSIGN_OR_RETURN(key.compiler, job.compiler.digest());
   TENON_ASSIGN_OR_RETURN(ready.path, cachePath(key));
   Stopwatch loading;
-  ready.program = openCached(ready.path, features);
+  ready.program = openCached(ready.path, job.features);
   if (!ready.program)
-    return compileTo(compiler, ready.path, request, features, progress, ready);
+    return compileTo(job, ready.path, progress, ready);
   ready.loadSeconds = loading.seconds();
   ready.source = ProgramSource::Cache;
   return Status();
@@ -125,41 +135,72 @@ StatusOr<LoadedPtr> openProgram(const std::string &path,
                    : status;
 }
 
+namespace {
+
+StatusOr<ReadyProgram> openCompiled(const ProgramRequest &request,
+                                    base::CpuFeatures features) {
+  if (!request.cacheType.empty())
+    return invalidArgument("expects --cache-type with weights alone: '",
+                           request.model, "' is compiled already");
+  if (request.activations != "f32")
+    return invalidArgument("expects --activations with weights alone: '",
+                           request.model, "' is compiled already");
+  Stopwatch loading;
+  ReadyProgram ready;
+  ready.path = request.model;
+  ready.weights = request.weights;
+  TENON_ASSIGN_OR_RETURN(ready.program, openProgram(request.model, features));
+  ready.loadSeconds = loading.seconds();
+  return ready;
+}
+
+/// Finds what to compile; damage is found before the compiler is looked for.
+StatusOr<Source> findSource(const ProgramRequest &request) {
+  std::optional<std::string> config = loneConfig(request.model);
+  if (config && request.randomWeights) {
+    Source source{*config, request.weightsType, ""};
+    if (source.weightsType.empty())
+      source.weightsType = "bf16";
+    TENON_ASSIGN_OR_RETURN(source.digest,
+                           configDigest(*config, source.weightsType));
+    return source;
+  }
+  if (config)
+    return notFound("expects weights beside '", *config,
+                    "', got none; `tenon bench --random-weights SEED` draws "
+                    "them");
+  if (!request.weightsType.empty())
+    return invalidArgument("expects --weights-type with a config.json and "
+                           "--random-weights alone, got '",
+                           request.model, "'");
+  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
+                         openWeightsFile(request.model));
+  Source source{request.model, "", ""};
+  TENON_ASSIGN_OR_RETURN(source.digest, modelDigest(weights));
+  return source;
+}
+
+} // namespace
+
 StatusOr<ReadyProgram> prepareProgram(const ProgramRequest &request,
                                       Progress &progress) {
-  ReadyProgram ready;
   TENON_ASSIGN_OR_RETURN(ModelKind kind, classifyModel(request.model));
   TENON_ASSIGN_OR_RETURN(base::CpuFeatures features,
                          chooseFeatures(request.cpu));
-  if (kind == ModelKind::Program) {
-    if (!request.cacheType.empty())
-      return invalidArgument("expects --cache-type with weights alone: '",
-                             request.model, "' is compiled already");
-    if (request.activations != "f32")
-      return invalidArgument("expects --activations with weights alone: '",
-                             request.model, "' is compiled already");
-    Stopwatch loading;
-    ready.path = request.model;
-    ready.weights = request.weights;
-    TENON_ASSIGN_OR_RETURN(ready.program, openProgram(request.model, features));
-    ready.loadSeconds = loading.seconds();
-    return ready;
-  }
+  if (kind == ModelKind::Program)
+    return openCompiled(request, features);
   if (!request.weights.empty())
     return invalidArgument("expects --weights with a .tenon file alone, got ",
                            "the weights '", request.model, "' as MODEL");
-  // Damage is found before the compiler is looked for.
-  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
-                         openWeightsFile(request.model));
+  TENON_ASSIGN_OR_RETURN(Source source, findSource(request));
   TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
-  ready.weights = request.model;
-  if (!request.skipCache) {
-    TENON_RETURN_IF_ERROR(
-        compileCached(compiler, weights, request, features, progress, ready));
-    return ready;
-  }
-  TENON_RETURN_IF_ERROR(
-      compileUncached(compiler, request, features, progress, ready));
+  ReadyProgram ready;
+  if (source.weightsType.empty())
+    ready.weights = source.path;
+  Job job{compiler, request, source, features};
+  TENON_RETURN_IF_ERROR(request.skipCache
+                            ? compileUncached(job, progress, ready)
+                            : compileCached(job, progress, ready));
   return ready;
 }
 

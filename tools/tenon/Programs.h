@@ -22,6 +22,8 @@ struct ProgramRequest {
   std::string cpu;       // empty: the best this machine runs
   std::string cacheType; // of attention; empty: the model's
   std::string activations = "f32";
+  std::optional<uint64_t> randomWeights; // a seed; weights are not read
+  std::string weightsType;               // of a config.json's; empty: bf16
   bool skipCache = false;
   uint32_t threads = 0;
 };

@@ -11,7 +11,7 @@ from llama_cpp._ggml import libggml
 
 @dataclass
 class Config:
-    """What Qwen2 and Gemma 3 differ in; window 0 sees everything."""
+    """What the models differ in; window 0 sees everything."""
 
     layers: int
     width: int
@@ -19,6 +19,7 @@ class Config:
     kv_heads: int
     head_dim: int
     gemma: bool
+    bias: bool = False  # Of queries, keys and values.
     pattern: int = 1  # Every pattern-th layer is global.
     window: int = 0
     theta: float = 1e4
@@ -53,7 +54,7 @@ def rope(x, theta):
 def attention(c, w, layer, x):
     T, p = len(x), f"blk.{layer}."
     q, k, v = (x @ w(f"{p}attn_{n}.weight").T for n in "qkv")
-    if not c.gemma:
+    if c.bias:
         q, k, v = (a + w(f"{p}attn_{n}.bias") for a, n in zip((q, k, v), "qkv"))
     q, k, v = (a.reshape(T, -1, c.head_dim) for a in (q, k, v))
     if c.gemma:

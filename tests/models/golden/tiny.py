@@ -20,6 +20,7 @@ class Tiny:
     """One tiny model: its sizes, its tensors by both names, its vocabulary."""
 
     folder: str
+    architecture: str  # GGUF's name
     config: Config
     ffn: int
     vocab: int
@@ -31,7 +32,7 @@ class Tiny:
 
 def tiny_qwen2():
     config = Config(layers=2, width=64, heads=4, kv_heads=2, head_dim=16,
-                    gemma=False)
+                    gemma=False, bias=True)
     hf = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2",
           "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
           "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -40,8 +41,23 @@ def tiny_qwen2():
           "use_sliding_window": False, "tie_word_embeddings": False,
           "bos_token_id": 0, "eos_token_id": 0, "vocab_size": 96,
           "torch_dtype": "float32"}
-    return Tiny("tiny_qwen2", config, 96, 96, hf, [
+    return Tiny("tiny_qwen2", "qwen2", config, 96, 96, hf, [
         "The end.", "He is on the line, and there it is\nin 1984!"])
+
+
+def tiny_llama():
+    """No vocabulary: cases are random tokens."""
+    config = Config(layers=2, width=64, heads=4, kv_heads=2, head_dim=16,
+                    gemma=False, theta=5e5, eps=float(np.float32(1e-5)))
+    hf = {"architectures": ["LlamaForCausalLM"], "model_type": "llama",
+          "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+          "num_attention_heads": 4, "num_key_value_heads": 2,
+          "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+          "rope_scaling": None, "max_position_embeddings": 256,
+          "attention_bias": False, "mlp_bias": False,
+          "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2,
+          "vocab_size": 96, "torch_dtype": "float32"}
+    return Tiny("tiny_llama", "llama", config, 96, 96, hf, [])
 
 
 def tiny_gemma3():
@@ -61,7 +77,7 @@ def tiny_gemma3():
           "attn_logit_softcapping": None, "final_logit_softcapping": None,
           "tie_word_embeddings": True, "bos_token_id": 2, "eos_token_id": 1,
           "pad_token_id": 0, "vocab_size": 128, "torch_dtype": "bfloat16"}
-    return Tiny("tiny_gemma3", config, 96, 128, hf, [
+    return Tiny("tiny_gemma3", "gemma3", config, 96, 128, hf, [
         "Hello there.", "The cat sat on the mat and then it ran: 1, 2, 3!"])
 
 
@@ -87,7 +103,7 @@ def fill_weights(tiny, random):
         both("attn_norm", "input_layernorm", "weight", c.width)
         for n, rows in ("q", q), ("k", kv), ("v", kv):
             both(f"attn_{n}", f"self_attn.{n}_proj", "weight", rows, c.width)
-            if not c.gemma:
+            if c.bias:
                 both(f"attn_{n}", f"self_attn.{n}_proj", "bias", rows)
         both("attn_output", "self_attn.o_proj", "weight", c.width, q)
         if c.gemma:
@@ -157,9 +173,27 @@ def add_spm(writer):
     writer.add_add_space_prefix(False)
 
 
+def add_no_vocabulary(writer):
+    writer.add_tokenizer_model("no_vocab")
+    writer.add_vocab_size(96)
+    writer.add_rope_dimension_count(16)
+
+
+def in_pairs(name, x, c):
+    """Rows of a Llama's queries and keys as GGUF has them.
+
+    Hugging Face's rope turns elements j and j + d/2 of a head, GGUF's 2j and
+    2j + 1.
+    """
+    if not name.endswith(("attn_q.weight", "attn_k.weight")):
+        return x
+    halves = x.reshape(-1, 2, c.head_dim // 2, x.shape[-1])
+    return halves.swapaxes(1, 2).reshape(x.shape)
+
+
 def write_tiny_gguf(tiny, path):
     c = tiny.config
-    writer = gguf.GGUFWriter(path, "gemma3" if c.gemma else "qwen2")
+    writer = gguf.GGUFWriter(path, tiny.architecture)
     writer.add_name(tiny.folder)
     writer.add_context_length(256)
     writer.add_embedding_length(c.width)
@@ -167,7 +201,7 @@ def write_tiny_gguf(tiny, path):
     writer.add_feed_forward_length(tiny.ffn)
     writer.add_head_count(c.heads)
     writer.add_head_count_kv(c.kv_heads)
-    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_layer_norm_rms_eps(c.eps)
     writer.add_rope_freq_base(c.theta)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     if c.gemma:
@@ -175,8 +209,11 @@ def write_tiny_gguf(tiny, path):
         writer.add_value_length(c.head_dim)
         writer.add_sliding_window(c.window)
         writer.add_sliding_window_pattern(c.pattern)
-    (add_spm if c.gemma else add_bpe)(writer)
+    {"gemma3": add_spm, "qwen2": add_bpe, "llama": add_no_vocabulary}[
+        tiny.architecture](writer)
     for name, x in tiny.tensors.items():
+        if tiny.architecture == "llama":
+            x = in_pairs(name, x, c)
         writer.add_tensor(name, x)
     write_gguf(writer)
 
@@ -203,6 +240,9 @@ def make_tiny(tiny):
     llama, checked = (open_llama(path, 64, exact) for exact in (False, True))
     cases = [{"text": text, "tokens": llama.tokenize(
         text.encode(), add_bos=tiny.config.gemma)} for text in tiny.texts]
+    for length in () if tiny.texts else (3, 17):
+        cases.append({"tokens": random.integers(0, tiny.vocab,
+                                                length).tolist()})
     cases.append({"tokens": random.integers(0, tiny.vocab, 40).tolist()})
     expected = {}
     weights = lambda name: tiny.tensors[name].astype(np.float64)
@@ -222,4 +262,5 @@ def make_tiny(tiny):
 
 def make():
     make_tiny(tiny_qwen2())
+    make_tiny(tiny_llama())
     make_tiny(tiny_gemma3())

@@ -1,8 +1,8 @@
-//===- Weights.cpp - The names of Qwen2's weights in files ----------------===//
+//===- Weights.cpp - The names of weights in files of Llama and Qwen2 -----===//
 
-#include "models/qwen/Model.h"
+#include "models/llama/Model.h"
 
-namespace tenon::models::qwen {
+namespace tenon::models::llama {
 
 std::vector<WeightName> weightNames() {
   return decoderNames({
@@ -18,4 +18,4 @@ std::vector<WeightName> weightNames() {
   });
 }
 
-} // namespace tenon::models::qwen
+} // namespace tenon::models::llama

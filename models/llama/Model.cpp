@@ -1,0 +1,91 @@
+//===- Model.cpp - Llama and its like -------------------------------------===//
+// Source: Touvron et al. 2023, arXiv:2302.13971, section 2.2; grouped heads:
+// Ainslie et al. 2023, arXiv:2305.13245.
+// T tokens, D width, H heads, G key heads, W head width, R rows that want
+// logits, V vocabulary.
+
+#include "models/llama/Model.h"
+
+#include <cmath>
+
+namespace tenon::models::llama {
+
+Attention::Attention(Module *parent, std::string_view name, const Config &c)
+    : Module(parent, name), heads(c.heads), keyHeads(c.keyHeads),
+      scale(1 / std::sqrt(static_cast<double>(c.headWidth))), positions(c.rope),
+      query(this, "query", c.width, c.heads * c.headWidth, {.bias = c.bias}),
+      key(this, "key", c.width, c.keyHeads * c.headWidth, {.bias = c.bias}),
+      value(this, "value", c.width, c.keyHeads * c.headWidth, {.bias = c.bias}),
+      output(this, "output", c.heads * c.headWidth, c.width),
+      keys(cache("keys", CacheLayout::Keys, c.keyHeads, c.headWidth,
+                 c.cacheType)),
+      values(cache("values", CacheLayout::Values, c.keyHeads, c.headWidth,
+                   c.cacheType)) {}
+
+Tensor Attention::operator()(const Tensor &x, const Batch &batch) const {
+  Tensor q = splitHeads(query(x), heads);    // [T, H, W]
+  Tensor k = splitHeads(key(x), keyHeads);   // [T, G, W]
+  Tensor v = splitHeads(value(x), keyHeads); // [T, G, W]
+  keys.append(rope(k, batch, positions), batch);
+  values.append(v, batch);
+  Tensor y = attention(rope(q, batch, positions), keys, values, batch, scale);
+  return output(mergeHeads(y)); // [T, D]
+}
+
+Layer::Layer(Module *parent, std::string_view name, const Config &c)
+    : Module(parent, name),
+      attentionNorm(this, "attention_norm", c.width, c.epsilon),
+      attention(this, "attention", c),
+      feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon),
+      feedForward(this, "feed_forward", c.width, c.hidden, silu) {}
+
+Tensor Layer::operator()(const Tensor &x, const Batch &batch) const {
+  Tensor y = x + attention(attentionNorm(x), batch);
+  return y + feedForward(feedForwardNorm(y));
+}
+
+Model::Model(const Config &c)
+    : Module(nullptr, "llama"),
+      embedding(this, "embedding", c.vocabulary, c.width),
+      norm(this, "norm", c.width, c.epsilon) {
+  for (int layer = 0; layer < c.layers; ++layer)
+    layers.emplace_back(this, "layers." + std::to_string(layer), c);
+  if (!c.tied)
+    head.emplace(this, "head", c.width, c.vocabulary);
+}
+
+Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
+                         const Tensor &rows) const {
+  Tensor x = embedding(tokens); // [T, D]
+  for (const Layer &layer : layers)
+    x = outline(layer)(x, batch);
+  Tensor last = norm(gather(x, rows));                  // [R, D]
+  return head ? (*head)(last) : embedding.logits(last); // [R, V]
+}
+
+absl::StatusOr<TracedProgram> traceDecoder(const Config &config,
+                                           const ModelFiles &files,
+                                           const DecoderOptions &options) {
+  Config c = config;
+  c.cacheType = options.cacheType;
+  Model model(c);
+  return models::traceDecoder(
+      model,
+      decoderEntries(
+          model,
+          [&](const Tensor &tokens, const Batch &batch, const Tensor &rows) {
+            return model(tokens, batch, rows);
+          },
+          c.vocabulary, c.context, options),
+      weightNames(), files, c.context);
+}
+
+absl::StatusOr<TracedProgram> traceLlama(const ModelFiles &files,
+                                         const DecoderOptions &options) {
+  absl::StatusOr<Config> config = readConfig(files);
+  if (!config.ok())
+    return config.status();
+  return traceDecoder(*config, files, options);
+}
+
+} // namespace tenon::models::llama

@@ -1,0 +1,62 @@
+//===- Model.h - Llama and its like -----------------------------*- C++ -*-===//
+
+#ifndef TENON_MODELS_LLAMA_MODEL_H
+#define TENON_MODELS_LLAMA_MODEL_H
+
+#include "frontend/dsl/Layers.h"
+#include "models/llama/Config.h"
+
+namespace tenon::models::llama {
+
+class Attention : public Module {
+public:
+  Attention(Module *parent, std::string_view name, const Config &c);
+  Tensor operator()(const Tensor &x, const Batch &batch) const;
+
+private:
+  int64_t heads, keyHeads;
+  double scale;
+  RopeOptions positions;
+  Linear query, key, value, output;
+  Cache keys, values;
+};
+
+class Layer : public Module {
+public:
+  Layer(Module *parent, std::string_view name, const Config &c);
+  Tensor operator()(const Tensor &x, const Batch &batch) const;
+
+private:
+  RmsNorm attentionNorm;
+  Attention attention;
+  RmsNorm feedForwardNorm;
+  GatedFeedForward feedForward;
+};
+
+class Model : public Module {
+public:
+  explicit Model(const Config &c);
+  Tensor operator()(const Tensor &tokens, const Batch &batch,
+                    const Tensor &rows) const;
+
+private:
+  Embedding embedding;
+  std::vector<Layer> layers;
+  RmsNorm norm;
+  std::optional<Linear> head; // absent where the embedding is the head
+};
+
+/// Traces a model of these sizes for its files.
+absl::StatusOr<TracedProgram> traceDecoder(const Config &config,
+                                           const ModelFiles &files,
+                                           const DecoderOptions &options);
+
+/// Traces the Llama that the files hold.
+absl::StatusOr<TracedProgram> traceLlama(const ModelFiles &files,
+                                         const DecoderOptions &options);
+
+/// The weights' names; see Weights.cpp.
+std::vector<WeightName> weightNames();
+
+} // namespace tenon::models::llama
+#endif // TENON_MODELS_LLAMA_MODEL_H
