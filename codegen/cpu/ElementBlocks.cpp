@@ -7,7 +7,7 @@
 
 #include "codegen/cpu/Element.h"
 
-#include "ir/tn/Panels.h"
+#include "codegen/cpu/PanelReader.h"
 
 namespace tenon::codegen::cpu {
 
@@ -193,26 +193,6 @@ std::pair<Value, Value> BlockRow::sixBitScales() {
   return {a.mul(d, a.toFloat(scale)), a.mul(dMinimum, a.toFloat(minimum))};
 }
 
-/// The value of element k of a sub-block whose quants start at byte `quants`.
-Value panelQuant(KernelEmitter &e, const ir::PanelFormat &format, Value panel,
-                 Value quants, Value k, Value lane) {
-  Value rowNumber = format.bits == 4 ? e.div(k, 2) : k;
-  Value at = e.add(quants, e.add(e.mul(rowNumber, ir::kPanelLanes), lane));
-  Value byte = e.load(panel, e.builder.getI8Type(), at);
-  Type i32 = e.builder.getI32Type();
-  ir::Emit a(e.builder, e.builder.getLoc(), i32);
-  if (format.bits == 8) {
-    Value number = arith::ExtSIOp::create(e.builder, i32, byte);
-    return a.toFloat(format.offset ? a.sub(number, a.integer(format.offset))
-                                   : number);
-  }
-  Value wide = arith::ExtUIOp::create(e.builder, i32, byte);
-  Value shift = e.fromIndex(e.mul(e.rem(k, 2), 4), i32);
-  wide = arith::ShRUIOp::create(e.builder, wide, shift);
-  return a.toFloat(
-      a.sub(a.bitAnd(wide, a.integer(15)), a.integer(format.offset)));
-}
-
 /// The elements of one row of a packed weight, in order.
 void forPackedRow(KernelEmitter &e, const ir::PanelFormat &format, Value bytes,
                   int64_t columns, Value row,
@@ -234,26 +214,21 @@ void forPackedRow(KernelEmitter &e, const ir::PanelFormat &format, Value bytes,
     });
     return;
   }
-  bool isHalf = format.scaleType == ElementType::F16;
-  Type scaleType =
-      isHalf ? Type(e.builder.getF16Type()) : Type(e.builder.getF32Type());
+  PanelReader reader(e, format, /*width=*/1);
   ir::Emit a(e.builder, e.builder.getLoc(), e.builder.getF32Type());
-  int64_t subBlock = format.subBlock;
-  e.loop(e.index(0), e.index(columns / subBlock), 1, [&](Value number) {
-    Value at = e.mul(number, format.bytesPerSubBlock());
-    auto scaleAt = [&](int64_t byte) {
-      Value start =
-          e.address(panel, e.builder.getI8Type(), e.add(at, e.index(byte)));
-      return a.extend(e.load(start, scaleType, lane));
-    };
-    Value scale = scaleAt(0);
-    Value minimum = format.hasMin ? scaleAt(format.scaleRowBytes()) : Value();
-    Value quants = e.add(at, e.index(format.quantsOffset()));
-    e.loop(e.index(0), e.index(subBlock), 1, [&](Value k) {
-      Value y = a.mul(scale, panelQuant(e, format, panel, quants, k, lane));
-      if (minimum)
-        y = a.add(y, minimum);
-      body(e.add(e.mul(number, subBlock), k), y);
+  e.loop(e.index(0), e.index(columns / format.subBlock), 1, [&](Value number) {
+    PanelSubBlock block = reader.at(panel, number);
+    Value scale = reader.scale(block, lane), minimum;
+    if (format.hasMin)
+      minimum = reader.minimum(block, lane);
+    Value first = e.mul(number, format.subBlock);
+    e.loop(e.index(0), e.index(format.subBlock / ir::kQuad), 1, [&](Value at) {
+      Value quad = reader.quad(block, at, lane);
+      for (int64_t byte = 0; byte < ir::kQuad; ++byte) {
+        Value y = a.mul(scale, reader.number(quad, byte));
+        Value k = e.add(e.mul(at, ir::kQuad), e.index(byte));
+        body(e.add(first, k), minimum ? a.add(y, minimum) : y);
+      }
     });
   });
 }

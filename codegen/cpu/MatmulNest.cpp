@@ -29,6 +29,22 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+bool isPacked(ir::MatmulOp product) {
+  return isa_and_nonnull<ir::PanelsAttr>(typeOf(product.getB()).getEncoding());
+}
+
+bool isInteger(ir::MatmulOp product) {
+  return isa<ir::BlockType>(typeOf(product.getA()).getElementType());
+}
+
+/// What the register tile reads b as: what is staged for it is f32.
+ir::PanelFormat formatOf(ir::MatmulOp product) {
+  if (!isPacked(product) && !isInteger(product))
+    return ir::panelFormat(base::ElementType::F32);
+  return ir::panelFormat(
+      ir::storageOf(typeOf(product.getB()).getElementType()));
+}
+
 /// What all products of a nest share.
 struct Shape {
   RankedTensorType y;
@@ -79,7 +95,7 @@ struct Rows {
   Value pointer; // of the tile's first row
   Value stride;  // index: k
   Value tail;    // a whole row group that repeats the last rows; may be null
-  QuantScales quants = {};
+  QuantRows quants = {};
 };
 
 class MatmulNest {
@@ -121,7 +137,8 @@ private:
 MatmulNest::MatmulNest(KernelEmitter &e, const Nest &nest, Value tile)
     : e(e), nest(nest), shape(shapeOf(nest)), products(productsOf(nest)),
       elements(e) {
-  registers = registerTile(nest.schedule, e.features());
+  registers =
+      registerTile(nest.schedule, e.features(), isInteger(products.front()));
   paddedRows = llvm::alignTo(shape.tileRows, registers.rows);
   Sizes sizes = sizesOf(e, shape);
   int64_t tileCols = columnsOfTile(e, shape);
@@ -145,18 +162,14 @@ LogicalResult MatmulNest::verify() {
       return product.emitOpError("expects the products of a nest to have one "
                                  "shape, got ")
              << product.getType() << " beside " << shape.y;
-    bool isPacked =
-        isa_and_nonnull<ir::PanelsAttr>(typeOf(product.getB()).getEncoding());
-    if (isPacked && !isa<BlockArgument>(product.getB()))
+    if (isPacked(product) && !isa<BlockArgument>(product.getB()))
       return product.emitOpError("expects a packed b to be an operand of the "
                                  "kernel, got a value of the nest");
-    bool isInteger =
-        isa<ir::BlockType>(typeOf(product.getA()).getElementType());
-    if (isInteger && !(isa<BlockArgument>(product.getA()) &&
-                       isa<BlockArgument>(product.getB())))
+    if (isInteger(product) && !(isa<BlockArgument>(product.getA()) &&
+                                isa<BlockArgument>(product.getB())))
       return product.emitOpError("expects the operands of a product of "
                                  "integers to be operands of the kernel");
-    if (isPacked && !product.getTransposeB())
+    if (isPacked(product) && !product.getTransposeB())
       return product.emitOpError("expects transpose_b with a packed b");
   }
   return success();
@@ -279,8 +292,12 @@ Rows MatmulNest::leftRows(ir::MatmulOp product) {
   Type element = typeOf(a).getElementType();
   if (isa<ir::BlockType>(element)) {
     Value first = e.add(e.mul(matrix, matrixRows), firstRow);
-    QuantRows staged = stageQuantRows(e, a, first, rows, paddedRows);
-    return {staged.quants, staged.k, {}, staged.parts};
+    SmallVector<ir::PanelFormat> formats;
+    for (ir::MatmulOp other : products)
+      if (other.getA() == a)
+        formats.push_back(formatOf(other));
+    QuantRows staged = stageQuantRows(e, a, first, rows, paddedRows, formats);
+    return {staged.quants, staged.k, {}, staged};
   }
   bool isDirect =
       isa<BlockArgument>(a) && !product.getTransposeA() && element.isF32();
@@ -343,22 +360,18 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn) {
 TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column) {
   TileOperands operands;
   RankedTensorType type = typeOf(product.getB());
-  bool isPacked = isa_and_nonnull<ir::PanelsAttr>(type.getEncoding());
-  bool isInteger = isa<ir::BlockType>(typeOf(product.getA()).getElementType());
-  base::ElementType format = isPacked || isInteger
-                                 ? ir::storageOf(type.getElementType())
-                                 : base::ElementType::F32;
-  operands.format = ir::panelFormat(format);
+  operands.format = formatOf(product);
   Value first = e.add(firstColumn, column);
   Value lastPanel = e.div(e.sub(allColumns, e.index(1)), kPanelLanes);
   for (int64_t p = 0; p < registers.panels; ++p) {
     // A group may reach past the last panel: that one is read again.
     Value number =
         e.min(e.add(e.div(first, kPanelLanes), e.index(p)), lastPanel);
-    if (!isPacked) {
+    if (!isPacked(product)) {
       operands.panels.push_back(
-          isInteger ? stageQuantPanel(e, product.getB(), matrix, number)
-                    : stageRight(product, e.mul(number, kPanelLanes)));
+          isInteger(product)
+              ? stageQuantPanel(e, product.getB(), matrix, number)
+              : stageRight(product, e.mul(number, kPanelLanes)));
       continue;
     }
     int64_t bytes = operands.format.panelBytes(type.getDimSize(1));
@@ -378,15 +391,14 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums) {
   const Rows &left = lefts[product.getA()];
   Type f32 = e.builder.getF32Type();
   operands.k = operands.aStride = left.stride;
-  bool isInteger = bool(left.quants.scales);
-  Type element = isInteger ? e.builder.getI16Type() : f32;
+  const QuantRows &quants = left.quants;
+  Type element = f32;
+  if (quants.quants)
+    element = e.builder.getIntegerType(8 * stagedQuantBytes(e));
   e.loop(e.index(0), rows, registers.rows, [&](Value row) {
     operands.a = e.address(left.pointer, element, e.mul(row, left.stride));
-    if (isInteger) {
-      Value block = e.mul(row, e.div(left.stride, kQuantBlock));
-      operands.quants = {e.address(left.quants.scales, f32, block),
-                         e.address(left.quants.shifts, f32, block)};
-    }
+    if (quants.quants)
+      operands.quants = quants.of(e, row, operands.format);
     if (left.tail) {
       Value isWhole =
           arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sle,

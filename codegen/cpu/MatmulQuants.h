@@ -1,7 +1,7 @@
 //===- MatmulQuants.h - Operands of a product of integers -------*- C++ -*-===//
 //
-// Rows of q8_0 as the register tile reads them: quants widened to i16, so that
-// two multiply-adds are one instruction, and what is common to a block as f32.
+// Rows of q8_0 as the register tile reads them: quants in groups of four k, and
+// what is common to a block.
 //
 //===----------------------------------------------------------------------===//
 
@@ -12,16 +12,33 @@
 
 namespace tenon::codegen::cpu {
 
-/// Rows of q8_0 taken apart, in scratch.
+/// Rows of q8_0 taken apart, in scratch; see `TileOperands`.
 struct QuantRows {
-  mlir::Value quants; // i16 [rows][k]
+  mlir::Value quants; // null where a is f32
   mlir::Value k;      // index
-  QuantScales parts;
+  mlir::Value scales, shifts;
+  /// Of each format that needs its own.
+  struct Starts {
+    int64_t offset, subBlock;
+    mlir::Value values;
+  };
+  llvm::SmallVector<Starts, 1> starts;
+
+  /// Null for formats that are not offset.
+  mlir::Value startsFor(const ir::PanelFormat &format) const;
+  /// From a row on, as the register tile takes them.
+  QuantScales of(KernelEmitter &e, mlir::Value row,
+                 const ir::PanelFormat &format) const;
 };
 
-/// Takes rows [first, first + rows) of `a` apart, `mostRows` at most.
+/// Bytes that a staged quant takes.
+int64_t stagedQuantBytes(const KernelEmitter &e);
+
+/// Takes rows [first, first + rows) of `a` apart, `mostRows` at most, to be
+/// multiplied by weights of `formats`.
 QuantRows stageQuantRows(KernelEmitter &e, mlir::Value a, mlir::Value first,
-                         mlir::Value rows, int64_t mostRows);
+                         mlir::Value rows, int64_t mostRows,
+                         llvm::ArrayRef<ir::PanelFormat> formats);
 
 /// Packs panel `number` of a blocked `b` as in a file, of its matrix `matrix`
 /// where it has several; in its own format, in scratch.

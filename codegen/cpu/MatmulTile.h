@@ -28,15 +28,18 @@ struct RegisterTile {
 /// Elements of a that share a scale where a is q8_0.
 inline constexpr int64_t kQuantBlock = 32;
 
-/// What rows of q8_0 are taken apart to: f32 [rows][k / 32].
+/// What rows of q8_0 are taken apart to, beside their quants.
 struct QuantScales {
-  mlir::Value scales; // null where a is f32
-  mlir::Value shifts; // scale * f32(sum of the block's quants)
+  mlir::Value scales; // f32 [rows][k / 32]; null where a is f32
+  mlir::Value shifts; // f32 [rows][k / 32]: scale * f32(sum of the quants)
+  mlir::Value starts; // i32 [rows][k / subBlock]: -offset * sum of the quants
 };
 
 /// One product: out[rows][columns] = a[rows][k] * b[k][columns].
 struct TileOperands {
-  mlir::Value a;       // f32, or i16 quants; rows `aStride` elements apart
+  /// f32, or quants in groups of four k: i8 where the machine multiplies bytes,
+  /// else i16, of each group k = 0, 2, 1, 3. Rows `aStride` elements apart.
+  mlir::Value a;
   mlir::Value aStride; // index
   QuantScales quants;
   mlir::Value k; // index

@@ -10,12 +10,13 @@
 #define TENON_CODEGEN_CPU_MATMULTILEEMITTER_H
 
 #include "codegen/cpu/MatmulTile.h"
+#include "codegen/cpu/PanelReader.h"
 
 namespace tenon::codegen::cpu {
 
-/// Weights of one sub-block: scales and minima in registers, quants in memory.
-struct SubBlock {
-  llvm::SmallVector<mlir::Value> pointers;       // of each panel's sub-block
+/// A sub-block of each panel, and what its elements share in registers.
+struct SubBlocks {
+  llvm::SmallVector<PanelSubBlock> panels;
   llvm::SmallVector<mlir::Value> scales, minima; // of each panel and vector
 };
 
@@ -24,7 +25,7 @@ public:
   TileEmitter(KernelEmitter &e, const RegisterTile &tile,
               const TileOperands &operands)
       : e(e), tile(tile), in(operands), lanes(e.vectorWidth()),
-        vectors(ir::kPanelLanes / lanes) {}
+        vectors(ir::kPanelLanes / lanes), reader(e, operands.format, lanes) {}
 
   void emit();
 
@@ -32,37 +33,43 @@ private:
   int64_t accumulators() const { return tile.rows * tile.panels * vectors; }
   int64_t unroll() const;
   llvm::SmallVector<mlir::Value> segment(mlir::Value from, mlir::Value to);
+  void storeSegment(mlir::Value from, mlir::ValueRange acc);
   llvm::SmallVector<mlir::Value> plainSteps(mlir::Value from, mlir::Value to,
                                             mlir::ValueRange carried);
-  llvm::SmallVector<mlir::Value> blockedSteps(mlir::Value from, mlir::Value to,
-                                              mlir::ValueRange carried);
-  llvm::SmallVector<mlir::Value> integerSteps(mlir::Value from, mlir::Value to,
-                                              mlir::ValueRange carried);
-  llvm::SmallVector<mlir::Value> integerSums(const SubBlock &block,
-                                             mlir::Value number);
-  mlir::Value loadPair(mlir::Value pointer, mlir::Value pair, int64_t vector);
-  mlir::Value addPair(mlir::Value sum, mlir::Value a, mlir::Value weights);
-  void scaleSums(const SubBlock &block, mlir::Value number,
-                 llvm::ArrayRef<mlir::Value> sums,
-                 llvm::SmallVector<mlir::Value> &acc);
-  SubBlock addressSubBlock(mlir::Value number);
-  SubBlock loadSubBlock(mlir::Value number);
-  mlir::Value words(int32_t value);
-  mlir::Value loadScale(mlir::Value pointer, int64_t byte, int64_t vector);
   mlir::Value loadPlain(mlir::Value panel, mlir::Value k, int64_t vector);
-  void loadQuants(const SubBlock &block, int64_t panel, int64_t vector,
-                  mlir::Value row, llvm::SmallVectorImpl<mlir::Value> &weights);
-  mlir::Value dequantise(const SubBlock &block, int64_t panel, int64_t vector,
-                         mlir::Value quant);
-  void prefetch(const SubBlock &block, mlir::Value row, int64_t rows);
   void accumulate(mlir::Value k, llvm::ArrayRef<mlir::Value> weights,
                   llvm::SmallVector<mlir::Value> &acc);
-  void storeSegment(mlir::Value from, mlir::ValueRange acc);
+
+  // MatmulTileBlocked.cpp
+  mlir::Value laneOf(int64_t vector);
+  SubBlocks addressSubBlocks(mlir::Value number);
+  SubBlocks loadSubBlocks(mlir::Value number);
+  mlir::Value dequantise(const SubBlocks &blocks, int64_t vector,
+                         mlir::Value number);
+  void accumulateQuad(const SubBlocks &blocks, mlir::Value k, mlir::Value quad,
+                      llvm::SmallVector<mlir::Value> &acc);
+  void prefetch(const SubBlocks &blocks, mlir::Value quad, int64_t quads);
+  llvm::SmallVector<mlir::Value> blockedSteps(mlir::Value from, mlir::Value to,
+                                              mlir::ValueRange carried);
+
+  // MatmulTileInteger.cpp
+  mlir::Value words(int32_t value);
+  llvm::SmallVector<mlir::Value> startSums(mlir::Value number);
+  mlir::Value addQuad(mlir::Value sum, mlir::ValueRange a, mlir::Value weights);
+  llvm::SmallVector<mlir::Value> loadQuadOfRow(int64_t row, mlir::Value quad);
+  llvm::SmallVector<mlir::Value> integerSums(const SubBlocks &blocks,
+                                             mlir::Value number);
+  void scaleSums(const SubBlocks &blocks, mlir::Value number,
+                 llvm::ArrayRef<mlir::Value> sums,
+                 llvm::SmallVector<mlir::Value> &acc);
+  llvm::SmallVector<mlir::Value> integerSteps(mlir::Value from, mlir::Value to,
+                                              mlir::ValueRange carried);
 
   KernelEmitter &e;
   const RegisterTile &tile;
   const TileOperands &in;
   int64_t lanes, vectors;
+  PanelReader reader;
 };
 
 } // namespace tenon::codegen::cpu

@@ -5,98 +5,102 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
-#include <algorithm>
-
 namespace tenon::codegen::cpu {
 
 using namespace mlir;
-using ir::kPanelLanes;
 
-// Quants 2 * pair and 2 * pair + 1 of the lanes, as the halves of an i32.
-Value TileEmitter::loadPair(Value pointer, Value pair, int64_t vector) {
+Value TileEmitter::words(int32_t value) {
   auto &b = e.builder;
   auto type = VectorType::get({lanes}, b.getI32Type());
-  auto bytesOf = [&](Value row) {
-    Value at = e.add(e.mul(row, kPanelLanes),
-                     e.index(in.format.quantsOffset() + vector * lanes));
-    return e.load(pointer, b.getI8Type(), at, Lanes{lanes});
-  };
-  auto join = [&](Value low, Value high) -> Value {
-    return arith::OrIOp::create(b, low, high);
-  };
-  if (in.format.bits == 8) {
-    Value row = e.mul(pair, 2);
-    Value even = arith::ExtSIOp::create(b, type, bytesOf(row));
-    Value odd =
-        arith::ExtSIOp::create(b, type, bytesOf(e.add(row, e.index(1))));
-    return join(arith::AndIOp::create(b, even, words(0xffff)),
-                arith::ShLIOp::create(b, odd, words(16)));
-  }
-  Value both = arith::ExtUIOp::create(b, type, bytesOf(pair));
-  Value odd = arith::AndIOp::create(b, both, words(0xf0));
-  Value joined = join(arith::AndIOp::create(b, both, words(15)),
-                      arith::ShLIOp::create(b, odd, words(12)));
-  if (!in.format.offset)
-    return joined;
-  auto halves = VectorType::get({2 * lanes}, b.getI16Type());
-  Value offset = arith::ConstantOp::create(
-      b,
-      DenseElementsAttr::get(
-          halves, b.getI16IntegerAttr(static_cast<int16_t>(in.format.offset))));
-  Value shifted = arith::SubIOp::create(
-      b, LLVM::BitcastOp::create(b, halves, joined), offset);
-  return LLVM::BitcastOp::create(b, type, shifted);
+  return arith::ConstantOp::create(
+      b, DenseElementsAttr::get(type, b.getI32IntegerAttr(value)));
 }
 
-// sum + a's even half * the weights' even one + odd * odd, exactly.
-Value TileEmitter::addPair(Value sum, Value a, Value weights) {
+// Stored quants are too large by the offset: sums start with what that adds,
+// taken away.
+SmallVector<Value> TileEmitter::startSums(Value number) {
+  int64_t across = tile.panels * vectors;
+  if (!in.format.offset)
+    return SmallVector<Value>(accumulators(), words(0));
+  SmallVector<Value> sums;
+  Value stride = e.div(in.aStride, in.format.subBlock);
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    Value at = e.add(number, e.mul(stride, row));
+    Value start = e.load(in.quants.starts, e.builder.getI32Type(), at);
+    sums.append(across, e.splat(start, lanes));
+  }
+  return sums;
+}
+
+// A quad of the activations, as `addQuad` multiplies it.
+SmallVector<Value> TileEmitter::loadQuadOfRow(int64_t row, Value quad) {
+  int64_t words = e.hasIntegerDot() ? 1 : 2;
+  Value stride = e.div(e.mul(in.aStride, words), ir::kQuad);
+  Value at = e.add(e.mul(quad, words), e.mul(stride, row));
+  SmallVector<Value> a;
+  for (int64_t i = 0; i < words; ++i) {
+    Value word = e.load(in.a, e.builder.getI32Type(), e.add(at, e.index(i)));
+    a.push_back(e.splat(word, lanes));
+  }
+  return a;
+}
+
+// sum + the products of four k, exactly. Without an instruction for that, pairs
+// of i16: of even k, then of odd ones.
+Value TileEmitter::addQuad(Value sum, ValueRange a, Value weights) {
   auto &b = e.builder;
-  auto halves = VectorType::get({2 * lanes}, b.getI16Type());
-  Value x = LLVM::BitcastOp::create(b, halves, a);
-  Value y = LLVM::BitcastOp::create(b, halves, weights);
   auto call = [&](StringRef name, ValueRange operands) -> Value {
     return LLVM::CallIntrinsicOp::create(b, sum.getType(),
                                          b.getStringAttr(name), operands)
         .getResult(0);
   };
-  if (e.hasIntegerDot())
-    return call("llvm.x86.avx512.vpdpwssd.512", {sum, x, y});
-  Value products = lanes == 16 ? call("llvm.x86.avx512.pmaddw.d.512", {x, y})
-                               : call("llvm.x86.avx2.pmadd.wd", {x, y});
-  return arith::AddIOp::create(b, sum, products);
+  auto cast = [&](int64_t count, Type element, Value x) -> Value {
+    return LLVM::BitcastOp::create(b, VectorType::get({count}, element), x);
+  };
+  if (e.hasIntegerDot()) {
+    Type i8 = b.getI8Type();
+    return call("llvm.x86.avx512.vpdpbusd.512",
+                {sum, cast(4 * lanes, i8, weights), cast(4 * lanes, i8, a[0])});
+  }
+  constexpr int32_t kEven = 0x00ff00ff;
+  Value halves[] = {
+      arith::AndIOp::create(b, weights, words(kEven)),
+      arith::AndIOp::create(b, arith::ShRUIOp::create(b, weights, words(8)),
+                            words(kEven))};
+  for (auto [x, y] : llvm::zip_equal(a, halves)) {
+    Value operands[] = {cast(2 * lanes, b.getI16Type(), x),
+                        cast(2 * lanes, b.getI16Type(), y)};
+    StringRef name =
+        lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd";
+    sum = arith::AddIOp::create(b, sum, call(name, operands));
+  }
+  return sum;
 }
 
-SmallVector<Value> TileEmitter::integerSums(const SubBlock &block,
+SmallVector<Value> TileEmitter::integerSums(const SubBlocks &blocks,
                                             Value number) {
-  int64_t pairs = in.format.subBlock / 2, across = tile.panels * vectors;
-  int64_t atOnce = std::max<int64_t>(unroll() / 2, 1);
-  int64_t rowsOfPair = in.format.bits == 8 ? 2 : 1;
-  Type i32 = e.builder.getI32Type();
-  Value first = e.mul(number, pairs), stride = e.div(in.aStride, 2);
-  auto step = [&](Value from, ValueRange carried) {
-    SmallVector<Value> sums(carried);
-    prefetch(block, e.mul(from, rowsOfPair), atOnce * rowsOfPair);
-    for (int64_t u = 0; u < atOnce; ++u) {
-      Value pair = e.add(from, e.index(u));
-      SmallVector<Value> weights;
-      for (Value pointer : block.pointers)
-        for (int64_t v = 0; v < vectors; ++v)
-          weights.push_back(loadPair(pointer, pair, v));
-      for (int64_t row = 0; row < tile.rows; ++row) {
-        Value at = e.add(e.add(first, pair), e.mul(stride, row));
-        Value a = e.splat(e.load(in.a, i32, at), lanes);
-        for (int64_t i = 0; i < across; ++i)
-          sums[row * across + i] =
-              addPair(sums[row * across + i], a, weights[i]);
+  int64_t quads = in.format.subBlock / ir::kQuad;
+  int64_t across = tile.panels * vectors;
+  SmallVector<Value> sums = startSums(number);
+  prefetch(blocks, e.index(0), quads);
+  Value first = e.mul(number, quads);
+  for (int64_t q = 0; q < quads; ++q) {
+    SmallVector<Value> weights;
+    for (const PanelSubBlock &panel : blocks.panels)
+      for (int64_t v = 0; v < vectors; ++v)
+        weights.push_back(reader.quad(panel, e.index(q), laneOf(v)));
+    for (int64_t row = 0; row < tile.rows; ++row) {
+      SmallVector<Value> a = loadQuadOfRow(row, e.add(first, e.index(q)));
+      for (int64_t i = 0; i < across; ++i) {
+        Value &sum = sums[row * across + i];
+        sum = addQuad(sum, a, weights[i]);
       }
     }
-    return sums;
-  };
-  SmallVector<Value> zeros(accumulators(), words(0));
-  return e.loop(e.index(0), e.index(pairs), atOnce, zeros, step);
+  }
+  return sums;
 }
 
-void TileEmitter::scaleSums(const SubBlock &block, Value number,
+void TileEmitter::scaleSums(const SubBlocks &blocks, Value number,
                             ArrayRef<Value> sums, SmallVector<Value> &acc) {
   auto &b = e.builder;
   Type f32 = b.getF32Type(), floats = VectorType::get({lanes}, f32);
@@ -112,10 +116,10 @@ void TileEmitter::scaleSums(const SubBlock &block, Value number,
     for (int64_t i = 0; i < across; ++i) {
       Value &sum = acc[row * across + i];
       Value exact = arith::SIToFPOp::create(b, floats, sums[row * across + i]);
-      Value scale = arith::MulFOp::create(b, scaleA, block.scales[i]);
+      Value scale = arith::MulFOp::create(b, scaleA, blocks.scales[i]);
       sum = math::FmaOp::create(b, exact, scale, sum);
       if (shift)
-        sum = math::FmaOp::create(b, shift, block.minima[i], sum);
+        sum = math::FmaOp::create(b, shift, blocks.minima[i], sum);
     }
   }
 }
@@ -123,13 +127,13 @@ void TileEmitter::scaleSums(const SubBlock &block, Value number,
 SmallVector<Value> TileEmitter::integerSteps(Value from, Value to,
                                              ValueRange carried) {
   auto subBlock = [&](Value number, ValueRange before) {
-    SmallVector<Value> sums = integerSums(addressSubBlock(number), number);
+    SmallVector<Value> sums = integerSums(addressSubBlocks(number), number);
     SmallVector<Value> acc(before);
-    scaleSums(loadSubBlock(number), number, sums, acc);
+    scaleSums(loadSubBlocks(number), number, sums, acc);
     return acc;
   };
-  int64_t elements = in.format.subBlock;
-  return e.loop(e.div(from, elements), e.div(to, elements), 1, carried,
+  int64_t perBlock = in.format.subBlock;
+  return e.loop(e.div(from, perBlock), e.div(to, perBlock), 1, carried,
                 subBlock);
 }
 

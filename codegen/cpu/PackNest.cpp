@@ -1,13 +1,15 @@
 //===- PackNest.cpp - Lays a weight out in panels -------------------------===//
 //
 // A tile is some panels of 32 rows. Blocked weights go 32 elements of each row
-// at a time: each row's quants are widened to bytes, the 32 x 32 bytes are
-// transposed in registers, and rows of 32 lanes are stored. `ir/tn/Panels.h`
-// defines the result; its packReference is what this must equal.
+// at a time: each row's quants are widened to bytes, the 32 x 8 words of four
+// bytes are transposed in registers, and words of 32 lanes are stored.
+// `ir/tn/Panels.h` defines the result; its packReference is what this must
+// equal.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/PackQuants.h"
+#include "codegen/cpu/PanelReader.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -44,8 +46,11 @@ private:
   void blockedPanel(Value panel, Value to);
   void group(Value panel, Value number, Value to);
   void storeScales(const QuantReader &reader, const QuantRow &row, Value lane,
-                   Value to);
+                   const PanelSubBlock &to);
   SmallVector<Value> transposed(Value bytes);
+  void storeQuants(ArrayRef<Value> words, int64_t quad, Value to);
+  Value bitsOf(Value words, int64_t from, int64_t count, int64_t to);
+  int64_t perGroup() const { return kQuantGroup / format.subBlock; }
 
   KernelEmitter &e;
   RankedTensorType type;
@@ -79,30 +84,36 @@ void PanelPacker::plainPanel(Value panel, Value to) {
 }
 
 void PanelPacker::storeScales(const QuantReader &reader, const QuantRow &row,
-                              Value lane, Value to) {
-  int64_t perGroup = kQuantGroup / format.subBlock;
-  for (int64_t sub = 0; sub < perGroup; ++sub) {
-    Value block = e.address(to, i8, e.index(sub * format.bytesPerSubBlock()));
-    e.store(reader.scale(row, sub), block, lane);
-    if (!format.hasMin)
-      continue;
-    Value minima = e.address(block, i8, e.index(format.scaleRowBytes()));
-    e.store(reader.minimum(row), minima, lane);
-  }
+                              Value lane, const PanelSubBlock &to) {
+  auto at = [&](int64_t byte, Value number) {
+    Value offset = e.add(e.mul(number, ir::kByteRowBytes), e.index(byte));
+    return e.address(to.superBlock, i8, offset);
+  };
+  e.store(reader.scale(row), to.superBlock, lane);
+  if (format.hasMin)
+    e.store(reader.minimum(row), at(format.minimumByte(), e.index(0)), lane);
+  if (!format.hasFactors())
+    return;
+  for (int64_t sub = 0; sub < perGroup(); ++sub)
+    e.store(reader.factor(row, sub),
+            at(format.factorByte(), e.add(to.number, e.index(sub))), lane);
+  if (format.hasMin)
+    e.store(reader.minFactor(row), at(format.minFactorByte(), to.number), lane);
 }
 
-// Transposes 32 x 32 bytes by five perfect shuffles: interleaving the first
-// half of the matrix with the second moves one bit of the row number below the
-// column's.
+// Transposes 32 x 8 words by five perfect shuffles: interleaving the first
+// half of the rows with the second moves one bit of the row number below the
+// column's. The result's vectors 4 * q .. 4 * q + 3 are column q.
 SmallVector<Value> PanelPacker::transposed(Value bytes) {
+  constexpr int64_t kWords = kQuantGroup / ir::kQuad;
   SmallVector<Value> matrix;
   for (int64_t row = 0; row < kPanelLanes; ++row)
-    matrix.push_back(
-        e.load(bytes, i8, e.index(row * kQuantGroup), Lanes{kQuantGroup}));
+    matrix.push_back(e.load(bytes, e.builder.getI32Type(),
+                            e.index(row * kWords), Lanes{kWords}));
   SmallVector<int64_t> low, high;
-  for (int64_t i = 0; i < kQuantGroup / 2; ++i) {
-    low.append({i, i + kQuantGroup});
-    high.append({i + kQuantGroup / 2, i + kQuantGroup / 2 + kQuantGroup});
+  for (int64_t i = 0; i < kWords / 2; ++i) {
+    low.append({i, i + kWords});
+    high.append({i + kWords / 2, i + kWords / 2 + kWords});
   }
   for (int64_t round = 0; round < 5; ++round) {
     SmallVector<Value> next;
@@ -116,9 +127,54 @@ SmallVector<Value> PanelPacker::transposed(Value bytes) {
   return matrix;
 }
 
-// Elements [32 * number, + 32) of the panel's rows, to the sub-blocks at `to`.
+// Bits [from, from + count) of every byte, moved to start at bit `to`.
+Value PanelPacker::bitsOf(Value words, int64_t from, int64_t count,
+                          int64_t to) {
+  auto constant = [&](int64_t value) -> Value {
+    auto shape = cast<VectorType>(words.getType());
+    return arith::ConstantOp::create(
+        e.builder,
+        DenseElementsAttr::get(shape, APInt(32, static_cast<uint64_t>(value))));
+  };
+  constexpr int64_t kEveryByte = 0x01010101;
+  Value bits = arith::ShRUIOp::create(e.builder, words, constant(from));
+  bits = arith::AndIOp::create(e.builder, bits,
+                               constant(((1 << count) - 1) * kEveryByte));
+  return arith::ShLIOp::create(e.builder, bits, constant(to));
+}
+
+// The low or the high parts of the quads that share a word of a sub-block.
+void PanelPacker::storeQuants(ArrayRef<Value> words, int64_t quad, Value to) {
+  constexpr int64_t parts = ir::kQuad; // Vectors of a column of words.
+  auto store = [&](int64_t byte, int64_t quads, auto bitsOfQuad) {
+    for (int64_t part = 0; part < parts; ++part) {
+      Value joined;
+      for (int64_t q = quad; q < quad + quads; ++q) {
+        Value bits = bitsOfQuad(words[q * parts + part], q);
+        joined = joined ? Value(arith::OrIOp::create(e.builder, joined, bits))
+                        : bits;
+      }
+      int64_t at = byte + part * ir::kWordRowBytes / parts;
+      e.store(joined, e.address(to, i8, e.index(at)), e.index(0),
+              Lanes{kQuantGroup / ir::kQuad});
+    }
+  };
+  if (quad % format.quadsPerWord() == 0)
+    store(format.lowByte(quad), format.quadsPerWord(), [&](Value x, int64_t q) {
+      return bitsOf(x, 0, format.bits, format.lowShift(q));
+    });
+  if (format.highBits && quad % format.quadsPerHighWord() == 0)
+    store(format.highByte(quad), format.quadsPerHighWord(),
+          [&](Value x, int64_t q) {
+            return bitsOf(x, format.bits, format.highBits, format.highShift(q));
+          });
+}
+
+// Elements [32 * number, + 32) of the panel's rows, to the panel at `to`.
 void PanelPacker::group(Value panel, Value number, Value to) {
   QuantReader reader(e, type, source);
+  PanelSubBlock block =
+      PanelReader(e, format, 1).at(to, e.mul(number, perGroup()));
   int64_t mark = e.scratchMark();
   Value bytes = e.scratch(kPanelLanes * kQuantGroup);
   e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
@@ -127,30 +183,22 @@ void PanelPacker::group(Value panel, Value number, Value to) {
     at.isPresent = isBelow(e, row, rows);
     e.store(reader.quants(at), bytes, e.mul(lane, kQuantGroup),
             Lanes{kQuantGroup});
-    storeScales(reader, at, lane, to);
+    storeScales(reader, at, lane, block);
   });
-  SmallVector<Value> lanes = transposed(bytes);
-  auto four = SplatElementsAttr::get(VectorType::get({kPanelLanes}, i8),
-                                     e.builder.getI8IntegerAttr(4));
-  for (int64_t k = 0; k < kQuantGroup; k += format.bits == 4 ? 2 : 1) {
-    int64_t at = k / format.subBlock * format.bytesPerSubBlock() +
-                 format.quantByte(k % format.subBlock, 0);
-    Value row = lanes[k];
-    if (format.bits == 4) {
-      Value shift = arith::ConstantOp::create(e.builder, four);
-      Value odd = arith::ShLIOp::create(e.builder, lanes[k + 1], shift);
-      row = arith::OrIOp::create(e.builder, row, odd);
-    }
-    e.store(row, to, e.index(at), Lanes{kPanelLanes});
-  }
+  SmallVector<Value> words = transposed(bytes);
+  int64_t quads = format.subBlock / ir::kQuad;
+  int64_t perSub = words.size() / perGroup();
+  for (int64_t sub = 0; sub < perGroup(); ++sub)
+    for (int64_t quad = 0; quad < quads; ++quad)
+      storeQuants(
+          ArrayRef(words).slice(sub * perSub, perSub), quad,
+          e.address(block.quants, i8, e.index(sub * format.subBlockBytes())));
   e.restoreScratch(mark);
 }
 
 void PanelPacker::blockedPanel(Value panel, Value to) {
-  int64_t bytes = kQuantGroup / format.subBlock * format.bytesPerSubBlock();
-  e.loop(e.index(0), e.index(columns / kQuantGroup), 1, [&](Value number) {
-    group(panel, number, e.address(to, i8, e.mul(number, bytes)));
-  });
+  e.loop(e.index(0), e.index(columns / kQuantGroup), 1,
+         [&](Value number) { group(panel, number, to); });
 }
 
 } // namespace

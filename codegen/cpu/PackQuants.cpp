@@ -6,7 +6,6 @@
 
 #include "codegen/cpu/PackQuants.h"
 
-#include "ir/tn/Emit.h"
 #include "runtime/base/BlockLayouts.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -138,21 +137,22 @@ Value QuantReader::orZero(const QuantRow &row, Value value) const {
 }
 
 Value QuantReader::quants(const QuantRow &row) const {
-  auto less = [&](Value quant, int64_t offset) -> Value {
-    return arith::SubIOp::create(e.builder, quant, constant(quant, offset));
-  };
   switch (type) {
-  case ElementType::Q8_0:
-    return orZero(
-        row, bytes(row, e.index(offsetof(base::BlockQ8_0, qs)), kQuantGroup));
+  case ElementType::Q8_0: {
+    constexpr int64_t kSign = 0x80;
+    Value quants =
+        bytes(row, e.index(offsetof(base::BlockQ8_0, qs)), kQuantGroup);
+    Value offset =
+        arith::XOrIOp::create(e.builder, quants, constant(quants, kSign));
+    return orZero(row, offset);
+  }
   case ElementType::Q4_0:
     return orZero(row, nibbles(row, offsetof(base::BlockQ4_0, qs)));
   case ElementType::Q4_1:
     return orZero(row, nibbles(row, offsetof(base::BlockQ4_1, qs)));
   case ElementType::Q5_0:
-    return orZero(row, less(fiveBits(row, offsetof(base::BlockQ5_0, qh),
-                                     offsetof(base::BlockQ5_0, qs)),
-                            16));
+    return orZero(row, fiveBits(row, offsetof(base::BlockQ5_0, qh),
+                                offsetof(base::BlockQ5_0, qs)));
   case ElementType::Q5_1:
     return orZero(row, fiveBits(row, offsetof(base::BlockQ5_1, qh),
                                 offsetof(base::BlockQ5_1, qs)));
@@ -161,7 +161,7 @@ Value QuantReader::quants(const QuantRow &row) const {
   case ElementType::Q5_K:
     return orZero(row, fiveBitsK(row));
   default:
-    return orZero(row, less(sixBits(row), 32));
+    return orZero(row, sixBits(row));
   }
 }
 
@@ -172,7 +172,7 @@ Value QuantReader::quants(const QuantRow &row) const {
 // The f16 at a byte of the block, as its bits.
 Value QuantReader::half(const QuantRow &row, int64_t at) const {
   Value address = e.address(row.block, e.builder.getI8Type(), e.index(at));
-  return e.load(address, e.builder.getF16Type(), e.index(0));
+  return orZero(row, e.load(address, e.builder.getI16Type(), e.index(0)));
 }
 
 // See base::scaleAndMin: groups 0..3 have a byte for each; the others take four
@@ -191,7 +191,8 @@ Value QuantReader::scaleOrMinK(const QuantRow &row, bool isMin) const {
   Value two = shiftRight(isMin ? at(0) : at(-4), 6);
   Value high = bitOr(four, shiftLeft(two, 4));
   Value value = arith::SelectOp::create(e.builder, isLow, low, high);
-  return arith::SIToFPOp::create(e.builder, e.builder.getF32Type(), value);
+  return orZero(
+      row, arith::TruncIOp::create(e.builder, e.builder.getI8Type(), value));
 }
 
 static_assert(offsetof(base::BlockQ4_K, scales) ==
@@ -199,32 +200,32 @@ static_assert(offsetof(base::BlockQ4_K, scales) ==
 static_assert(offsetof(base::BlockQ4_K, dmin) ==
               offsetof(base::BlockQ5_K, dmin));
 
-Value QuantReader::scale(const QuantRow &row, int64_t sub) const {
-  auto &b = e.builder;
-  auto product = [&](Value d, Value factor) {
-    ir::Emit emit(b, b.getLoc(), factor.getType());
-    return orZero(row, emit.mul(emit.extend(d), factor));
-  };
-  if (type == ElementType::Q6_K) {
-    Value at = e.add(e.mul(row.group, 2),
-                     e.index(offsetof(base::BlockQ6_K, scales) + sub));
-    Value scale = e.load(row.block, b.getI8Type(), at);
-    return product(half(row, offsetof(base::BlockQ6_K, d)),
-                   arith::SIToFPOp::create(b, b.getF32Type(), scale));
-  }
-  if (type == ElementType::Q4_K || type == ElementType::Q5_K)
-    return product(half(row, offsetof(base::BlockQ4_K, d)),
-                   scaleOrMinK(row, /*isMin=*/false));
-  return orZero(row, half(row, 0)); // d comes first in the legacy formats.
+Value QuantReader::scale(const QuantRow &row) const {
+  // d comes first in the legacy formats and in those of 4 and 5 bits.
+  return half(row, type == ElementType::Q6_K ? offsetof(base::BlockQ6_K, d)
+                                             : offsetof(base::BlockQ4_K, d));
 }
 
+// The K formats subtract theirs.
 Value QuantReader::minimum(const QuantRow &row) const {
   if (type == ElementType::Q4_1 || type == ElementType::Q5_1)
-    return orZero(row, half(row, offsetof(base::BlockQ4_1, m)));
-  Value factor = scaleOrMinK(row, /*isMin=*/true);
-  ir::Emit emit(e.builder, e.builder.getLoc(), factor.getType());
-  Value d = emit.extend(half(row, offsetof(base::BlockQ4_K, dmin)));
-  return orZero(row, emit.neg(emit.mul(d, factor)));
+    return half(row, offsetof(base::BlockQ4_1, m));
+  constexpr int64_t kSign = 0x8000;
+  Value bits = half(row, offsetof(base::BlockQ4_K, dmin));
+  Value negated = arith::XOrIOp::create(e.builder, bits, constant(bits, kSign));
+  return orZero(row, negated);
+}
+
+Value QuantReader::factor(const QuantRow &row, int64_t sub) const {
+  if (type != ElementType::Q6_K)
+    return scaleOrMinK(row, /*isMin=*/false);
+  Value at = e.add(e.mul(row.group, 2),
+                   e.index(offsetof(base::BlockQ6_K, scales) + sub));
+  return orZero(row, e.load(row.block, e.builder.getI8Type(), at));
+}
+
+Value QuantReader::minFactor(const QuantRow &row) const {
+  return scaleOrMinK(row, /*isMin=*/true);
 }
 
 } // namespace tenon::codegen::cpu

@@ -1,8 +1,7 @@
 //===- PackQuants.h - Reads a file's blocks as bytes and scales -*- C++ -*-===//
 //
 // The generated counterpart of base::unpack, before the multiplication: 32
-// elements of a row as bytes (offset of the wide formats subtracted), and their
-// scale and minimum as panels store them.
+// elements of a row as unsigned bytes, and their scales as panels store them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,9 +33,12 @@ public:
   QuantRow row(mlir::Value number, mlir::Value group) const;
   /// vector<32xi8>
   mlir::Value quants(const QuantRow &row) const;
-  /// The scale of sub-block `sub` of the group: f16 or f32, as panels have it.
-  mlir::Value scale(const QuantRow &row, int64_t sub) const;
+  // The block's f16s, as their bits.
+  mlir::Value scale(const QuantRow &row) const;
   mlir::Value minimum(const QuantRow &row) const;
+  // The i8 that sub-block `sub` of the group multiplies them by.
+  mlir::Value factor(const QuantRow &row, int64_t sub) const;
+  mlir::Value minFactor(const QuantRow &row) const;
 
 private:
   mlir::Value bytes(const QuantRow &row, mlir::Value at, int64_t count) const;

@@ -21,6 +21,9 @@ constexpr int64_t kRegisterRows[] = {3, 12, 12};
 // Accumulators of 32 columns in flight that hide a multiply-add's latency.
 constexpr int64_t kRowsTimesPanels[] = {3, 12, 12};
 constexpr int64_t kMostPanels[] = {2, 4, 4};
+// The same of products of integers, which have two accumulators an element.
+constexpr int64_t kIntegerRows[] = {2, 6, 6};
+constexpr int64_t kIntegerMostPanels[] = {1, 2, 2};
 // Rows of a matmul's tile: their f32 form should stay in a core's second-level
 // cache while the weights stream past.
 constexpr int64_t kMatmulRows = 96;
@@ -71,7 +74,9 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
   int64_t k = mostOf(a, product.getTransposeA() ? last - 1 : last, ranges);
 
   SmallVector<int64_t, 3> registers;
-  for (int64_t limit : kRegisterRows)
+  bool isInteger = isa<ir::BlockType>(a.getElementType());
+  const auto &limits = isInteger ? kIntegerRows : kRegisterRows;
+  for (int64_t limit : limits)
     registers.push_back(evenRows(rows, limit));
   int64_t most = registers.back();
   int64_t fitting = kStagedBytes / (std::max<int64_t>(k, 1) * 4);
@@ -151,13 +156,14 @@ ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
   return scheduleRows(body.getTerminator(), ranges);
 }
 
-RegisterTile registerTile(ir::ScheduleAttr schedule,
-                          base::CpuFeatures features) {
+RegisterTile registerTile(ir::ScheduleAttr schedule, base::CpuFeatures features,
+                          bool isInteger) {
   size_t set = static_cast<size_t>(features);
   RegisterTile tile;
   tile.rows = schedule.getRegisterRows()[set];
-  tile.panels = std::clamp<int64_t>(kRowsTimesPanels[set] / tile.rows, 1,
-                                    kMostPanels[set]);
+  const auto &sums = isInteger ? kIntegerRows : kRowsTimesPanels;
+  const auto &most = isInteger ? kIntegerMostPanels : kMostPanels;
+  tile.panels = std::clamp<int64_t>(sums[set] / tile.rows, 1, most[set]);
   if (int64_t columns = schedule.getTileCols(); columns > 0)
     tile.panels =
         std::min<int64_t>(tile.panels, llvm::divideCeil(columns, kPanelLanes));

@@ -23,8 +23,9 @@ ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
 
 /// The register tile of a matmul nest: the schedule's rows, and as many panels
 /// beside each other as keep the multiply-adders busy without spilling.
-RegisterTile registerTile(ir::ScheduleAttr schedule,
-                          base::CpuFeatures features);
+/// Products of integers have sums of integers beside those of f32.
+RegisterTile registerTile(ir::ScheduleAttr schedule, base::CpuFeatures features,
+                          bool isInteger);
 
 } // namespace tenon::codegen::cpu
 #endif // TENON_CODEGEN_CPU_SCHEDULE_H

@@ -18,18 +18,20 @@ PanelFormat panelFormat(ElementType type) {
     format.bits = info.blockBytes * 8;
     return format;
   }
-  bool isK = info.blockElements == 256;
+  format.superBlock = info.blockElements;
   format.subBlock = type == ElementType::Q6_K ? 16 : 32;
-  format.bits = type == ElementType::Q4_0 || type == ElementType::Q4_1 ||
-                        type == ElementType::Q4_K
-                    ? 4
-                    : 8;
-  format.offset = type == ElementType::Q4_0 ? 8 : 0;
   format.hasScale = true;
   format.hasMin = type == ElementType::Q4_1 || type == ElementType::Q5_1 ||
                   type == ElementType::Q4_K || type == ElementType::Q5_K;
-  // d * sc is exact in f32 and no longer an f16.
-  format.scaleType = isK ? ElementType::F32 : ElementType::F16;
+  format.bits = type == ElementType::Q8_0 ? 8 : 4;
+  if (type == ElementType::Q5_0 || type == ElementType::Q5_1 ||
+      type == ElementType::Q5_K)
+    format.highBits = 1;
+  if (type == ElementType::Q6_K)
+    format.highBits = 2;
+  // Formats without a minimum are symmetric.
+  if (!format.hasMin)
+    format.offset = 1 << (format.bits + format.highBits - 1);
   return format;
 }
 
@@ -39,47 +41,42 @@ int64_t packedBytes(ElementType type, int64_t n, int64_t k) {
 
 namespace {
 
-// One element as panels store it. Scales and minima of the legacy formats keep
-// the file's f16 bits; those of the K formats are f32.
+// One element as panels store it: d and minimum are bits of an f16, the minimum
+// already negated where the format subtracts it.
 struct Quant {
-  uint32_t scale = 0, min = 0; // bits
-  int value = 0;
+  uint16_t d = 0, min = 0;
+  int factor = 1, minFactor = 1;
+  int value = 0; // the offset added
 };
 
-uint32_t bitsOf(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
+Quant quantAt(const base::BlockQ8_0 &b, int e) {
+  return {.d = b.d, .value = b.qs[e] + 128};
 }
-
-Quant quantAt(const base::BlockQ8_0 &b, int e) { return {b.d, 0, b.qs[e]}; }
 
 int nibble(const uint8_t *qs, int e) {
   return e < 16 ? qs[e] & 15 : qs[e - 16] >> 4;
 }
 
 Quant quantAt(const base::BlockQ4_0 &b, int e) {
-  return {b.d, 0, nibble(b.qs, e)};
+  return {.d = b.d, .value = nibble(b.qs, e)};
 }
 
 Quant quantAt(const base::BlockQ4_1 &b, int e) {
-  return {b.d, b.m, nibble(b.qs, e)};
+  return {.d = b.d, .min = b.m, .value = nibble(b.qs, e)};
 }
 
 Quant quantAt(const base::BlockQ5_0 &b, int e) {
-  return {b.d, 0, base::fiveBits(b.qs, b.qh, e) - 16};
+  return {.d = b.d, .value = base::fiveBits(b.qs, b.qh, e)};
 }
 
 Quant quantAt(const base::BlockQ5_1 &b, int e) {
-  return {b.d, b.m, base::fiveBits(b.qs, b.qh, e)};
+  return {.d = b.d, .min = b.m, .value = base::fiveBits(b.qs, b.qh, e)};
 }
 
-// The minimum is stored negated, so that it is always added.
 template <typename Block> Quant scaledK(const Block &b, int e, int value) {
+  constexpr uint16_t kSign = 0x8000;
   base::ScaleAndMin s = base::scaleAndMin(b.scales, e / 32);
-  float scale = base::f16ToF32(b.d) * static_cast<float>(s.scale);
-  float offset = base::f16ToF32(b.dmin) * static_cast<float>(s.min);
-  return {bitsOf(scale), bitsOf(-offset), value};
+  return {b.d, static_cast<uint16_t>(b.dmin ^ kSign), s.scale, s.min, value};
 }
 
 Quant quantAt(const base::BlockQ4_K &b, int e) {
@@ -95,8 +92,7 @@ Quant quantAt(const base::BlockQ6_K &b, int e) {
   base::SixBits at = base::sixBits(e);
   int low = (b.ql[at.lowByte] >> at.lowShift) & 15;
   int high = (b.qh[at.highByte] >> at.highShift) & 3;
-  float scale = base::f16ToF32(b.d) * static_cast<float>(b.scales[e / 16]);
-  return {bitsOf(scale), 0, (low | high << 4) - 32};
+  return {.d = b.d, .factor = b.scales[e / 16], .value = low | high << 4};
 }
 
 /// Element e of the row at `row`.
@@ -112,42 +108,84 @@ Quant quantOf(ElementType type, const char *row, int64_t e) {
   return quant;
 }
 
+/// Where one element's parts lie in its panel.
+struct Place {
+  Place(const PanelFormat &format, int64_t k, int64_t lane)
+      : superBlock(k / format.superBlock * format.superBlockBytes()),
+        d(superBlock + 2 * lane), min(d + format.minimumByte()) {
+    int64_t sub = k % format.superBlock / format.subBlock;
+    int64_t inSub = k % format.subBlock, quad = inSub / kQuad;
+    int64_t quants =
+        superBlock + format.quantsByte() + sub * format.subBlockBytes();
+    int64_t byte = kQuad * lane + inSub % kQuad;
+    factor = superBlock + format.factorByte() + sub * kByteRowBytes + lane;
+    minFactor =
+        superBlock + format.minFactorByte() + sub * kByteRowBytes + lane;
+    low = quants + format.lowByte(quad) + byte;
+    lowShift = format.lowShift(quad);
+    if (!format.highBits)
+      return;
+    high = quants + format.highByte(quad) + byte;
+    highShift = format.highShift(quad);
+  }
+
+  int64_t superBlock, d, min, factor, minFactor;
+  int64_t low, lowShift, high = 0, highShift = 0;
+};
+
 void storeQuant(const PanelFormat &format, char *panel, int64_t k, int64_t lane,
                 const Quant &quant) {
-  size_t scaleBytes =
-      static_cast<size_t>(base::info(format.scaleType).blockBytes);
-  std::memcpy(panel + format.scaleByte(k, lane), &quant.scale, scaleBytes);
+  Place at(format, k, lane);
+  std::memcpy(panel + at.d, &quant.d, sizeof(quant.d));
   if (format.hasMin)
-    std::memcpy(panel + format.minByte(k, lane), &quant.min, scaleBytes);
-  char *at = panel + format.quantByte(k, lane);
-  if (format.bits == 8)
-    *at = static_cast<char>(quant.value);
-  else
-    *at = static_cast<char>(*at | quant.value << (k % 2 ? 4 : 0));
+    std::memcpy(panel + at.min, &quant.min, sizeof(quant.min));
+  if (format.hasFactors())
+    panel[at.factor] = static_cast<char>(quant.factor);
+  if (format.hasFactors() && format.hasMin)
+    panel[at.minFactor] = static_cast<char>(quant.minFactor);
+  int low = quant.value & ((1 << format.bits) - 1);
+  panel[at.low] = static_cast<char>(panel[at.low] | low << at.lowShift);
+  if (format.highBits)
+    panel[at.high] = static_cast<char>(
+        panel[at.high] | (quant.value >> format.bits) << at.highShift);
 }
 
-float loadScale(ElementType type, const char *at) {
-  if (type == ElementType::F32) {
-    float value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, at, sizeof(bits));
-  return base::f16ToF32(bits);
+Quant loadQuant(const PanelFormat &format, const char *panel, int64_t k,
+                int64_t lane) {
+  Place at(format, k, lane);
+  auto bits = [&](int64_t byte, int64_t shift, int64_t count) {
+    return (static_cast<uint8_t>(panel[byte]) >> shift) & ((1 << count) - 1);
+  };
+  Quant quant;
+  std::memcpy(&quant.d, panel + at.d, sizeof(quant.d));
+  if (format.hasMin)
+    std::memcpy(&quant.min, panel + at.min, sizeof(quant.min));
+  if (format.hasFactors())
+    quant.factor = static_cast<int8_t>(panel[at.factor]);
+  if (format.hasFactors() && format.hasMin)
+    quant.minFactor = static_cast<int8_t>(panel[at.minFactor]);
+  quant.value = bits(at.low, at.lowShift, format.bits);
+  if (format.highBits)
+    quant.value |= bits(at.high, at.highShift, format.highBits) << format.bits;
+  return quant;
+}
+
+BlockedElement elementOf(const PanelFormat &format, const Quant &quant) {
+  auto scaled = [&](uint16_t half, int factor) {
+    float value = base::f16ToF32(half);
+    return format.hasFactors() ? value * static_cast<float>(factor) : value;
+  };
+  return {scaled(quant.d, quant.factor),
+          format.hasMin ? scaled(quant.min, quant.minFactor) : 0,
+          quant.value - static_cast<int>(format.offset)};
 }
 
 } // namespace
 
 BlockedElement blockedElement(ElementType type, const void *row,
                               int64_t number) {
-  Quant quant = quantOf(type, static_cast<const char *>(row), number);
-  PanelFormat format = panelFormat(type);
-  auto scaleOf = [&](const uint32_t &bits) {
-    return loadScale(format.scaleType, reinterpret_cast<const char *>(&bits));
-  };
-  return {scaleOf(quant.scale), format.hasMin ? scaleOf(quant.min) : 0,
-          quant.value - static_cast<int>(format.offset)};
+  return elementOf(panelFormat(type),
+                   quantOf(type, static_cast<const char *>(row), number));
 }
 
 std::string packReference(ElementType type, const void *bytes, int64_t n,
@@ -164,7 +202,7 @@ std::string packReference(ElementType type, const void *bytes, int64_t n,
       if (info.isBlocked())
         storeQuant(format, panel, e, lane, quantOf(type, from, e));
       else
-        std::memcpy(panel + format.quantByte(e, lane),
+        std::memcpy(panel + (e * kPanelLanes + lane) * info.blockBytes,
                     from + e * info.blockBytes,
                     static_cast<size_t>(info.blockBytes));
     }
@@ -178,20 +216,15 @@ float unpackedElement(ElementType type, const void *packed, int64_t columns,
   const char *panel = static_cast<const char *>(packed) +
                       n / kPanelLanes * format.panelBytes(columns);
   int64_t lane = n % kPanelLanes;
-  const char *at = panel + format.quantByte(k, lane);
   if (!format.hasScale) {
     float value;
-    (void)base::unpack(type, at, 1, &value);
+    (void)base::unpack(type, panel + (k * kPanelLanes + lane) * format.bits / 8,
+                       1, &value);
     return value;
   }
-  int quant = static_cast<int8_t>(*at);
-  if (format.bits == 4)
-    quant = (static_cast<uint8_t>(*at) >> (k % 2 ? 4 : 0)) & 15;
-  float scale = loadScale(format.scaleType, panel + format.scaleByte(k, lane));
-  float value = scale * static_cast<float>(quant - format.offset);
-  if (!format.hasMin)
-    return value;
-  return value + loadScale(format.scaleType, panel + format.minByte(k, lane));
+  BlockedElement element = elementOf(format, loadQuant(format, panel, k, lane));
+  float value = element.scale * static_cast<float>(element.quant);
+  return format.hasMin ? value + element.minimum : value;
 }
 
 } // namespace tenon::ir

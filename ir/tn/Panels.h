@@ -5,19 +5,30 @@
 // contiguous stream; N is padded to whole panels by rows of zeros.
 //
 //   plain types     panel: [K][32] elements
-//   blocked types   panel: [K / subBlock] sub-blocks, each
-//                     scale [32]                      f16 or f32
-//                     minimum [32]                    the same type, if any
-//                     8 bits: [subBlock][32] i8       k by k
-//                     4 bits: [subBlock / 2][32] u8   k even low, k odd high
+//   blocked types   panel: [K / superBlock] super-blocks, each
+//                     scale [32]                      f16
+//                     minimum [32]                    f16, if any
+//                     K formats: of each sub-block    i8 [subBlocks][32]
+//                     and if it has minima again      i8 [subBlocks][32]
+//                     [subBlocks] times the quants of a sub-block
+//
+// Quants are unsigned and lie in words: four k of a lane are the bytes of a
+// word, so that a product of integers takes four k at a time. A sub-block is
+//
+//   8 bits          [subBlock / 4][32] words, byte j is k = j
+//   4 bits          [subBlock / 8][32] words, byte j is k = j in its low half
+//                   and k = j + 4 in its high half
+//   5 and 6 bits    the low 4 bits so, then the others in words of 32 or 16 k:
+//                   bit i of byte j is of k = 4 * i + j; bits 2 * i, 2 * i + 1
 //
 // An element is scale * (quant - offset) + minimum, each operation rounded once
-// to f32: bit for bit what base::unpack gives. The product is exact in every
-// format, so one fused multiply-add gives the same value. Formats of 5 and 6
-// bits are widened to 8, their offset subtracted.
+// to f32: bit for bit what base::unpack gives. Scale and minimum of a sub-block
+// of a K format are the super-block's times the sub-block's integers; all these
+// products are exact, so one fused multiply-add gives the same value. Minima
+// are stored negated, to be added.
 //
 //   PanelFormat q8 = panelFormat(base::ElementType::Q8_0);
-//   int64_t at = q8.panelBytes(640) * (n / 32) + q8.quantByte(k, n % 32);
+//   int64_t at = q8.panelBytes(640) * (n / 32) + k / 32 * q8.superBlockBytes();
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,43 +45,65 @@ namespace tenon::ir {
 /// Rows of a panel.
 inline constexpr int64_t kPanelLanes = 32;
 
+/// Elements along k that share a word.
+inline constexpr int64_t kQuad = 4;
+/// One f16, one i8 and one word of every lane.
+inline constexpr int64_t kHalfRowBytes = 2 * kPanelLanes,
+                         kByteRowBytes = kPanelLanes,
+                         kWordRowBytes = 4 * kPanelLanes;
+
 /// How the panels of one element type are laid out. All sizes in bytes.
 struct PanelFormat {
   base::ElementType type = base::ElementType::F32;
-  int64_t subBlock = 1; ///< Elements along k that share a scale; plain: 1.
-  int64_t bits = 32;    ///< Of a quant, or of a plain element.
-  int64_t offset = 0;   ///< Subtracted from a stored quant.
-  bool hasScale = false;
+  int64_t superBlock = 1; ///< Elements along k that share f16s; plain: 1.
+  int64_t subBlock = 1;   ///< Elements along k that share a scale.
+  int64_t bits = 32;      ///< Of a quant's low part, or of a plain element.
+  int64_t highBits = 0;   ///< Of a quant's other part.
+  int64_t offset = 0;     ///< Subtracted from a stored quant.
+  bool hasScale = false;  ///< A blocked type.
   bool hasMin = false;
-  base::ElementType scaleType = base::ElementType::F16; ///< F16 or F32.
 
-  int64_t scaleRowBytes() const {
-    return hasScale ? kPanelLanes * base::info(scaleType).blockBytes : 0;
+  int64_t subBlocks() const { return superBlock / subBlock; }
+  /// Whether sub-blocks have integers that multiply the super-block's f16s.
+  bool hasFactors() const { return subBlocks() > 1; }
+
+  // Offsets in a super-block; its scales come first.
+  int64_t minimumByte() const { return kHalfRowBytes; }
+  int64_t factorByte() const { return kHalfRowBytes * (hasMin ? 2 : 1); }
+  int64_t minFactorByte() const {
+    return factorByte() + subBlocks() * kByteRowBytes;
   }
-  /// Where the quants of a sub-block start: after its scales and minima.
-  int64_t quantsOffset() const { return scaleRowBytes() * (hasMin ? 2 : 1); }
-  /// The bytes that one step of k takes: half a row for 4-bit quants.
-  int64_t bytesPerK() const { return kPanelLanes * bits / 8; }
-  int64_t bytesPerSubBlock() const {
-    return quantsOffset() + subBlock * bytesPerK();
+  int64_t quantsByte() const {
+    int64_t factors = hasFactors() ? subBlocks() * kByteRowBytes : 0;
+    return factorByte() + factors * (hasMin ? 2 : 1);
+  }
+  int64_t superBlockBytes() const {
+    return quantsByte() + subBlocks() * subBlockBytes();
   }
   int64_t panelBytes(int64_t k) const {
-    return k / subBlock * bytesPerSubBlock();
+    if (!hasScale)
+      return k * kPanelLanes * bits / 8;
+    return k / superBlock * superBlockBytes();
   }
 
-  /// Offsets in the panel of element (lane, k).
-  int64_t scaleByte(int64_t k, int64_t lane) const {
-    return k / subBlock * bytesPerSubBlock() +
-           lane * base::info(scaleType).blockBytes;
+  // Of the quants of a sub-block.
+  int64_t subBlockBytes() const {
+    return subBlock * kPanelLanes * (bits + highBits) / 8;
   }
-  int64_t minByte(int64_t k, int64_t lane) const {
-    return scaleByte(k, lane) + scaleRowBytes();
+  /// Quads that share a word, and where that of a quad starts.
+  int64_t quadsPerWord() const { return 8 / bits; }
+  int64_t lowByte(int64_t quad) const {
+    return quad / quadsPerWord() * kWordRowBytes;
   }
-  int64_t quantByte(int64_t k, int64_t lane) const {
-    int64_t row = bits == 4 ? k % subBlock / 2 : k % subBlock;
-    int64_t laneBytes = bits == 4 ? 1 : bits / 8;
-    return k / subBlock * bytesPerSubBlock() + quantsOffset() +
-           (row * kPanelLanes + lane) * laneBytes;
+  int64_t quadsPerHighWord() const { return 8 / highBits; }
+  int64_t highByte(int64_t quad) const {
+    return subBlock * kPanelLanes * bits / 8 +
+           quad / quadsPerHighWord() * kWordRowBytes;
+  }
+  /// How far a quad's bits are shifted in its words.
+  int64_t lowShift(int64_t quad) const { return quad % quadsPerWord() * bits; }
+  int64_t highShift(int64_t quad) const {
+    return quad % quadsPerHighWord() * highBits;
   }
 };
 
