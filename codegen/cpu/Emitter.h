@@ -143,6 +143,10 @@ public:
   void store(mlir::Value value, mlir::Value base, mlir::Value offset,
              const Lanes &lanes = {});
 
+  /// Asks for the line at `pointer` in the second-level cache; it need not be
+  /// mapped.
+  void prefetch(mlir::Value pointer);
+
   /// Memory of this worker, 64-byte aligned, not initialised. Freed in reverse
   /// by restoring a mark: nests and phases reuse it.
   mlir::Value scratch(int64_t bytes);

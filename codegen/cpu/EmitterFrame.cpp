@@ -223,6 +223,11 @@ void KernelEmitter::store(Value value, Value base, Value offset,
                                 builder.getI32IntegerAttr(1));
 }
 
+void KernelEmitter::prefetch(Value pointer) {
+  constexpr uint32_t kRead = 0, kSecondLevel = 2, kData = 1;
+  LLVM::Prefetch::create(builder, pointer, kRead, kSecondLevel, kData);
+}
+
 Value KernelEmitter::scratch(int64_t bytes) {
   Value at = address(scratchBase, builder.getI8Type(), index(scratchUsed));
   scratchUsed += llvm::alignTo(bytes, 64);

@@ -3,13 +3,13 @@
 // A tile is some rows by some columns of the result. Its columns are walked in
 // groups of a few panels; for a group every product of the nest is accumulated
 // into scratch, row group by row group, then the epilogue reads the sums as
-// elements. Operands that are not f32 rows or packed panels in memory are
-// staged in scratch first.
+// elements. With many rows the segments of k are the outermost loop: a segment
+// of the rows and of one panel then stay in the second-level cache while they
+// are used.
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/Element.h"
-#include "codegen/cpu/MatmulQuants.h"
+#include "codegen/cpu/MatmulNest.h"
 #include "codegen/cpu/Schedule.h"
 #include "ir/tn/Emit.h"
 
@@ -29,39 +29,13 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-bool isPacked(ir::MatmulOp product) {
-  return isa_and_nonnull<ir::PanelsAttr>(typeOf(product.getB()).getEncoding());
-}
-
-bool isInteger(ir::MatmulOp product) {
-  return isa<ir::BlockType>(typeOf(product.getA()).getElementType());
-}
-
-/// What the register tile reads b as: what is staged for it is f32.
-ir::PanelFormat formatOf(ir::MatmulOp product) {
-  if (!isPacked(product) && !isInteger(product))
-    return ir::panelFormat(base::ElementType::F32);
-  return ir::panelFormat(
-      ir::storageOf(typeOf(product.getB()).getElementType()));
-}
-
-/// What all products of a nest share.
-struct Shape {
-  RankedTensorType y;
-  bool isBatched = false; // b has leading axes of its own
-  int64_t tileRows = 1, tileCols = 1;
-
-  int64_t rank() const { return y.getRank(); }
-  int64_t rowAxes() const { return isBatched ? 1 : rank() - 1; }
-};
-
 SmallVector<ir::MatmulOp> productsOf(const Nest &nest) {
   return llvm::to_vector(nest.body->getOps<ir::MatmulOp>());
 }
 
-Shape shapeOf(const Nest &nest) {
+MatmulShape shapeOf(const Nest &nest) {
   ir::MatmulOp product = productsOf(nest).front();
-  Shape shape;
+  MatmulShape shape;
   shape.y = typeOf(product.getY());
   shape.isBatched = typeOf(product.getB()).getRank() > 2;
   shape.tileRows = nest.schedule.getTileRows();
@@ -74,7 +48,7 @@ struct Sizes {
   Size matrices, rows, columns;
 };
 
-Sizes sizesOf(KernelEmitter &e, const Shape &shape) {
+Sizes sizesOf(KernelEmitter &e, const MatmulShape &shape) {
   Sizes sizes{e.size(1), e.size(1), e.size(shape.y, shape.rank() - 1)};
   for (int64_t axis = 0; axis < shape.rank() - 1; ++axis) {
     bool isRow = axis >= shape.rank() - 1 - shape.rowAxes();
@@ -84,55 +58,26 @@ Sizes sizesOf(KernelEmitter &e, const Shape &shape) {
   return sizes;
 }
 
-int64_t columnsOfTile(KernelEmitter &e, const Shape &shape) {
+int64_t columnsOfTile(KernelEmitter &e, const MatmulShape &shape) {
   if (shape.tileCols > 0)
     return shape.tileCols;
   return llvm::alignTo(e.maxExtent(shape.y, shape.rank() - 1), kPanelLanes);
 }
 
-/// The left operand of a tile as rows of f32, or of quants.
-struct Rows {
-  Value pointer; // of the tile's first row
-  Value stride;  // index: k
-  Value tail;    // a whole row group that repeats the last rows; may be null
-  QuantRows quants = {};
-};
+int64_t axisOfK(ir::MatmulOp product) {
+  int64_t last = typeOf(product.getA()).getRank() - 1;
+  return product.getTransposeA() ? last - 1 : last;
+}
 
-class MatmulNest {
-public:
-  MatmulNest(KernelEmitter &e, const Nest &nest, Value tile);
+bool haveSameK(ir::MatmulOp x, ir::MatmulOp y) {
+  RankedTensorType a = typeOf(x.getA()), b = typeOf(y.getA());
+  int64_t kOfA = axisOfK(x), kOfB = axisOfK(y);
+  return a.getDimSize(kOfA) == b.getDimSize(kOfB) &&
+         (!a.isDynamicDim(kOfA) ||
+          ir::symbolOf(a, kOfA) == ir::symbolOf(b, kOfB));
+}
 
-  LogicalResult emit();
-
-private:
-  LogicalResult verify();
-  Rows directRows(ir::MatmulOp product);
-  Rows stagedRows(ir::MatmulOp product);
-  Rows leftRows(ir::MatmulOp product);
-  SmallVector<Value> rowIndex(RankedTensorType type, Value row);
-  void forEachRun(Value tensor, SmallVector<Value> index, Value from,
-                  Value count,
-                  function_ref<void(ValueRange, const Lanes &)> body);
-  void emitGroup(Value column);
-  TileOperands rightOperand(ir::MatmulOp product, Value column);
-  Value stageRight(ir::MatmulOp product, Value firstColumn);
-  void accumulate(ir::MatmulOp product, Value column, Value sums);
-  void bindSums(ir::MatmulOp product, Value column, Value sums, Value row);
-  void emitEpilogue(Value column, ArrayRef<Value> sums);
-
-  KernelEmitter &e;
-  const Nest &nest;
-  Shape shape;
-  SmallVector<ir::MatmulOp> products;
-  RegisterTile registers;
-  Elements elements;
-  int64_t paddedRows = 0; // tileRows in whole row groups
-  Value matrix;           // which matrix of a batched product
-  Value firstRow, rows;   // of the tile in the matrix, and how many
-  Value firstColumn, columns;
-  Value matrixRows, allColumns;
-  DenseMap<Value, Rows> lefts;
-};
+} // namespace
 
 MatmulNest::MatmulNest(KernelEmitter &e, const Nest &nest, Value tile)
     : e(e), nest(nest), shape(shapeOf(nest)), products(productsOf(nest)),
@@ -140,8 +85,10 @@ MatmulNest::MatmulNest(KernelEmitter &e, const Nest &nest, Value tile)
   registers =
       registerTile(nest.schedule, e.features(), isInteger(products.front()));
   paddedRows = llvm::alignTo(shape.tileRows, registers.rows);
+  areRowsGrouped = paddedRows > registers.rows;
   Sizes sizes = sizesOf(e, shape);
   int64_t tileCols = columnsOfTile(e, shape);
+  paddedColumns = llvm::alignTo(tileCols, registers.columns());
   matrixRows = sizes.rows.device;
   allColumns = sizes.columns.device;
   Value rowTiles = e.ceilDiv(sizes.rows, shape.tileRows).device;
@@ -219,197 +166,107 @@ void MatmulNest::forEachRun(
 }
 
 //===----------------------------------------------------------------------===//
-// The left operand
+// Accumulation
 //===----------------------------------------------------------------------===//
 
-// Rows are read where they lie. A last row group of fewer rows is copied, its
-// last row repeated, since memory may end after it.
-Rows MatmulNest::directRows(ir::MatmulOp product) {
+Value MatmulNest::extentOfK(ir::MatmulOp product) {
+  return e.extent(typeOf(product.getA()), axisOfK(product));
+}
+
+void MatmulNest::forSegments(Value k,
+                             function_ref<void(const Segment &)> body) {
+  std::optional<int64_t> known = getConstantIntValue(k);
+  if (known && *known <= kSegment)
+    return body({e.index(0), k, k});
+  e.loop(e.index(0), k, kSegment, [&](Value from) {
+    if (known && *known % kSegment == 0)
+      return body({from, e.add(from, e.index(kSegment)), e.index(kSegment)});
+    Value to = e.min(e.add(from, e.index(kSegment)), k);
+    body({from, to, e.sub(to, from)});
+  });
+}
+
+// Adds a segment of one product to the sums of a group of columns.
+void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
+                            const Segment &segment) {
+  int64_t mark = e.scratchMark();
+  TileOperands operands = rightOperand(product, column, segment);
+  const MatmulRows &left = lefts[product.getA()];
   Type f32 = e.builder.getF32Type();
-  RankedTensorType type = typeOf(product.getA());
-  Value k = e.extent(type, type.getRank() - 1);
-  Value first = e.add(e.mul(matrix, matrixRows), firstRow);
-  Rows left{e.address(e.pointer(product.getA()), f32, e.mul(first, k)), k, {}};
-  if (registers.rows == 1)
-    return left;
-  int64_t maxK = e.maxExtent(type, type.getRank() - 1);
-  left.tail = e.scratch(registers.rows * maxK * sizeof(float));
-  Value over = e.rem(rows, e.index(registers.rows));
-  Value hasTail = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::ne,
-                                        over, e.index(0));
-  e.ifThen(hasTail, [&] {
-    e.loop(e.index(0), e.index(registers.rows), 1, [&](Value row) {
-      Value start = e.sub(rows, over);
-      Value from = e.min(e.add(start, row), e.sub(rows, e.index(1)));
-      e.columns(k, e.vectorWidth(), [&](const Lanes &lanes) {
-        Value at = e.add(e.mul(from, k), lanes.offset);
-        Value value = e.load(left.pointer, f32, at, lanes);
-        e.store(value, left.tail, e.add(e.mul(row, k), lanes.offset), lanes);
-      });
-    });
-  });
-  return left;
-}
-
-// Rows of any type and producer, as f32 in scratch. What lies after the last
-// row of a group is read, never stored.
-Rows MatmulNest::stagedRows(ir::MatmulOp product) {
-  Value a = product.getA();
-  RankedTensorType type = typeOf(a);
-  int64_t last = type.getRank() - 1;
-  int64_t kAxis = product.getTransposeA() ? last - 1 : last;
-  Value k = e.extent(type, kAxis);
-  int64_t maxK = e.maxExtent(type, kAxis);
-  Rows left{e.scratch(paddedRows * maxK * sizeof(float)), k, {}};
-  e.loop(e.index(0), rows, 1, [&](Value row) {
-    Elements::Scope scope(elements);
-    SmallVector<Value> index = rowIndex(shape.y, row);
-    auto store = [&](Value value, Value column, const Lanes &lanes) {
-      Value at = e.add(e.mul(row, k), column);
-      e.store(value, left.pointer, at, lanes);
-    };
-    if (!product.getTransposeA())
-      return forEachRun(a, index, e.index(0), k,
-                        [&](ValueRange at, const Lanes &lanes) {
-                          store(elements.element(a, at, lanes),
-                                e.add(at.back(), lanes.offset),
-                                Lanes{lanes.width, lanes.mask});
-                        });
-    e.loop(e.index(0), k, 1, [&](Value column) {
-      Elements::Scope inner(elements);
-      SmallVector<Value> at(index);
-      at[last] = index[last - 1];
-      at[last - 1] = column;
-      elements.prepare(a, at);
-      store(elements.element(a, at, {}), column, {});
-    });
-  });
-  return left;
-}
-
-Rows MatmulNest::leftRows(ir::MatmulOp product) {
-  Value a = product.getA();
-  Type element = typeOf(a).getElementType();
-  if (isa<ir::BlockType>(element)) {
-    Value first = e.add(e.mul(matrix, matrixRows), firstRow);
-    SmallVector<ir::PanelFormat> formats;
-    for (ir::MatmulOp other : products)
-      if (other.getA() == a)
-        formats.push_back(formatOf(other));
-    QuantRows staged = stageQuantRows(e, a, first, rows, paddedRows, formats);
-    return {staged.quants, staged.k, {}, staged};
-  }
-  bool isDirect =
-      isa<BlockArgument>(a) && !product.getTransposeA() && element.isF32();
-  return isDirect ? directRows(product) : stagedRows(product);
-}
-
-//===----------------------------------------------------------------------===//
-// The right operand
-//===----------------------------------------------------------------------===//
-
-// One panel of a b that is not packed, as f32 [k][32] in scratch.
-Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn) {
-  Value b = product.getB();
-  RankedTensorType type = typeOf(b);
-  int64_t last = type.getRank() - 1;
-  int64_t kAxis = product.getTransposeB() ? last : last - 1;
-  Value k = e.extent(type, kAxis);
-  Value panel =
-      e.scratch(e.maxExtent(type, kAxis) * kPanelLanes * sizeof(float));
-  SmallVector<Value> index;
-  if (shape.isBatched) {
-    SmallVector<Value> extents = e.extents(type);
-    extents.resize(last - 1);
-    index = e.delinearise(matrix, extents);
-  }
-  index.append(2, e.index(0));
-  if (!product.getTransposeB()) {
-    Value count = e.min(e.index(kPanelLanes), e.sub(allColumns, panelColumn));
-    e.loop(e.index(0), k, 1, [&](Value row) {
-      index[last - 1] = row;
-      forEachRun(
-          b, index, panelColumn, count, [&](ValueRange at, const Lanes &lanes) {
-            Value lane = e.sub(e.add(at.back(), lanes.offset), panelColumn);
-            e.store(elements.element(b, at, lanes), panel,
-                    e.add(e.mul(row, kPanelLanes), lane),
-                    Lanes{lanes.width, lanes.mask});
-          });
-    });
-    return panel;
-  }
-  e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
-    Elements::Scope scope(elements);
-    Value column =
-        e.min(e.add(panelColumn, lane), e.sub(allColumns, e.index(1)));
-    index[last - 1] = column;
-    index[last] = e.index(0);
-    if (isa<ir::BlockType>(type.getElementType()))
-      elements.prepare(b, index); // its values, once a row
-    e.loop(e.index(0), k, 1, [&](Value row) {
-      Elements::Scope inner(elements);
-      index[last] = row;
-      elements.prepare(b, index);
-      e.store(elements.element(b, index, {}), panel,
-              e.add(e.mul(row, kPanelLanes), lane));
-    });
-  });
-  return panel;
-}
-
-TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column) {
-  TileOperands operands;
-  RankedTensorType type = typeOf(product.getB());
-  operands.format = formatOf(product);
-  Value first = e.add(firstColumn, column);
-  Value lastPanel = e.div(e.sub(allColumns, e.index(1)), kPanelLanes);
-  for (int64_t p = 0; p < registers.panels; ++p) {
-    // A group may reach past the last panel: that one is read again.
-    Value number =
-        e.min(e.add(e.div(first, kPanelLanes), e.index(p)), lastPanel);
-    if (!isPacked(product)) {
-      operands.panels.push_back(
-          isInteger(product)
-              ? stageQuantPanel(e, product.getB(), matrix, number)
-              : stageRight(product, e.mul(number, kPanelLanes)));
-      continue;
-    }
-    int64_t bytes = operands.format.panelBytes(type.getDimSize(1));
-    operands.panels.push_back(e.address(e.pointer(product.getB()),
-                                        e.builder.getI8Type(),
-                                        e.mul(number, bytes)));
-  }
-  return operands;
-}
-
-//===----------------------------------------------------------------------===//
-// One group of panels
-//===----------------------------------------------------------------------===//
-
-void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums) {
-  TileOperands operands = rightOperand(product, column);
-  const Rows &left = lefts[product.getA()];
-  Type f32 = e.builder.getF32Type();
-  operands.k = operands.aStride = left.stride;
-  const QuantRows &quants = left.quants;
+  operands.aStride = left.stride;
+  operands.rowGroups = paddedRows / registers.rows;
   Type element = f32;
-  if (quants.quants)
+  if (left.quants.quants)
     element = e.builder.getIntegerType(8 * stagedQuantBytes(e));
   e.loop(e.index(0), rows, registers.rows, [&](Value row) {
-    operands.a = e.address(left.pointer, element, e.mul(row, left.stride));
-    if (quants.quants)
-      operands.quants = quants.of(e, row, operands.format);
-    if (left.tail) {
-      Value isWhole =
-          arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sle,
-                                e.add(row, e.index(registers.rows)), rows);
-      operands.a =
-          arith::SelectOp::create(e.builder, isWhole, operands.a, left.tail);
-    }
+    Value at = e.mul(row, left.stride);
+    if (left.isSegment)
+      at = e.sub(at, segment.from);
+    operands.a = e.address(left.pointer, element, at);
+    if (left.quants.quants)
+      operands.quants = left.quants.of(e, row, operands.format);
+    operands.rowGroup = e.div(row, registers.rows);
     operands.out = e.address(sums, f32, e.mul(row, registers.columns()));
     emitRegisterTile(e, registers, operands);
   });
+  e.restoreScratch(mark);
 }
+
+/// Whether the segments of k are the outermost loop.
+bool MatmulNest::cutsBySegments() {
+  ir::MatmulOp first = products.front();
+  return areRowsGrouped && llvm::all_of(products, [&](ir::MatmulOp product) {
+           Type b = typeOf(product.getB()).getElementType();
+           // The panels of blocks that are not packed are staged whole.
+           return haveSameK(product, first) &&
+                  (isPacked(product) || !isa<ir::BlockType>(b));
+         });
+}
+
+void MatmulNest::emitBySegments() {
+  SmallVector<Value> sums;
+  for (size_t i = 0; i < products.size(); ++i)
+    sums.push_back(e.scratch(paddedRows * paddedColumns * sizeof(float)));
+  auto groupsAt = [&](Value column) {
+    SmallVector<Value> groups;
+    for (Value sum : sums)
+      groups.push_back(
+          e.address(sum, e.builder.getF32Type(), e.mul(column, paddedRows)));
+    return groups;
+  };
+  forSegments(extentOfK(products.front()), [&](const Segment &segment) {
+    for (auto [a, left] : lefts)
+      if (left.isSegment)
+        stageSegment(a, left, segment);
+    e.loop(e.index(0), columns, registers.columns(), [&](Value column) {
+      Elements::Scope scope(elements);
+      for (auto [product, group] : llvm::zip_equal(products, groupsAt(column)))
+        accumulate(product, column, group, segment);
+    });
+  });
+  e.loop(e.index(0), columns, registers.columns(),
+         [&](Value column) { emitEpilogue(column, groupsAt(column)); });
+}
+
+void MatmulNest::emitByColumns() {
+  int64_t bytes = paddedRows * registers.columns() * sizeof(float);
+  e.loop(e.index(0), columns, registers.columns(), [&](Value column) {
+    Elements::Scope scope(elements);
+    SmallVector<Value> sums;
+    for (ir::MatmulOp product : products) {
+      sums.push_back(e.scratch(bytes));
+      forSegments(extentOfK(product), [&](const Segment &segment) {
+        Elements::Scope inner(elements);
+        accumulate(product, column, sums.back(), segment);
+      });
+    }
+    emitEpilogue(column, sums);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The epilogue
+//===----------------------------------------------------------------------===//
 
 // The sums in scratch become the elements of the product's result.
 void MatmulNest::bindSums(ir::MatmulOp product, Value column, Value sums,
@@ -450,36 +307,21 @@ void MatmulNest::emitEpilogue(Value column, ArrayRef<Value> sums) {
   });
 }
 
-void MatmulNest::emitGroup(Value column) {
-  Elements::Scope scope(elements);
-  SmallVector<Value> sums;
-  for (ir::MatmulOp product : products) {
-    int64_t bytes = paddedRows * registers.columns() * sizeof(float);
-    sums.push_back(e.scratch(bytes));
-    int64_t mark = e.scratchMark();
-    accumulate(product, column, sums.back());
-    e.restoreScratch(mark);
-  }
-  emitEpilogue(column, sums);
-}
-
 LogicalResult MatmulNest::emit() {
   if (failed(verify()))
     return failure();
-  for (ir::MatmulOp product : products) {
-    Value a = product.getA();
-    if (!lefts.contains(a))
-      lefts[a] = leftRows(product);
-  }
-  e.loop(e.index(0), columns, registers.columns(),
-         [&](Value column) { emitGroup(column); });
+  for (ir::MatmulOp product : products)
+    if (!lefts.contains(product.getA()))
+      lefts[product.getA()] = leftRows(product);
+  if (cutsBySegments())
+    emitBySegments();
+  else
+    emitByColumns();
   return elements.status();
 }
 
-} // namespace
-
 Size matmulTiles(KernelEmitter &emitter, const Nest &nest) {
-  Shape shape = shapeOf(nest);
+  MatmulShape shape = shapeOf(nest);
   Sizes sizes = sizesOf(emitter, shape);
   Size rowTiles = emitter.ceilDiv(sizes.rows, shape.tileRows);
   Size columnTiles =

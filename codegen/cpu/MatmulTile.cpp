@@ -15,10 +15,14 @@ using namespace mlir;
 using base::ElementType;
 using ir::kPanelLanes;
 
+constexpr int64_t kLineBytes = 64;
+// A twelfth of the peak lies between 48 and 192 of them in a loop body.
+constexpr int64_t kPlainMultiplyAdds = 192;
+
 // Enough multiply-adds in a loop body to hide its overhead; code size (compile
 // time) grows with it, too.
-int64_t TileEmitter::unroll() const {
-  int64_t steps = llvm::PowerOf2Ceil(64 / accumulators());
+int64_t TileEmitter::unroll(int64_t multiplyAdds) const {
+  int64_t steps = llvm::PowerOf2Ceil(multiplyAdds / accumulators());
   return std::clamp<int64_t>(steps, 2, 8);
 }
 
@@ -51,11 +55,30 @@ Value TileEmitter::loadPlain(Value panel, Value k, int64_t vector) {
   return ir::Emit(b, b.getLoc(), weight.getType()).extend(weight);
 }
 
+// Step k of row group g of G prefetches what step (count * g + k) / G of the
+// next panels reads. An address past the end is harmless.
+void TileEmitter::prefetchNext(Value k, int64_t steps) {
+  if (in.bytesToNext == 0 || in.rowGroups == 1)
+    return;
+  const Segment &segment = in.segment;
+  Value step = e.add(e.mul(segment.count, in.rowGroup), e.sub(k, segment.from));
+  Value ahead = e.add(segment.from, e.div(step, in.rowGroups));
+  int64_t bytes = in.format.panelBytes(1);
+  int64_t lines = llvm::divideCeil(steps * bytes, kLineBytes * in.rowGroups);
+  for (Value panel : in.panels)
+    for (int64_t line = 0; line < lines; ++line) {
+      Value at = e.add(e.mul(ahead, bytes),
+                       e.index(in.bytesToNext + line * kLineBytes));
+      e.prefetch(e.address(panel, e.builder.getI8Type(), at));
+    }
+}
+
 SmallVector<Value> TileEmitter::plainSteps(Value from, Value to,
                                            ValueRange carried) {
   auto steps = [&](int64_t count) {
     return [this, count](Value k, ValueRange sums) {
       SmallVector<Value> acc(sums);
+      prefetchNext(k, count);
       for (int64_t u = 0; u < count; ++u) {
         Value at = e.add(k, e.index(u));
         SmallVector<Value> weights;
@@ -67,12 +90,12 @@ SmallVector<Value> TileEmitter::plainSteps(Value from, Value to,
       return acc;
     };
   };
-  int64_t count = unroll();
-  Value whole = e.mul(e.div(e.sub(to, from), count), count);
+  int64_t count = unroll(kPlainMultiplyAdds);
+  Value whole = e.mul(e.div(in.segment.count, count), count);
   Value middle = e.add(from, whole);
   SmallVector<Value> acc = e.loop(from, middle, count, carried, steps(count));
-  std::optional<int64_t> k = getConstantIntValue(in.k);
-  if (k && *k % count == 0) // Segments are multiples of every count.
+  std::optional<int64_t> known = getConstantIntValue(in.segment.count);
+  if (known && *known % count == 0)
     return acc;
   return e.loop(middle, to, 1, acc, steps(1));
 }
@@ -114,15 +137,8 @@ void TileEmitter::storeSegment(Value from, ValueRange acc) {
 }
 
 void TileEmitter::emit() {
-  std::optional<int64_t> k = getConstantIntValue(in.k);
-  if (k && *k <= kSegment) {
-    storeSegment(e.index(0), segment(e.index(0), in.k));
-    return;
-  }
-  e.loop(e.index(0), in.k, kSegment, [&](Value from) {
-    Value to = e.min(e.add(from, e.index(kSegment)), in.k);
-    storeSegment(from, segment(from, to));
-  });
+  const Segment &at = in.segment;
+  storeSegment(at.from, segment(at.from, at.to));
 }
 
 void emitRegisterTile(KernelEmitter &e, const RegisterTile &tile,

@@ -17,6 +17,12 @@ namespace tenon::codegen::cpu {
 /// Products of one segment share an accumulator.
 inline constexpr int64_t kSegment = 512;
 
+/// The elements [from, to) of k, `count` of them: indices. One segment shares
+/// an accumulator.
+struct Segment {
+  mlir::Value from, to, count;
+};
+
 /// How many rows and panels are accumulated at once.
 struct RegisterTile {
   int64_t rows = 1;
@@ -35,17 +41,24 @@ struct QuantScales {
   mlir::Value starts; // i32 [rows][k / subBlock]: -offset * sum of the quants
 };
 
-/// One product: out[rows][columns] = a[rows][k] * b[k][columns].
+/// A segment of one product: out[rows][columns] (+)= a[rows][k] *
+/// b[k][columns]; the first segment is stored, later ones are added. Pointers
+/// are of k = 0.
 struct TileOperands {
   /// f32, or quants in groups of four k: i8 where the machine multiplies bytes,
   /// else i16, of each group k = 0, 2, 1, 3. Rows `aStride` elements apart.
   mlir::Value a;
   mlir::Value aStride; // index
   QuantScales quants;
-  mlir::Value k; // index
+  Segment segment;
   ir::PanelFormat format;
   llvm::SmallVector<mlir::Value> panels; // of b
-  mlir::Value out;                       // f32, rows tile.columns() apart
+  // Each of `rowGroups` groups of rows prefetches its part of the panels that
+  // come next, so that reading them goes on while the last ones are used.
+  int64_t bytesToNext = 0; // 0: nothing comes next
+  int64_t rowGroups = 1;
+  mlir::Value rowGroup; // index
+  mlir::Value out;      // f32, rows tile.columns() apart
 };
 
 void emitRegisterTile(KernelEmitter &e, const RegisterTile &tile,

@@ -31,7 +31,7 @@ public:
 
 private:
   int64_t accumulators() const { return tile.rows * tile.panels * vectors; }
-  int64_t unroll() const;
+  int64_t unroll(int64_t multiplyAdds = 64) const;
   llvm::SmallVector<mlir::Value> segment(mlir::Value from, mlir::Value to);
   void storeSegment(mlir::Value from, mlir::ValueRange acc);
   llvm::SmallVector<mlir::Value> plainSteps(mlir::Value from, mlir::Value to,
@@ -39,6 +39,8 @@ private:
   mlir::Value loadPlain(mlir::Value panel, mlir::Value k, int64_t vector);
   void accumulate(mlir::Value k, llvm::ArrayRef<mlir::Value> weights,
                   llvm::SmallVector<mlir::Value> &acc);
+
+  void prefetchNext(mlir::Value k, int64_t steps);
 
   // MatmulTileBlocked.cpp
   mlir::Value laneOf(int64_t vector);

@@ -24,14 +24,18 @@ constexpr int64_t kMostPanels[] = {2, 4, 4};
 // The same of products of integers, which have two accumulators an element.
 constexpr int64_t kIntegerRows[] = {2, 6, 6};
 constexpr int64_t kIntegerMostPanels[] = {1, 2, 2};
-// Rows of a matmul's tile: their f32 form should stay in a core's second-level
-// cache while the weights stream past.
+// Rows of a matmul's tile: a segment of them, and their sums, should stay in a
+// core's second-level cache while the weights stream past. Rows that a producer
+// makes are staged whole.
 constexpr int64_t kMatmulRows = 96;
 constexpr int64_t kStagedBytes = 512 << 10;
 // Columns of a matmul's tile. One row streams weights, and wants a tile to be a
-// few microseconds of memory traffic; more rows want each weight row reused.
+// few microseconds of memory traffic; more rows are staged once a tile, and
+// want many columns to share that.
 constexpr int64_t kDecodeColumns = 128, kWideColumns = 512;
-constexpr int64_t kPrefillColumns = 256;
+constexpr int64_t kPrefillColumns = 1024;
+// Tiles of a large product at least, for threads to share.
+constexpr int64_t kLeastMatmulTiles = 8;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
 constexpr int64_t kRowsElements = 16384;
 // Tiles that a long rows nest is cut to at least, for threads to share.
@@ -57,9 +61,9 @@ int64_t mostRows(RankedTensorType type, int64_t firstAxis, int64_t endAxis,
   return rows;
 }
 
-/// The rows of a register tile that cut `rows` evenly, at most `limit`.
-int64_t evenRows(int64_t rows, int64_t limit) {
-  return llvm::divideCeil(rows, llvm::divideCeil(rows, limit));
+/// The size of the fewest even parts of `extent` that are at most `limit`.
+int64_t evenly(int64_t extent, int64_t limit) {
+  return llvm::divideCeil(extent, llvm::divideCeil(extent, limit));
 }
 
 ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
@@ -77,15 +81,20 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
   bool isInteger = isa<ir::BlockType>(a.getElementType());
   const auto &limits = isInteger ? kIntegerRows : kRegisterRows;
   for (int64_t limit : limits)
-    registers.push_back(evenRows(rows, limit));
-  int64_t most = registers.back();
-  int64_t fitting = kStagedBytes / (std::max<int64_t>(k, 1) * 4);
-  int64_t tileRows = std::min({rows, kMatmulRows, std::max(fitting, most)});
-  tileRows = std::max(tileRows / most * most, most);
-  int64_t tileCols = kPrefillColumns;
-  if (rows == 1)
-    tileCols = columns > 8192 ? kWideColumns : kDecodeColumns;
-  tileCols = std::min<int64_t>(tileCols, llvm::alignTo(columns, kPanelLanes));
+    registers.push_back(evenly(rows, limit));
+  int64_t most = registers.back(), limit = kMatmulRows;
+  if (!isa<BlockArgument>(product.getA()))
+    limit = std::min(limit, kStagedBytes / (std::max<int64_t>(k, 1) * 4));
+  limit = std::max(limit / most * most, most);
+  int64_t tileRows = llvm::alignTo(evenly(rows, limit), most);
+  int64_t tileCols = rows == 1 && columns <= 8192 ? kDecodeColumns
+                     : rows == 1                  ? kWideColumns
+                                                  : kPrefillColumns;
+  if (rows > 1 &&
+      llvm::divideCeil(rows, tileRows) * llvm::divideCeil(columns, tileCols) <
+          kLeastMatmulTiles)
+    tileCols /= 2;
+  tileCols = llvm::alignTo(evenly(columns, tileCols), kPanelLanes);
   return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,
                                tileRows, tileCols, registers);
 }
