@@ -2,7 +2,6 @@
 
 #include "codegen/Compile.h"
 
-#include "codegen/Target.h"
 #include "codegen/cpu/Lower.h"
 #include "codegen/cpu/Object.h"
 #include "codegen/host/LowerToRt.h"
@@ -69,7 +68,8 @@ class Compilation {
 public:
   Compilation(ModuleOp module, const CompileOptions &options)
       : traced(module), options(options), diagnostics(module.getContext()),
-        host(module.getContext()) {}
+        host(module.getContext()),
+        target(options.target ? *options.target : *generic) {}
 
   absl::StatusOr<Compiled> run();
 
@@ -95,6 +95,8 @@ private:
   host::LowerToRt host;
   SmallVector<ir::rt::KernelOp> kernels; // of the host's module
   std::vector<cpu::KernelInfo> infos;    // of each, for all feature sets
+  std::unique_ptr<Target> generic = makeTarget("cpu", {});
+  const Target &target; // the options', or the generic one
   int dumped = 0;
   std::mutex mutex; // of infos and progress, while emitting
   size_t emitted = 0;
@@ -148,13 +150,14 @@ absl::Status Compilation::chooseTypes(ModuleOp common) {
 }
 
 static SmallVector<ir::ScheduleAttr>
-scheduleForCpu(ir::KernelOp kernel, ArrayRef<ir::SymbolAttr> symbols) {
+scheduleBy(const Target &target, ir::KernelOp kernel,
+           ArrayRef<ir::SymbolAttr> symbols) {
   SymbolRanges ranges;
   for (ir::SymbolAttr symbol : symbols)
     ranges[symbol.getName()] = symbol;
   SmallVector<ir::ScheduleAttr> schedules;
   for (unsigned nest = 0; nest < kernel->getNumRegions(); ++nest)
-    schedules.push_back(findTarget("cpu")->schedule(kernel, nest, ranges));
+    schedules.push_back(target.schedule(kernel, nest, ranges));
   return schedules;
 }
 
@@ -185,7 +188,10 @@ absl::Status Compilation::lowerVariants(ModuleOp common) {
     host.dropUnwanted(*module, bounds);
     absl::Status status = runPasses(
         *module, specs[i].name, specs[i].bounds, [&](OpPassManager &passes) {
-          passes::buildVariantPipeline(passes, specs[i], scheduleForCpu);
+          passes::buildVariantPipeline(
+              passes, specs[i], [this](auto kernel, auto symbols) {
+                return scheduleBy(target, kernel, symbols);
+              });
         });
     if (!status.ok())
       return status;
@@ -279,6 +285,8 @@ absl::StatusOr<Compiled> Compilation::run() {
     });
   if (status.ok())
     status = lowerVariants(*common);
+  if (status.ok() && options.isSchedulingOnly)
+    return Compiled();
   for (base::CpuFeatures features : options.features) {
     if (!status.ok())
       return status;

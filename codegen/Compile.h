@@ -13,6 +13,7 @@
 #ifndef TENON_CODEGEN_COMPILE_H
 #define TENON_CODEGEN_COMPILE_H
 
+#include "codegen/Target.h"
 #include "runtime/base/Container.h"
 #include "runtime/base/Program.h"
 
@@ -32,6 +33,12 @@ struct CompileOptions {
   /// Interprets the program before and after every tn-level pass on seeded
   /// inputs and fails at the first pass that changes a result.
   bool checkPasses = false;
+  /// Decides how kernels are cut; null: the analytic model of the CPU, for the
+  /// generic machine.
+  const Target *target = nullptr;
+  /// Stops before code is emitted; nothing is returned then. For a `target`
+  /// that wants to see the kernels.
+  bool isSchedulingOnly = false;
   /// "f32" or "q8": see tn-choose-compute-types. The passes that are checked
   /// come after.
   std::string activations = "f32";

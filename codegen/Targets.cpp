@@ -6,15 +6,10 @@
 
 namespace tenon::codegen {
 
-llvm::ArrayRef<const Target *> targets() {
-  static const Target *const all[] = {&cpu::target()};
-  return all;
-}
-
-const Target *findTarget(llvm::StringRef name) {
-  for (const Target *target : targets())
-    if (target->name() == name)
-      return target;
+std::unique_ptr<Target> makeTarget(llvm::StringRef name,
+                                   const base::TargetDescription &description) {
+  if (name == "cpu")
+    return cpu::makeTarget(description);
   return nullptr;
 }
 

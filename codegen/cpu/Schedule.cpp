@@ -24,34 +24,25 @@ constexpr int64_t kMostPanels[] = {2, 4, 4};
 // The same of products of integers, which have two accumulators an element.
 constexpr int64_t kIntegerRows[] = {2, 6, 6};
 constexpr int64_t kIntegerMostPanels[] = {1, 2, 2};
-// Rows of a matmul's tile: a segment of them, and their sums, should stay in a
-// core's second-level cache while the weights stream past. Rows that a producer
-// makes are staged whole.
-constexpr int64_t kMatmulRows = 96;
-constexpr int64_t kStagedBytes = 512 << 10;
 // Columns of a matmul's tile. One row streams weights, and wants a tile to be a
 // few microseconds of memory traffic; more rows are staged once a tile, and
 // want many columns to share that.
 constexpr int64_t kDecodeColumns = 128, kWideColumns = 512;
 constexpr int64_t kPrefillColumns = 1024;
-// Tiles of a large product at least, for threads to share.
-constexpr int64_t kLeastMatmulTiles = 8;
+// What a row of a matmul's tile takes of a core's second-level cache: its
+// segment and its sums in a half of it and a little, so that they stay while
+// the weights stream past. Rows that a producer makes are staged whole, in
+// half.
+constexpr int64_t kMatmulRowBytes = (kSegment + kPrefillColumns) * 4 * 16 / 9;
+// Tiles for each thread that a large product is cut to at least.
+constexpr int64_t kMatmulTilesPerThread = 4;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
 constexpr int64_t kRowsElements = 16384;
-// Tiles that a long rows nest is cut to at least, for threads to share.
-constexpr int64_t kLeastTiles = 16;
+// Tiles for each thread that a long nest is cut to at least.
+constexpr int64_t kTilesPerThread = 8;
 // Tokens of an attention tile where there are many.
 constexpr int64_t kAttentionTokens = 4;
 constexpr int64_t kPackElements = 128 << 10;
-
-/// The largest extent of an axis in this variant.
-int64_t mostOf(RankedTensorType type, int64_t axis,
-               const SymbolRanges &ranges) {
-  if (!type.isDynamicDim(axis))
-    return type.getDimSize(axis);
-  auto found = ranges.find(ir::symbolOf(type, axis));
-  return found == ranges.end() ? 1 : found->second.getMax();
-}
 
 int64_t mostRows(RankedTensorType type, int64_t firstAxis, int64_t endAxis,
                  const SymbolRanges &ranges) {
@@ -67,7 +58,8 @@ int64_t evenly(int64_t extent, int64_t limit) {
 }
 
 ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
-                                const SymbolRanges &ranges) {
+                                const SymbolRanges &ranges,
+                                const base::TargetDescription &machine) {
   auto y = cast<RankedTensorType>(product.getType());
   auto a = cast<RankedTensorType>(product.getA().getType());
   int64_t last = y.getRank() - 1;
@@ -82,24 +74,26 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
   const auto &limits = isInteger ? kIntegerRows : kRegisterRows;
   for (int64_t limit : limits)
     registers.push_back(evenly(rows, limit));
-  int64_t most = registers.back(), limit = kMatmulRows;
+  int64_t most = registers.back(), limit = machine.l2Bytes / kMatmulRowBytes;
   if (!isa<BlockArgument>(product.getA()))
-    limit = std::min(limit, kStagedBytes / (std::max<int64_t>(k, 1) * 4));
+    limit =
+        std::min(limit, machine.l2Bytes / 2 / (std::max<int64_t>(k, 1) * 4));
   limit = std::max(limit / most * most, most);
   int64_t tileRows = llvm::alignTo(evenly(rows, limit), most);
   int64_t tileCols = rows == 1 && columns <= 8192 ? kDecodeColumns
                      : rows == 1                  ? kWideColumns
                                                   : kPrefillColumns;
-  if (rows > 1 &&
-      llvm::divideCeil(rows, tileRows) * llvm::divideCeil(columns, tileCols) <
-          kLeastMatmulTiles)
+  int64_t tiles =
+      llvm::divideCeil(rows, tileRows) * llvm::divideCeil(columns, tileCols);
+  if (rows > 1 && tiles < kMatmulTilesPerThread * machine.threads)
     tileCols /= 2;
   tileCols = llvm::alignTo(evenly(columns, tileCols), kPanelLanes);
   return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,
                                tileRows, tileCols, registers);
 }
 
-ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges) {
+ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges,
+                              const base::TargetDescription &machine) {
   int64_t rows = 1, columns = 1;
   for (Value result : yield->getOperands()) {
     Operation *op = result.getDefiningOp();
@@ -111,18 +105,20 @@ ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges) {
     rows = std::max(rows, mostRows(type, 0, last, ranges));
     columns = std::max(columns, mostOf(type, last, ranges));
   }
+  int64_t leastTiles = kTilesPerThread * machine.threads;
   int64_t tileRows = std::max<int64_t>(kRowsElements / columns, 1);
-  tileRows = std::min(tileRows, std::max<int64_t>(rows / kLeastTiles, 1));
+  tileRows = std::min(tileRows, std::max<int64_t>(rows / leastTiles, 1));
   return ir::ScheduleAttr::get(yield->getContext(), ir::NestKind::Rows,
                                tileRows, 0, ArrayRef<int64_t>{});
 }
 
 ir::ScheduleAttr scheduleAttention(ir::AttentionOp op,
-                                   const SymbolRanges &ranges) {
+                                   const SymbolRanges &ranges,
+                                   const base::TargetDescription &machine) {
   auto q = cast<RankedTensorType>(op.getQ().getType());
   int64_t tokens = mostOf(q, 0, ranges);
-  int64_t tileRows =
-      std::clamp<int64_t>(tokens / kLeastTiles, 1, kAttentionTokens);
+  int64_t tileRows = std::clamp<int64_t>(
+      tokens / (kTilesPerThread * machine.threads), 1, kAttentionTokens);
   return ir::ScheduleAttr::get(op.getContext(), ir::NestKind::Attention,
                                tileRows, 1, ArrayRef<int64_t>{});
 }
@@ -135,34 +131,29 @@ ir::ScheduleAttr schedulePack(ir::PackOp op) {
                                ArrayRef<int64_t>{});
 }
 
-class CpuTarget final : public Target {
-public:
-  StringRef name() const override { return "cpu"; }
-  ir::ScheduleAttr schedule(ir::KernelOp kernel, unsigned nest,
-                            const SymbolRanges &ranges) const override {
-    return scheduleNest(kernel, nest, ranges);
-  }
-};
-
 } // namespace
 
-const Target &target() {
-  static const CpuTarget cpu;
-  return cpu;
+int64_t mostOf(RankedTensorType type, int64_t axis,
+               const SymbolRanges &ranges) {
+  if (!type.isDynamicDim(axis))
+    return type.getDimSize(axis);
+  auto found = ranges.find(ir::symbolOf(type, axis));
+  return found == ranges.end() ? 1 : found->second.getMax();
 }
 
 ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
-                              const SymbolRanges &ranges) {
+                              const SymbolRanges &ranges,
+                              const base::TargetDescription &machine) {
   Block &body = kernel.getNests()[nest].front();
   for (Operation &op : body) {
     if (auto product = dyn_cast<ir::MatmulOp>(op))
-      return scheduleMatmul(product, ranges);
+      return scheduleMatmul(product, ranges, machine);
     if (auto attention = dyn_cast<ir::AttentionOp>(op))
-      return scheduleAttention(attention, ranges);
+      return scheduleAttention(attention, ranges, machine);
     if (auto pack = dyn_cast<ir::PackOp>(op))
       return schedulePack(pack);
   }
-  return scheduleRows(body.getTerminator(), ranges);
+  return scheduleRows(body.getTerminator(), ranges, machine);
 }
 
 RegisterTile registerTile(ir::ScheduleAttr schedule, base::CpuFeatures features,

@@ -1,8 +1,9 @@
 //===- Schedule.h - How nests are cut on a CPU ------------------*- C++ -*-===//
 //
 // An analytic model: tiles large enough to amortise a launch and fill the
-// registers, small enough that every thread has some. The numbers it rests on
-// stand at the top of Schedule.cpp.
+// registers, small enough that caches hold them and every thread has some. It
+// reads the machine's description; what holds for every machine stands at the
+// top of Schedule.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,11 +16,16 @@
 namespace tenon::codegen::cpu {
 
 /// The CPU as a target.
-const Target &target();
+std::unique_ptr<Target> makeTarget(const base::TargetDescription &description);
 
 /// `Target::schedule` of the CPU.
 ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
-                              const SymbolRanges &ranges);
+                              const SymbolRanges &ranges,
+                              const base::TargetDescription &machine = {});
+
+/// The largest extent of an axis within `ranges`.
+int64_t mostOf(mlir::RankedTensorType type, int64_t axis,
+               const SymbolRanges &ranges);
 
 /// The register tile of a matmul nest: the schedule's rows, and as many panels
 /// beside each other as keep the multiply-adders busy without spilling.

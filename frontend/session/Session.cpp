@@ -5,6 +5,7 @@
 #include "frontend/session/JitProgram.h"
 #include "runtime/exec/Generator.h"
 #include "runtime/hal/cpu/CpuFeatures.h"
+#include "runtime/hal/cpu/DescribeCpu.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -31,6 +32,8 @@ compileForHost(const TracedProgram &program, const SessionOptions &options) {
                          ? options.threads
                          : std::max(1u, std::thread::hardware_concurrency());
   settings.dumpFolder = options.dumpFolder;
+  auto target = codegen::makeTarget("cpu", hal::describeCpu());
+  settings.target = target.get();
   absl::StatusOr<codegen::Compiled> compiled =
       codegen::compile(program.module(), settings);
   if (!compiled.ok())

@@ -189,6 +189,30 @@ class Output(ToolTest):
         head = (64 + 96 * 64 + 96) * 4 / 1024
         self.assertRegex(text, rf"matmul  \[\w+\]  {head:.1f} KiB\n")
 
+    def test_is_made_for_a_machine(self):
+        machine = self.folder / "machine.txt"
+        machine.write_text("threads 64\nl2_bytes 65536 # small\n")
+        made = {name: self.compiled(f"for-{i}.tenon", MODEL, "--cpu", "v3",
+                                    "--machine", name)
+                for i, name in enumerate(("generic", machine))}
+        # Other tiles, the same text.
+        kernels = [json.loads(self.succeed("inspect", path, "--kernels",
+                                           "--json").stdout)["kernels"]
+                   for path in made.values()]
+        self.assertNotEqual(*kernels)
+        self.assertEqual(*(self.greedy(path) for path in made.values()))
+        self.assertIn("threads 64 l1_bytes 32768 l2_bytes 65536",
+                      self.succeed("inspect", made[machine]).stdout)
+
+    def test_wrong_machines(self):
+        machine = self.folder / "wrong.txt"
+        machine.write_text("threads 2\nl2_bytes many\n")
+        output = self.folder / "wrong.tenon"
+        for name, says in ((machine, ["wrong.txt", "line 2", "many"]),
+                           ("toaster", ["host", "generic", "toaster"])):
+            self.fail("compile", MODEL, "-o", output, "--machine", name,
+                      says=says)
+
     def test_dumps_its_ir(self):
         folder = self.folder / "ir"
         self.succeed("compile", QWEN / "model.gguf", "-o",

@@ -84,6 +84,7 @@ private:
   std::string modelPath, outputPath;
   const tenon_compile_options_t &options;
   codegen::CompileOptions settings;
+  base::TargetDescription machine;
   models::DecoderOptions decoder;
   std::optional<ModelFiles> files;
   std::vector<std::string> code; // by feature set of the settings
@@ -112,6 +113,8 @@ Status ModelCompiler::readOptions() {
   if (settings.activations != "f32" && settings.activations != "q8")
     return invalidArgument("expects activations of f32 or q8, got '",
                            settings.activations, "'");
+  TENON_ASSIGN_OR_RETURN(machine, base::parseTargetDescription(
+                                      options.machine ? options.machine : ""));
   settings.threads = options.threads
                          ? options.threads
                          : std::max(1U, std::thread::hardware_concurrency());
@@ -144,6 +147,8 @@ StatusOr<codegen::Compiled> ModelCompiler::compile() {
   absl::StatusOr<TracedProgram> traced = models::traceModel(*files, decoder);
   if (!traced.ok())
     return fromAbsl(traced.status());
+  std::unique_ptr<codegen::Target> target = codegen::makeTarget("cpu", machine);
+  settings.target = target.get();
   absl::StatusOr<codegen::Compiled> compiled =
       codegen::compile(traced->module(), settings);
   if (!compiled.ok())
@@ -175,6 +180,9 @@ void ModelCompiler::describe(base::Program &program) const {
   add("options.cache_type",
       options.cache_type ? options.cache_type : "the model's");
   add("options.activations", settings.activations);
+  std::string text = base::print(machine);
+  std::ranges::replace(text, '\n', ' ');
+  add("options.machine", text);
 }
 
 std::string ModelCompiler::reference() const {

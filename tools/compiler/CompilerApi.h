@@ -55,6 +55,9 @@ typedef struct tenon_compile_options_t {
    * `model_path` is a config.json and the weights are drawn; NULL: it names
    * weights. */
   const char *weights_type;
+  /* The machine that kernels are cut for: text of runtime/base's
+   * TargetDescription; NULL: the generic one. */
+  const char *machine;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
@@ -64,6 +67,7 @@ typedef struct tenon_compile_options_t {
    NULL,                                                                       \
    0,                                                                          \
    0,                                                                          \
+   NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \

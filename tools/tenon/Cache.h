@@ -23,6 +23,7 @@ struct CacheKey {
   base::Hash128 compiler;
   base::CpuFeatures features;
   std::string cacheType, activations;
+  std::string machine; // text of its description
 };
 
 /// The file for `key` and makes its folder.

@@ -27,6 +27,8 @@ struct CompileOptions {
   std::string model;
   std::string output;
   CompileRequest request;
+  // The same command gives the same file on every machine.
+  ScheduleOptions schedules = {"generic"};
   bool isEmbedding = false;
   bool isExplaining = false;
   bool isForced = false;
@@ -118,7 +120,7 @@ StatusOr<base::Program> readProgram(const std::string &path) {
   return internalError("expects a program in '", path, "', got none");
 }
 
-Status compileModel(const CompileOptions &options) {
+Status compileModel(CompileOptions &options) {
   TENON_ASSIGN_OR_RETURN(ModelKind kind, classifyModel(options.model));
   if (kind == ModelKind::Program)
     return invalidArgument("expects weights to compile, got '", options.model,
@@ -132,6 +134,9 @@ Status compileModel(const CompileOptions &options) {
                          options.request.dumpFolder,
                          "', got: ", error.message());
   }
+  TENON_ASSIGN_OR_RETURN(base::TargetDescription machine,
+                         describeMachine(options.schedules.machine));
+  options.request.machine = base::print(machine);
   TENON_RETURN_IF_ERROR(openWeightsFile(options.model).status());
   TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
   Progress progress;
@@ -186,6 +191,7 @@ void addCompileCommand(CLI::App &app, Action &action) {
                    "quantised, multiplied in integers. Changes the text")
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "q8"}));
+  addScheduleOptions(*command, options->schedules, "OPTIONS");
   command->add_flag("--explain-fusion", options->isExplaining,
                     "Print the kernels of each layer, what they hold, what "
                     "stayed apart and why, and the bytes they move");

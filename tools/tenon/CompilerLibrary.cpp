@@ -135,6 +135,7 @@ Status CompilerLibrary::compile(const std::string &model,
   options.cache_type = orNull(request.cacheType);
   options.activations = orNull(request.activations);
   options.weights_type = orNull(request.weightsType);
+  options.machine = orNull(request.machine);
   options.dump_folder = orNull(request.dumpFolder);
   options.check_passes = request.checkPasses;
   options.threads = request.threads;

@@ -23,6 +23,7 @@ struct CompileRequest {
   std::string cacheType; // empty: the model's
   std::string activations = "f32";
   std::string weightsType; // of a config.json; empty: the model has weights
+  std::string machine; // text of a base::TargetDescription; empty: generic
   std::string dumpFolder;
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all

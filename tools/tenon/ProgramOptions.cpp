@@ -33,6 +33,7 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "q8"}))
       ->group(group);
+  addScheduleOptions(app, request.schedules, group);
   app.add_option("--weights", request.weights,
                  "The weights of a .tenon file; default: those it embeds or "
                  "refers to")

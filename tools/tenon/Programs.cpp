@@ -68,10 +68,13 @@ Status compileTo(const Job &job, const std::string &path, Progress &progress,
                  ReadyProgram &ready) {
   Stopwatch watch;
   CompileRequest compile;
+  TENON_ASSIGN_OR_RETURN(base::TargetDescription machine,
+                         describeMachine(job.request.schedules.machine));
   compile.cpu = base::cpuFeaturesName(job.features);
   compile.cacheType = job.request.cacheType;
   compile.activations = job.request.activations;
   compile.weightsType = job.source.weightsType;
+  compile.machine = base::print(machine);
   compile.threads = job.request.threads;
   TENON_RETURN_IF_ERROR(
       job.compiler.compile(job.source.path, path, compile, progress));
@@ -98,6 +101,9 @@ Status compileUncached(const Job &job, Progress &progress,
 
 Status compileCached(const Job &job, Progress &progress, ReadyProgram &ready) {
   CacheKey key;
+  TENON_ASSIGN_OR_RETURN(base::TargetDescription machine,
+                         describeMachine(job.request.schedules.machine));
+  key.machine = base::print(machine);
   key.model = job.source.digest;
   key.features = job.features;
   key.cacheType = job.request.cacheType;

@@ -10,6 +10,7 @@
 
 #include "runtime/exec/LoadedProgram.h"
 #include "tools/tenon/CompilerLibrary.h"
+#include "tools/tenon/Machine.h"
 
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct ProgramRequest {
   std::string activations = "f32";
   std::optional<uint64_t> randomWeights; // a seed; weights are not read
   std::string weightsType;               // of a config.json's; empty: bf16
+  ScheduleOptions schedules = {"host"};
   bool skipCache = false;
   uint32_t threads = 0;
 };

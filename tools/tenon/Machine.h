@@ -1,0 +1,30 @@
+//===- Machine.h - The machine that schedules are made for ------*- C++ -*-===//
+
+#ifndef TENON_TOOLS_MACHINE_H
+#define TENON_TOOLS_MACHINE_H
+
+#include "runtime/base/TargetDescription.h"
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace tenon::tools {
+
+/// How a program's kernels are cut, as the command line says it. Changes no
+/// result.
+struct ScheduleOptions {
+  std::string machine; // "host", "generic" or a file of a description
+};
+
+/// Declares --machine; `options.machine` is the default.
+void addScheduleOptions(CLI::App &app, ScheduleOptions &options,
+                        const char *group);
+
+/// The description of "host", of "generic", or in a file.
+/// Errors: NOT_FOUND (no such file), INVALID_ARGUMENT (names the file and
+/// line).
+StatusOr<base::TargetDescription> describeMachine(const std::string &name);
+
+} // namespace tenon::tools
+#endif // TENON_TOOLS_MACHINE_H
