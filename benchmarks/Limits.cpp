@@ -14,17 +14,25 @@
 namespace {
 using namespace tenon::benchmarks;
 
-// Compute bound: items_per_second is floating-point operations.
-void fmaF32(benchmark::State &state) {
+// Compute bound: items_per_second is operations.
+void products(benchmark::State &state, Products kind) {
   constexpr int64_t kSteps = 1 << 16;
+  if (!hasProducts(kind))
+    return state.SkipWithError("this machine lacks the instruction");
   float start = 1;
   benchmark::DoNotOptimize(start);
   for (auto _ : state)
-    benchmark::DoNotOptimize(fmaChains(kSteps, start));
-  state.SetItemsProcessed(state.iterations() * fmaFlops(kSteps));
+    benchmark::DoNotOptimize(productChains(kind, kSteps, start));
+  state.SetItemsProcessed(state.iterations() * operations(kind, kSteps));
   state.SetLabel(vectorSet());
 }
+
+void fmaF32(benchmark::State &state) { products(state, Products::F32); }
+void dotBf16(benchmark::State &state) { products(state, Products::Bf16); }
+void dotInt8(benchmark::State &state) { products(state, Products::Int8); }
 BENCHMARK(fmaF32)->Threads(1)->Threads(2)->UseRealTime();
+BENCHMARK(dotBf16)->Threads(1)->Threads(2)->UseRealTime();
+BENCHMARK(dotInt8)->Threads(1)->Threads(2)->UseRealTime();
 
 // Memory bound: the buffers of all threads are far larger than any cache.
 void readBandwidth(benchmark::State &state) {

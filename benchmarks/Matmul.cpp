@@ -2,8 +2,8 @@
 //
 // y[m, n] = x[m, k] * w[n, k]^T with packed weights of each format, by the
 // whole compiler and runtime. `roof_fraction` is of what binds: multiply-adds
-// in f32, or reading the packed weights once from the cache that holds them or
-// from memory; both are probed just before.
+// in f32 (of pairs where both are bf16), or reading the packed weights once
+// from the cache that holds them or from memory; both are probed just before.
 //
 //   matmul --benchmark_filter=f32/m:512
 //
@@ -21,10 +21,13 @@ namespace {
 using namespace tenon;
 using namespace tenon::benchmarks;
 
-/// Element types of a product; activations that are null stay f32.
+/// Element types of a product; activations that are not null are quantised to
+/// that type first.
 struct Types {
   const char *weight;
   const char *activation = nullptr;
+  const char *argument = "f32";
+  Products products = Products::F32;
 };
 
 std::string tensor(int64_t rows, int64_t columns, const std::string &type) {
@@ -33,7 +36,7 @@ std::string tensor(int64_t rows, int64_t columns, const std::string &type) {
 }
 
 std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types) {
-  std::string x = tensor(m, k, "f32"), w = tensor(n, k, types.weight),
+  std::string x = tensor(m, k, types.argument), w = tensor(n, k, types.weight),
               y = tensor(m, n, "f32"), a = "%x", q = x, quantize;
   if (types.activation) {
     a = "%a";
@@ -55,7 +58,7 @@ void matmul(benchmark::State &state, Types types) {
   double flops = 2.0 * static_cast<double>(m * n * k);
   auto bytes = static_cast<size_t>((*entry)->preparedBytes());
   double atLeast =
-      std::max(flops / fmaPeak(threads),
+      std::max(flops / productPeak(types.products, threads),
                static_cast<double>(bytes) / readPeak(threads, bytes));
   if (Status status = (*entry)->call(); !status.ok()) // Warms up.
     return state.SkipWithError(std::string(status.message()).c_str());
@@ -79,6 +82,18 @@ void squares(benchmark::internal::Benchmark *bench) {
   bench->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
+void largeProducts(benchmark::internal::Benchmark *bench) {
+  bench->ArgNames({"m", "n", "k", "threads"});
+  for (int64_t size : {512, 1024, 2048, 4096})
+    for (int64_t threads : {1, 2})
+      bench->Args({size, size, size, threads});
+  for (int64_t m : {128, 512})
+    for (int64_t n : {4096, 2816})
+      for (int64_t threads : {1, 2})
+        bench->Args({m, n, 1024, threads});
+  bench->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
 void products(benchmark::internal::Benchmark *bench) {
   bench->ArgNames({"m", "n", "k", "threads"});
   for (int64_t m : {1, 16, 128, 512})
@@ -89,6 +104,9 @@ void products(benchmark::internal::Benchmark *bench) {
 
 BENCHMARK_CAPTURE(matmul, f32, Types{"f32"})->Apply(squares);
 BENCHMARK_CAPTURE(matmul, bf16, Types{"bf16"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, bf16_by_bf16,
+                  Types{"bf16", nullptr, "bf16", Products::Bf16})
+    ->Apply(largeProducts);
 BENCHMARK_CAPTURE(matmul, q8_0, Types{"!tn.block<q8_0>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_0, Types{"!tn.block<q4_0>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k, Types{"!tn.block<q4_k>"})->Apply(products);

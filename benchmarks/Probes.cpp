@@ -2,6 +2,8 @@
 
 #include "benchmarks/Probes.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -44,6 +46,40 @@ __attribute__((target("avx512f"))) float chains512(int64_t steps, float start) {
 __attribute__((target("avx2,fma"))) float chains256(int64_t steps,
                                                     float start) {
   return chains<Floats8>(steps, start);
+}
+
+__attribute__((target("avx512bf16"))) float chainsBf16(int64_t steps,
+                                                       float start) {
+  __m512 sums[kChains];
+  for (int i = 0; i < kChains; ++i)
+    sums[i] = _mm512_set1_ps(start + static_cast<float>(i));
+  auto factor = (__m512bh)_mm512_set1_epi32(0x3f7f3f7f);
+  auto other = (__m512bh)_mm512_set1_epi32(0x3a803a80);
+  for (int64_t step = 0; step < steps; ++step)
+    for (int i = 0; i < kChains; ++i)
+      sums[i] = _mm512_dpbf16_ps(sums[i], factor, other);
+  float total = 0;
+  for (int i = 0; i < kChains; ++i)
+    total += _mm512_cvtss_f32(sums[i]);
+  return total;
+}
+
+__attribute__((target("avx512vnni"))) float chainsInt8(int64_t steps,
+                                                       float start) {
+  __m512i sums[kChains];
+  for (int i = 0; i < kChains; ++i)
+    sums[i] = _mm512_set1_epi32(static_cast<int>(start) + i);
+  __m512i factor = _mm512_set1_epi32(0x03010203);
+  __m512i other = _mm512_set1_epi32(0x01ff02fe);
+  for (int64_t step = 0; step < steps; ++step)
+    for (int i = 0; i < kChains; ++i) {
+      sums[i] = _mm512_dpbusd_epi32(sums[i], factor, other);
+      asm volatile("" : "+v"(sums[i])); // Sums of constants would fold.
+    }
+  int total = 0;
+  for (int i = 0; i < kChains; ++i)
+    total += _mm512_cvtsi512_si32(sums[i]);
+  return static_cast<float>(total);
 }
 
 /// Reads every byte; several sums hide the latency of adding.
@@ -98,12 +134,29 @@ volatile uint64_t wordSink;
 
 const char *vectorSet() { return hasAvx512() ? "avx512f" : "avx2"; }
 
-float fmaChains(int64_t steps, float start) {
+bool hasProducts(Products products) {
+  if (products == Products::Bf16)
+    return __builtin_cpu_supports("avx512bf16");
+  if (products == Products::Int8)
+    return __builtin_cpu_supports("avx512vnni");
+  return true;
+}
+
+float productChains(Products products, int64_t steps, float start) {
+  if (products == Products::Bf16 && hasProducts(products))
+    return chainsBf16(steps, start);
+  if (products == Products::Int8 && hasProducts(products))
+    return chainsInt8(steps, start);
   return hasAvx512() ? chains512(steps, start) : chains256(steps, start);
 }
 
-int64_t fmaFlops(int64_t steps) {
-  return steps * kChains * (hasAvx512() ? 16 : 8) * 2;
+int64_t operations(Products products, int64_t steps) {
+  int64_t lanes = hasAvx512() ? 16 : 8, perLane = 1;
+  if (hasProducts(products))
+    perLane = products == Products::Int8   ? 4
+              : products == Products::Bf16 ? 2
+                                           : 1;
+  return steps * kChains * lanes * perLane * 2;
 }
 
 uint64_t readBytes(const char *data, size_t sizeBytes) {
@@ -111,11 +164,13 @@ uint64_t readBytes(const char *data, size_t sizeBytes) {
                      : readAll256(data, sizeBytes);
 }
 
-double fmaPeak(int threads) {
+double productPeak(Products products, int threads) {
   constexpr int64_t kSteps = 1 << 19;
-  return best(threads, static_cast<double>(fmaFlops(kSteps)),
-              [](int) { floatSink = fmaChains(kSteps, 1); });
+  return best(threads, static_cast<double>(operations(products, kSteps)),
+              [=](int) { floatSink = productChains(products, kSteps, 1); });
 }
+
+double fmaPeak(int threads) { return productPeak(Products::F32, threads); }
 
 double readPeak(int threads, size_t sizeBytes) {
   constexpr size_t kUnit = 256, kReadBytes = size_t{1} << 28;

@@ -18,16 +18,25 @@ namespace tenon::benchmarks {
 /// The instructions that probes use: "avx512f" or "avx2".
 const char *vectorSet();
 
-/// Advances independent chains of fused multiply-adds, `fmaFlops(steps)`
-/// operations in all.
-float fmaChains(int64_t steps, float start);
-int64_t fmaFlops(int64_t steps);
+/// What is multiplied: f32 by fused multiply-adds, pairs of bf16 by vdpbf16ps,
+/// quads of bytes by vpdpbusd.
+enum class Products { F32, Bf16, Int8 };
+
+/// Whether this machine has the instruction.
+bool hasProducts(Products products);
+
+/// Advances independent chains of sums of products: `operations(products,
+/// steps)` multiplications and additions in all.
+float productChains(Products products, int64_t steps, float start);
+int64_t operations(Products products, int64_t steps);
 
 /// Reads every byte; `sizeBytes` is a multiple of 256.
 uint64_t readBytes(const char *data, size_t sizeBytes);
 
-/// f32 operations per second that `threads` threads reach now, two a lane of a
-/// fused multiply-add. Takes some 0.1 s.
+/// Operations per second that `threads` threads reach now: a multiplication and
+/// an addition are two. Where the machine lacks the instruction that is the
+/// peak of f32. Takes some 0.1 s.
+double productPeak(Products products, int threads);
 double fmaPeak(int threads);
 
 /// Bytes per second that `threads` threads together read now, again and again,

@@ -201,15 +201,14 @@ void forPackedRow(KernelEmitter &e, const ir::PanelFormat &format, Value bytes,
   Value panel =
       e.address(bytes, e.builder.getI8Type(),
                 e.mul(e.div(row, ir::kPanelLanes), format.panelBytes(columns)));
-  if (!format.hasScale) { // plain: [K][lanes] elements
+  if (!format.hasScale) {
     Type element = e.builder.getF32Type();
     if (format.type == ElementType::F16)
       element = e.builder.getF16Type();
     if (format.type == ElementType::BF16)
       element = e.builder.getBF16Type();
     e.loop(e.index(0), e.index(columns), 1, [&](Value k) {
-      Value stored =
-          e.load(panel, element, e.add(e.mul(k, ir::kPanelLanes), lane));
+      Value stored = e.load(panel, element, plainElement(e, format, k, lane));
       body(k, ir::Emit(e.builder, e.builder.getLoc(), element).extend(stored));
     });
     return;

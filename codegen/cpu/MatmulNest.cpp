@@ -195,13 +195,14 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
   Type f32 = e.builder.getF32Type();
   operands.aStride = left.stride;
   operands.rowGroups = paddedRows / registers.rows;
-  Type element = f32;
+  operands.isPaired = left.isPaired;
+  Type element = left.isPaired ? Type(e.builder.getI32Type()) : f32;
   if (left.quants.quants)
     element = e.builder.getIntegerType(8 * stagedQuantBytes(e));
   e.loop(e.index(0), rows, registers.rows, [&](Value row) {
     Value at = e.mul(row, left.stride);
     if (left.isSegment)
-      at = e.sub(at, segment.from);
+      at = e.sub(at, e.div(segment.from, left.isPaired ? 2 : 1));
     operands.a = e.address(left.pointer, element, at);
     if (left.quants.quants)
       operands.quants = left.quants.of(e, row, operands.format);

@@ -31,6 +31,7 @@ struct MatmulRows {
   mlir::Value pointer;    // of the tile's first row
   mlir::Value stride;     // index
   bool isSegment = false; // staged for one segment of k at a time
+  bool isPaired = false;  // words of two bf16; the stride counts words
   QuantRows quants = {};
 };
 
@@ -67,6 +68,13 @@ private:
   MatmulRows leftRows(ir::MatmulOp product);
   MatmulRows stagedRows(ir::MatmulOp product);
   bool isDirect(ir::MatmulOp product);
+  bool isPaired(mlir::Value a);
+  MatmulRows rowsInScratch(mlir::Value a, int64_t mostK);
+  void storeStaged(const MatmulRows &left, mlir::Value row, mlir::Value column,
+                   mlir::Value value, const Lanes &lanes);
+  void stageRow(ir::MatmulOp product, const MatmulRows &left, mlir::Value row,
+                mlir::Value k);
+  void pairRow(const MatmulRows &left, mlir::Value row, mlir::Value k);
   mlir::Value sourceRows(mlir::Value a);
   void stageSegment(mlir::Value a, const MatmulRows &left,
                     const Segment &segment);

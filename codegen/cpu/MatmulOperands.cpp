@@ -9,6 +9,8 @@
 
 #include "codegen/cpu/MatmulNest.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 namespace tenon::codegen::cpu {
 
 using namespace mlir;
@@ -42,101 +44,186 @@ static ir::PanelFormat formatOf(ir::MatmulOp product) {
 // The left operand
 //===----------------------------------------------------------------------===//
 
-/// Whether the left operand lies in memory as rows of f32.
+/// Whether the left operand is staged in words of two bf16: all products that
+/// read it multiply pairs.
+bool MatmulNest::isPaired(Value a) {
+  return e.hasBf16Dot() && typeOf(a).getElementType().isBF16() &&
+         llvm::all_of(products, [&](ir::MatmulOp product) {
+           return product.getA() != a ||
+                  formatOf(product).type == base::ElementType::BF16;
+         });
+}
+
+/// Whether the left operand lies in memory as rows of what is staged.
 bool MatmulNest::isDirect(ir::MatmulOp product) {
   Value a = product.getA();
   return isa<BlockArgument>(a) && !product.getTransposeA() &&
-         typeOf(a).getElementType().isF32();
+         (typeOf(a).getElementType().isF32() || isPaired(a));
 }
 
 /// The first row of the tile in a direct left operand.
 Value MatmulNest::sourceRows(Value a) {
   RankedTensorType type = typeOf(a);
   Value first = e.add(e.mul(matrix, matrixRows), firstRow);
-  return e.address(e.pointer(a), e.builder.getF32Type(),
+  return e.address(e.pointer(a), type.getElementType(),
                    e.mul(first, e.extent(type, type.getRank() - 1)));
+}
+
+MatmulRows MatmulNest::rowsInScratch(Value a, int64_t mostK) {
+  MatmulRows left;
+  left.isPaired = isPaired(a);
+  int64_t words = left.isPaired ? llvm::divideCeil(mostK, 2) : mostK;
+  int64_t stride = words + kRowPadding;
+  left.pointer = e.scratch(paddedRows * stride * sizeof(float));
+  left.stride = e.index(stride);
+  return left;
+}
+
+/// i32: a word of two bf16 whose halves change places.
+static Value swapHalves(KernelEmitter &e, Value word) {
+  auto &b = e.builder;
+  Value by = arith::ConstantOp::create(b, b.getI32IntegerAttr(16));
+  if (auto vector = dyn_cast<VectorType>(word.getType()))
+    by = e.splat(by, vector.getNumElements());
+  return arith::OrIOp::create(b, arith::ShLIOp::create(b, word, by),
+                              arith::ShRUIOp::create(b, word, by));
+}
+
+/// The last element of an odd number of bf16, as a word.
+static void stageLastOfRow(KernelEmitter &e, Value source, Value count,
+                           Value target) {
+  auto &b = e.builder;
+  if (std::optional<int64_t> known = getConstantIntValue(count);
+      known && *known % 2 == 0)
+    return;
+  Value isOdd = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                                      e.rem(count, 2), e.index(0));
+  e.ifThen(isOdd, [&] {
+    Value last = e.load(source, b.getI16Type(), e.sub(count, e.index(1)));
+    Value word = arith::ExtUIOp::create(b, b.getI32Type(), last);
+    e.store(swapHalves(e, word), target, e.div(count, 2));
+  });
 }
 
 void MatmulNest::stageSegment(Value a, const MatmulRows &left,
                               const Segment &segment) {
-  Type f32 = e.builder.getF32Type();
+  auto &b = e.builder;
+  Type element = typeOf(a).getElementType();
+  Type word = left.isPaired ? Type(b.getI32Type()) : element;
+  int64_t group = left.isPaired ? 2 : 1;
   Value source = sourceRows(a);
   Value k = e.extent(typeOf(a), typeOf(a).getRank() - 1);
   // A segment is less than a page, and each row starts a stream of its own,
   // which the hardware does not foresee.
   Value ahead = e.mul(k, kRowsAhead);
   e.loop(e.index(0), rows, 1, [&](Value row) {
-    Value from = e.add(e.mul(row, k), segment.from);
-    Value to = e.mul(row, left.stride);
-    e.columns(segment.count, e.vectorWidth(), [&](const Lanes &at) {
-      Lanes lanes{at.width, at.mask};
-      Value next = e.add(e.add(from, ahead), at.offset);
-      e.prefetch(e.address(source, f32, next));
-      Value value = e.load(source, f32, e.add(from, at.offset), lanes);
-      e.store(value, left.pointer, e.add(to, at.offset), lanes);
-    });
+    Value from = e.address(source, element, e.add(e.mul(row, k), segment.from));
+    Value to = e.address(left.pointer, b.getF32Type(), e.mul(row, left.stride));
+    Value next = e.address(from, element, ahead);
+    e.columns(e.div(segment.count, group), e.vectorWidth(),
+              [&](const Lanes &lanes) {
+                e.prefetch(e.address(next, word, lanes.offset));
+                Value value = e.load(from, word, lanes.offset, lanes);
+                if (left.isPaired)
+                  value = swapHalves(e, value);
+                e.store(value, to, lanes.offset, lanes);
+              });
+    if (left.isPaired)
+      stageLastOfRow(e, from, segment.count, to);
   });
 }
 
-// Rows of any type and producer, as f32 in scratch. What lies after the last
-// row of a group is read, never stored.
+/// Stores elements of a staged row as they come: f32, or the bits of bf16.
+void MatmulNest::storeStaged(const MatmulRows &left, Value row, Value column,
+                             Value value, const Lanes &lanes) {
+  auto &b = e.builder;
+  Value stride = left.stride;
+  if (left.isPaired) {
+    stride = e.mul(stride, 2);
+    value =
+        arith::TruncFOp::create(b, e.vectorOf(b.getBF16Type(), lanes), value);
+    value =
+        arith::BitcastOp::create(b, e.vectorOf(b.getI16Type(), lanes), value);
+  }
+  e.store(value, left.pointer, e.add(e.mul(row, stride), column), lanes);
+}
+
+/// Turns a staged row of bf16 into words.
+void MatmulNest::pairRow(const MatmulRows &left, Value row, Value k) {
+  auto &b = e.builder;
+  Value words = e.div(e.add(k, e.index(1)), 2);
+  Value start =
+      e.address(left.pointer, b.getI32Type(), e.mul(row, left.stride));
+  e.columns(words, e.vectorWidth(), [&](const Lanes &lanes) {
+    Value word = e.load(start, b.getI32Type(), lanes.offset, lanes);
+    e.store(swapHalves(e, word), start, lanes.offset, lanes);
+  });
+}
+
+// Rows of any type and producer in scratch. What lies after the last row of a
+// group is read, never stored.
 MatmulRows MatmulNest::stagedRows(ir::MatmulOp product) {
   Value a = product.getA();
   RankedTensorType type = typeOf(a);
   int64_t last = type.getRank() - 1;
-  int64_t maxK = e.maxExtent(type, product.getTransposeA() ? last - 1 : last);
-  int64_t stride = maxK + kRowPadding;
-  MatmulRows left{e.scratch(paddedRows * stride * sizeof(float)),
-                  e.index(stride)};
+  MatmulRows left = rowsInScratch(
+      a, e.maxExtent(type, product.getTransposeA() ? last - 1 : last));
   Value k = extentOfK(product);
   e.loop(e.index(0), rows, 1, [&](Value row) {
-    Elements::Scope scope(elements);
-    SmallVector<Value> index = rowIndex(shape.y, row);
-    auto store = [&](Value value, Value column, const Lanes &lanes) {
-      Value at = e.add(e.mul(row, stride), column);
-      e.store(value, left.pointer, at, lanes);
-    };
-    if (!product.getTransposeA())
-      return forEachRun(a, index, e.index(0), k,
-                        [&](ValueRange at, const Lanes &lanes) {
-                          store(elements.element(a, at, lanes),
-                                e.add(at.back(), lanes.offset),
-                                Lanes{lanes.width, lanes.mask});
-                        });
-    e.loop(e.index(0), k, 1, [&](Value column) {
-      Elements::Scope inner(elements);
-      SmallVector<Value> at(index);
-      at[last] = index[last - 1];
-      at[last - 1] = column;
-      elements.prepare(a, at);
-      store(elements.element(a, at, {}), column, {});
-    });
+    stageRow(product, left, row, k);
+    if (left.isPaired)
+      pairRow(left, row, k);
   });
   return left;
 }
 
-// One row is read where it lies. Of more, each segment is staged for all groups
-// of columns; a single group of rows is staged at once.
+void MatmulNest::stageRow(ir::MatmulOp product, const MatmulRows &left,
+                          Value row, Value k) {
+  Value a = product.getA();
+  int64_t last = typeOf(a).getRank() - 1;
+  Elements::Scope scope(elements);
+  SmallVector<Value> index = rowIndex(shape.y, row);
+  if (!product.getTransposeA())
+    return forEachRun(a, index, e.index(0), k,
+                      [&](ValueRange at, const Lanes &lanes) {
+                        storeStaged(left, row, e.add(at.back(), lanes.offset),
+                                    elements.element(a, at, lanes),
+                                    Lanes{lanes.width, lanes.mask});
+                      });
+  e.loop(e.index(0), k, 1, [&](Value column) {
+    Elements::Scope inner(elements);
+    SmallVector<Value> at(index);
+    at[last] = index[last - 1];
+    at[last - 1] = column;
+    elements.prepare(a, at);
+    storeStaged(left, row, column, elements.element(a, at, {}), {});
+  });
+}
+
+// One row of f32 is read where it lies. Of more, each segment is staged for all
+// groups of columns; a single group of rows is staged at once.
 MatmulRows MatmulNest::leftRows(ir::MatmulOp product) {
+  Value a = product.getA();
   if (isInteger(product)) {
     Value first = e.add(e.mul(matrix, matrixRows), firstRow);
     SmallVector<ir::PanelFormat> formats;
     for (ir::MatmulOp other : products)
-      if (other.getA() == product.getA())
+      if (other.getA() == a)
         formats.push_back(formatOf(other));
-    QuantRows staged =
-        stageQuantRows(e, product.getA(), first, rows, paddedRows, formats);
-    return {staged.quants, staged.k, false, staged};
+    QuantRows staged = stageQuantRows(e, a, first, rows, paddedRows, formats);
+    MatmulRows left{staged.quants, staged.k};
+    left.quants = staged;
+    return left;
   }
   if (!isDirect(product))
     return stagedRows(product);
-  if (registers.rows == 1)
-    return {sourceRows(product.getA()), extentOfK(product)};
+  if (registers.rows == 1 && !isPaired(a))
+    return {sourceRows(a), extentOfK(product)};
   if (!cutsBySegments())
     return stagedRows(product);
-  int64_t stride = kSegment + kRowPadding;
-  return {e.scratch(paddedRows * stride * sizeof(float)), e.index(stride),
-          true};
+  MatmulRows left = rowsInScratch(a, kSegment);
+  left.isSegment = true;
+  return left;
 }
 
 //===----------------------------------------------------------------------===//

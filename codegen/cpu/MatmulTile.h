@@ -48,7 +48,8 @@ struct TileOperands {
   /// f32, or quants in groups of four k: i8 where the machine multiplies bytes,
   /// else i16, of each group k = 0, 2, 1, 3. Rows `aStride` elements apart.
   mlir::Value a;
-  mlir::Value aStride; // index
+  mlir::Value aStride;   // index
+  bool isPaired = false; // a is words of two bf16, laid out as in bf16 panels
   QuantScales quants;
   Segment segment;
   ir::PanelFormat format;

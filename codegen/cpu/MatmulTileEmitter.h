@@ -1,8 +1,8 @@
 //===- MatmulTileEmitter.h - What the kinds of weights share ----*- C++ -*-===//
 //
-// Private to MatmulTile.cpp (segments, plain weights), MatmulTileBlocked.cpp
-// (blocked weights beside f32 rows) and MatmulTileInteger.cpp (blocked weights
-// beside quantised rows).
+// Private to MatmulTile.cpp (segments), MatmulTilePlain.cpp (plain weights),
+// MatmulTileBlocked.cpp (blocked weights beside f32 rows) and
+// MatmulTileInteger.cpp (blocked weights beside quantised rows).
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,9 +34,17 @@ private:
   int64_t unroll(int64_t multiplyAdds = 64) const;
   llvm::SmallVector<mlir::Value> segment(mlir::Value from, mlir::Value to);
   void storeSegment(mlir::Value from, mlir::ValueRange acc);
+
+  // MatmulTilePlain.cpp
   llvm::SmallVector<mlir::Value> plainSteps(mlir::Value from, mlir::Value to,
                                             mlir::ValueRange carried);
-  mlir::Value loadPlain(mlir::Value panel, mlir::Value k, int64_t vector);
+  void plainStep(mlir::Value word, std::optional<int64_t> only,
+                 llvm::SmallVector<mlir::Value> &acc);
+  llvm::SmallVector<mlir::Value> loadPanels(mlir::Value word);
+  mlir::Value loadPlain(mlir::Value panel, mlir::Value word, int64_t vector);
+  mlir::Value loadRow(int64_t row, mlir::Value at);
+  void accumulatePairs(mlir::Value word, llvm::ArrayRef<mlir::Value> weights,
+                       llvm::SmallVector<mlir::Value> &acc);
   void accumulate(mlir::Value k, llvm::ArrayRef<mlir::Value> weights,
                   llvm::SmallVector<mlir::Value> &acc);
 

@@ -78,7 +78,7 @@ void PanelPacker::plainPanel(Value panel, Value to) {
       Value value = e.load(source, element, e.add(e.mul(from, columns), k));
       value = arith::SelectOp::create(e.builder, isBelow(e, row, rows), value,
                                       zero);
-      e.store(value, to, e.add(e.mul(k, kPanelLanes), lane));
+      e.store(value, to, plainElement(e, format, k, lane));
     });
   });
 }

@@ -21,6 +21,14 @@ int32_t everyByte(int64_t value) {
 
 } // namespace
 
+Value plainElement(KernelEmitter &e, const ir::PanelFormat &format, Value k,
+                   Value lane) {
+  int64_t group = format.group();
+  Value word = e.add(e.mul(e.div(k, group), ir::kPanelLanes), lane);
+  Value inWord = e.sub(e.index(group - 1), e.rem(k, group));
+  return e.add(e.mul(word, group), inWord);
+}
+
 ir::Emit PanelReader::emit(Value like) const {
   return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
 }

@@ -27,6 +27,11 @@ struct PanelSubBlock {
   mlir::Value quants;     // the sub-block's first word
 };
 
+/// index: the number of element (k, lane) in a panel of a plain type, counted
+/// in elements.
+mlir::Value plainElement(KernelEmitter &e, const ir::PanelFormat &format,
+                         mlir::Value k, mlir::Value lane);
+
 class PanelReader {
 public:
   /// Reads `width` lanes at once; one as a scalar.

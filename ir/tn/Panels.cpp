@@ -202,7 +202,7 @@ std::string packReference(ElementType type, const void *bytes, int64_t n,
       if (info.isBlocked())
         storeQuant(format, panel, e, lane, quantOf(type, from, e));
       else
-        std::memcpy(panel + (e * kPanelLanes + lane) * info.blockBytes,
+        std::memcpy(panel + format.plainByte(e, lane),
                     from + e * info.blockBytes,
                     static_cast<size_t>(info.blockBytes));
     }
@@ -218,8 +218,7 @@ float unpackedElement(ElementType type, const void *packed, int64_t columns,
   int64_t lane = n % kPanelLanes;
   if (!format.hasScale) {
     float value;
-    (void)base::unpack(type, panel + (k * kPanelLanes + lane) * format.bits / 8,
-                       1, &value);
+    (void)base::unpack(type, panel + format.plainByte(k, lane), 1, &value);
     return value;
   }
   BlockedElement element = elementOf(format, loadQuant(format, panel, k, lane));

@@ -5,6 +5,9 @@
 // contiguous stream; N is padded to whole panels by rows of zeros.
 //
 //   plain types     panel: [K][32] elements
+//   bf16            panel: [K / 2][32] words of two k, the even one in the high
+//                     half: the order in which the machine adds their products.
+//                     An odd K ends with a word of one
 //   blocked types   panel: [K / superBlock] super-blocks, each
 //                     scale [32]                      f16
 //                     minimum [32]                    f16, if any
@@ -80,9 +83,17 @@ struct PanelFormat {
   int64_t superBlockBytes() const {
     return quantsByte() + subBlocks() * subBlockBytes();
   }
+  /// Elements along k that share a word, of a plain type.
+  int64_t group() const { return type == base::ElementType::BF16 ? 2 : 1; }
+  /// Where an element of a plain type lies in its panel.
+  int64_t plainByte(int64_t k, int64_t lane) const {
+    int64_t inWord = group() - 1 - k % group();
+    return (k / group() * kPanelLanes * group() + lane * group() + inWord) *
+           bits / 8;
+  }
   int64_t panelBytes(int64_t k) const {
     if (!hasScale)
-      return k * kPanelLanes * bits / 8;
+      return (k + group() - 1) / group() * group() * kPanelLanes * bits / 8;
     return k / superBlock * superBlockBytes();
   }
 
