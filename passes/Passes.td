@@ -19,19 +19,21 @@ def OutlineLayers : Pass<"tn-outline-layers", "::mlir::ModuleOp"> {
 }
 
 def ChooseComputeTypes : Pass<"tn-choose-compute-types", "::mlir::ModuleOp"> {
-  let summary = "Quantises the activations that meet blocked weights";
+  let summary = "Rounds or quantises the activations that meet weights";
   let description = [{
     Before:  %y = tn.matmul %x, %w        After:  %q = tn.quantize %x
                                                   %y = tn.matmul %q, %w
 
-    with activations=q8; with f32 nothing changes. The only pass that changes
+    with activations=q8, where %w is blocked; with activations=bf16 a tn.cast,
+    where %w is bf16; with f32 nothing changes. The only pass that changes
     results: each change is a remark.
 
     Needs: nothing.  Ensures: with q8, no matmul of a blocked weight has a plain
-    left operand, but those with transpose_a.
+    left operand, but those with transpose_a; with bf16, none of a bf16 weight
+    has one of another type.
   }];
   let options = [Option<"activations", "activations", "std::string", "\"f32\"",
-                        "f32: as the model computes them; q8: q8_0">];
+                        "f32: as the model computes them; bf16; q8: q8_0">];
   let dependentDialects = ["::tenon::ir::TnDialect"];
 }
 

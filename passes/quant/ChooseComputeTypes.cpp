@@ -34,6 +34,21 @@ void quantizeLeft(ir::MatmulOp product) {
   remark::passed(product.getLoc(), name) << "activations in q8_0";
 }
 
+/// Multiplies a product of a bf16 weight in bf16.
+void roundLeft(ir::MatmulOp product) {
+  auto x = cast<RankedTensorType>(product.getA().getType());
+  auto w = cast<RankedTensorType>(product.getB().getType());
+  if (!w.getElementType().isBF16() || !isa<FloatType>(x.getElementType()) ||
+      x.getElementType().isBF16())
+    return;
+  OpBuilder builder(product);
+  product.getAMutable().assign(ir::CastOp::create(
+      builder, product.getLoc(), ir::withElement(x, w.getElementType()),
+      product.getA()));
+  auto name = remark::RemarkOpts::name("RoundActivations").category("quant");
+  remark::passed(product.getLoc(), name) << "activations in bf16";
+}
+
 struct ChooseComputeTypesPass
     : impl::ChooseComputeTypesBase<ChooseComputeTypesPass> {
   using ChooseComputeTypesBase::ChooseComputeTypesBase;
@@ -41,8 +56,12 @@ struct ChooseComputeTypesPass
   void runOnOperation() override {
     if (activations == "f32")
       return markAllAnalysesPreserved();
+    if (activations == "bf16") {
+      getOperation().walk(roundLeft);
+      return;
+    }
     if (activations != "q8") {
-      getOperation().emitError("expects activations of f32 or q8, got '")
+      getOperation().emitError("expects activations of f32, bf16 or q8, got '")
           << activations << "'";
       return signalPassFailure();
     }

@@ -110,8 +110,9 @@ Status ModelCompiler::readOptions() {
     return invalidArgument("expects a cache type of f32 or f16, got '", cache,
                            "'");
   settings.activations = options.activations ? options.activations : "f32";
-  if (settings.activations != "f32" && settings.activations != "q8")
-    return invalidArgument("expects activations of f32 or q8, got '",
+  if (settings.activations != "f32" && settings.activations != "bf16" &&
+      settings.activations != "q8")
+    return invalidArgument("expects activations of f32, bf16 or q8, got '",
                            settings.activations, "'");
   TENON_ASSIGN_OR_RETURN(machine, base::parseTargetDescription(
                                       options.machine ? options.machine : ""));

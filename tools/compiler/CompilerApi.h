@@ -49,7 +49,8 @@ typedef struct tenon_compile_options_t {
   uint32_t threads; /* 0: every CPU this process may run on */
   tenon_compile_progress_fn progress; /* NULL: nobody is told */
   void *progress_user;
-  /* Activations that meet blocked weights: "f32", "q8"; NULL: "f32". */
+  /* Activations of products: "f32"; "bf16", with bf16 weights; "q8", with
+   * blocked ones. NULL: "f32". */
   const char *activations;
   /* "f32", "bf16", "q4_k", ...: the element type of matrices, where
    * `model_path` is a config.json and the weights are drawn; NULL: it names

@@ -187,10 +187,11 @@ void addCompileCommand(CLI::App &app, Action &action) {
       ->check(CLI::IsMember({"f32", "f16"}));
   command
       ->add_option("--activations", options->request.activations,
-                   "Activations that meet blocked weights: f32, or q8: "
-                   "quantised, multiplied in integers. Changes the text")
+                   "Activations of products: f32; bf16: rounded where they "
+                   "meet bf16 weights; q8: quantised where they meet blocked "
+                   "ones, multiplied in integers. Changes the text")
       ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "q8"}));
+      ->check(CLI::IsMember({"f32", "bf16", "q8"}));
   addScheduleOptions(*command, options->schedules, "OPTIONS");
   command->add_flag("--explain-fusion", options->isExplaining,
                     "Print the kernels of each layer, what they hold, what "

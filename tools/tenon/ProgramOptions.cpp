@@ -28,10 +28,11 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
       ->check(CLI::IsMember({"f32", "f16"}))
       ->group(group);
   app.add_option("--activations", request.activations,
-                 "Activations that meet blocked weights: f32, or q8: "
-                 "quantised, multiplied in integers. Changes the text")
+                 "Activations of products: f32; bf16: rounded where they "
+                 "meet bf16 weights; q8: quantised where they meet blocked "
+                 "ones, multiplied in integers. Changes the text")
       ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "q8"}))
+      ->check(CLI::IsMember({"f32", "bf16", "q8"}))
       ->group(group);
   addScheduleOptions(app, request.schedules, group);
   app.add_option("--weights", request.weights,

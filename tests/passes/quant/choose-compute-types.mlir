@@ -1,9 +1,12 @@
 // RUN: tenon-opt %s --tn-choose-compute-types=activations=q8 | FileCheck %s
 // RUN: tenon-opt %s --tn-choose-compute-types | FileCheck %s --check-prefix=F32
+// RUN: tenon-opt %s --tn-choose-compute-types=activations=bf16 | FileCheck %s --check-prefix=BF16
 // RUN: not tenon-opt %s --tn-choose-compute-types=activations=q4 2>&1 | FileCheck %s --check-prefix=WRONG
 
 // F32-NOT: tn.quantize
-// WRONG: expects activations of f32 or q8, got 'q4'
+// WRONG: expects activations of f32, bf16 or q8, got 'q4'
+
+// BF16-NOT: tn.quantize
 
 // CHECK-LABEL: @blocked
 // CHECK: %[[Q:.*]] = tn.quantize %arg0 : tensor<4x32xbf16> -> tensor<4x32x!tn.block<q8_0>>
@@ -38,4 +41,20 @@ func.func @transposed(%x: tensor<32x4xf32>, %w: tensor<8x32x!tn.block<q8_0>>)
   %y = tn.matmul %x, %w {transpose_a, transpose_b} : tensor<32x4xf32>,
       tensor<8x32x!tn.block<q8_0>> -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
+}
+
+// bf16 weights get bf16 activations, other plain ones keep theirs.
+// BF16-LABEL: @halves
+// BF16: %[[C:.*]] = tn.cast %arg0 : tensor<4x32xf32> -> tensor<4x32xbf16>
+// BF16: tn.matmul %[[C]], %arg1
+// BF16: tn.matmul %arg0, %arg2
+// CHECK-LABEL: @halves
+// CHECK-NOT: tn.cast
+func.func @halves(%x: tensor<4x32xf32>, %w: tensor<8x32xbf16>,
+    %v: tensor<8x32xf16>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %y = tn.matmul %x, %w {transpose_b} : tensor<4x32xf32>, tensor<8x32xbf16>
+      -> tensor<4x8xf32>
+  %z = tn.matmul %x, %v {transpose_b} : tensor<4x32xf32>, tensor<8x32xf16>
+      -> tensor<4x8xf32>
+  return %y, %z : tensor<4x8xf32>, tensor<4x8xf32>
 }
