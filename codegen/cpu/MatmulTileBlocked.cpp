@@ -2,7 +2,6 @@
 
 #include "codegen/cpu/MatmulTileEmitter.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <algorithm>
@@ -11,7 +10,7 @@ namespace tenon::codegen::cpu {
 
 using namespace mlir;
 
-constexpr int64_t kStreamingRows = 2, kPrefetchBytes = 2560, kLineBytes = 64;
+constexpr int64_t kStreamingRows = 2, kPrefetchBytes = 8192, kLineBytes = 64;
 
 Value TileEmitter::laneOf(int64_t vector) { return e.index(vector * lanes); }
 
@@ -46,7 +45,8 @@ Value TileEmitter::dequantise(const SubBlocks &blocks, int64_t vector,
 
 // Few rows stream the weights from memory, over several panels at once and with
 // arithmetic between the loads: more than the hardware's prefetcher keeps ahead
-// of. An address past the end is harmless.
+// of. Into the second-level cache: the first has too few misses in flight. An
+// address past the end is harmless.
 void TileEmitter::prefetch(const SubBlocks &blocks, Value quad, int64_t quads) {
   if (tile.rows > kStreamingRows)
     return;
@@ -54,9 +54,8 @@ void TileEmitter::prefetch(const SubBlocks &blocks, Value quad, int64_t quads) {
   Value ahead = e.add(e.mul(quad, perQuad), e.index(kPrefetchBytes));
   for (const PanelSubBlock &panel : blocks.panels)
     for (int64_t byte = 0; byte < quads * perQuad; byte += kLineBytes) {
-      Value at = e.address(panel.quants, e.builder.getI8Type(),
-                           e.add(ahead, e.index(byte)));
-      LLVM::Prefetch::create(e.builder, at, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+      e.prefetch(e.address(panel.quants, e.builder.getI8Type(),
+                           e.add(ahead, e.index(byte))));
     }
 }
 
