@@ -3,7 +3,6 @@
 #include "codegen/host/KernelTable.h"
 
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
@@ -13,8 +12,7 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::codegen::host;
 
-/// The symbols that the kernel's types name.
-static llvm::StringSet<> namedSymbols(ir::KernelOp op) {
+llvm::StringSet<> codegen::host::namedSymbols(ir::KernelOp op) {
   llvm::StringSet<> names;
   auto collect = [&](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
@@ -28,7 +26,7 @@ static llvm::StringSet<> namedSymbols(ir::KernelOp op) {
   return names;
 }
 
-static std::string textOf(ir::KernelOp op) {
+std::string codegen::host::textOf(ir::KernelOp op) {
   std::string text;
   llvm::raw_string_ostream out(text);
   for (Region &nest : op.getNests())

@@ -15,10 +15,17 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tenon::codegen::host {
 
 namespace rt = ir::rt;
+
+/// The symbols that the kernel's types name.
+llvm::StringSet<> namedSymbols(ir::KernelOp kernel);
+
+/// What makes two kernels one: their text without operands' names and labels.
+std::string textOf(ir::KernelOp kernel);
 
 class KernelTable {
 public:

@@ -20,10 +20,12 @@ static constexpr unsigned kThreads = 2; // of a launch
 static constexpr char kGarbage = '\xc3';
 
 absl::StatusOr<std::unique_ptr<CompiledProgram>>
-CompiledProgram::compile(ModuleOp module, base::CpuFeatures features) {
+CompiledProgram::compile(ModuleOp module, base::CpuFeatures features,
+                         const codegen::Target *target) {
   codegen::CompileOptions options;
   options.features = {features};
   options.threads = 1;
+  options.target = target;
   auto compiled = codegen::compile(module, options);
   if (!compiled.ok())
     return compiled.status();

@@ -20,6 +20,10 @@
 #include "absl/status/statusor.h"
 #include "mlir/IR/BuiltinOps.h"
 
+namespace tenon::codegen {
+class Target;
+} // namespace tenon::codegen
+
 namespace tenon::testing {
 
 using Weights = ir::ref::Parameters<ir::ref::Contract>;
@@ -27,8 +31,10 @@ using Weights = ir::ref::Parameters<ir::ref::Contract>;
 class CompiledProgram {
 public:
   /// Compiles a copy of `module`, in a context without threads of its own.
+  /// `target` cuts its kernels; null: the generic CPU.
   static absl::StatusOr<std::unique_ptr<CompiledProgram>>
-  compile(mlir::ModuleOp module, base::CpuFeatures features);
+  compile(mlir::ModuleOp module, base::CpuFeatures features,
+          const codegen::Target *target = nullptr);
 
   /// Opens a session, whose states are empty.
   absl::StatusOr<std::unique_ptr<exec::Session>>

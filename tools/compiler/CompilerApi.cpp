@@ -3,6 +3,7 @@
 #include "tools/compiler/CompilerApi.h"
 
 #include "codegen/Compile.h"
+#include "codegen/Tuning.h"
 #include "codegen/cpu/Link.h"
 #include "frontend/session/ModelFiles.h"
 #include "models/Registry.h"
@@ -11,12 +12,14 @@
 #include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 #include "tenon/abi.h"
+#include "tools/compiler/Tuner.h"
 
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -64,9 +67,12 @@ public:
         options(callerOptions) {}
 
   Status run();
+  Status tune(const tenon_tune_options_t &how);
 
 private:
   Status readOptions();
+  Status trace();
+  Status readTuning();
   absl::StatusOr<ModelFiles> open() const;
   StatusOr<codegen::Compiled> compile();
   Status link(const codegen::Compiled &compiled);
@@ -85,6 +91,9 @@ private:
   const tenon_compile_options_t &options;
   codegen::CompileOptions settings;
   base::TargetDescription machine;
+  std::unique_ptr<codegen::Target> analytic;
+  std::unique_ptr<codegen::TunedTarget> tuned; // null without a tuning file
+  std::optional<TracedProgram> traced;
   models::DecoderOptions decoder;
   std::optional<ModelFiles> files;
   std::vector<std::string> code; // by feature set of the settings
@@ -139,21 +148,50 @@ absl::StatusOr<ModelFiles> ModelCompiler::open() const {
   return ModelFiles::describe(modelPath, *type);
 }
 
-StatusOr<codegen::Compiled> ModelCompiler::compile() {
+Status ModelCompiler::trace() {
   absl::StatusOr<ModelFiles> opened = open();
   if (!opened.ok())
     return fromAbsl(opened.status());
   files.emplace(*std::move(opened));
   progress("trace");
-  absl::StatusOr<TracedProgram> traced = models::traceModel(*files, decoder);
-  if (!traced.ok())
-    return fromAbsl(traced.status());
-  std::unique_ptr<codegen::Target> target = codegen::makeTarget("cpu", machine);
-  settings.target = target.get();
+  absl::StatusOr<TracedProgram> made = models::traceModel(*files, decoder);
+  if (!made.ok())
+    return fromAbsl(made.status());
+  traced.emplace(*std::move(made));
+  return Status();
+}
+
+Status ModelCompiler::readTuning() {
+  analytic = codegen::makeTarget("cpu", machine);
+  settings.target = analytic.get();
+  if (!options.tuning)
+    return Status();
+  TENON_ASSIGN_OR_RETURN(io::MappedFile file,
+                         io::MappedFile::open(options.tuning));
+  auto bytes = file.bytes();
+  mlir::MLIRContext *context = traced->module()->getContext();
+  absl::StatusOr<codegen::Tuning> tuning = codegen::parseTuning(
+      {reinterpret_cast<const char *>(bytes.data()), bytes.size()}, context);
+  if (!tuning.ok())
+    return invalidArgument("'", options.tuning,
+                           "': ", tuning.status().message());
+  tuned = std::make_unique<codegen::TunedTarget>(*analytic, *std::move(tuning),
+                                                 settings.features);
+  settings.target = tuned.get();
+  return Status();
+}
+
+StatusOr<codegen::Compiled> ModelCompiler::compile() {
+  TENON_RETURN_IF_ERROR(trace());
+  TENON_RETURN_IF_ERROR(readTuning());
   absl::StatusOr<codegen::Compiled> compiled =
       codegen::compile(traced->module(), settings);
   if (!compiled.ok())
     return fromAbsl(compiled.status());
+  if (tuned && options.notice)
+    for (const std::string &line : tuned->notices())
+      options.notice(options.notice_user,
+                     concat("'", options.tuning, "': ", line).c_str());
   return *std::move(compiled);
 }
 
@@ -184,6 +222,8 @@ void ModelCompiler::describe(base::Program &program) const {
   std::string text = base::print(machine);
   std::ranges::replace(text, '\n', ' ');
   add("options.machine", text);
+  add("options.tuning",
+      options.tuning ? fs::path(options.tuning).filename().string() : "none");
 }
 
 std::string ModelCompiler::reference() const {
@@ -230,6 +270,58 @@ Status ModelCompiler::run() {
   return write(compiled.program);
 }
 
+Status writeText(const std::string &path, const std::string &text) {
+  std::string partial = path + ".partial";
+  std::ofstream file(partial, std::ios::binary);
+  file << text;
+  file.close();
+  std::error_code error;
+  if (file)
+    fs::rename(partial, path, error);
+  if (file && !error)
+    return Status();
+  fs::remove(partial, error);
+  return unavailable("expects to write '", path, "', could not");
+}
+
+Status ModelCompiler::tune(const tenon_tune_options_t &how) {
+  TENON_RETURN_IF_ERROR(readOptions());
+  TENON_RETURN_IF_ERROR(trace());
+  tools::TunerOptions search;
+  search.compile = settings;
+  search.compile.progress = nullptr;
+  search.machine = machine;
+  search.threads = options.threads;
+  search.budgetSeconds = how.budget_seconds;
+  search.tokens = how.tokens;
+  search.context = how.context;
+  search.progress = [&](const std::string &kernel, size_t done, size_t total) {
+    progress(concat("tuning ", kernel.substr(0, 24)).c_str(), done, total);
+  };
+  search.shouldStop = [&] {
+    return how.should_stop && how.should_stop(how.user);
+  };
+  search.onResult = [&](const tools::TuneResult &result) {
+    std::string best = tools::textOf(result.kernel.schedules);
+    tenon_tuned_kernel_t kernel = {result.kernel.label.c_str(),
+                                   result.kernel.symbols.c_str(),
+                                   result.analytic.c_str(),
+                                   best.c_str(),
+                                   result.kernel.analyticUs,
+                                   result.kernel.tunedUs,
+                                   result.tried,
+                                   result.isKept,
+                                   result.kernels};
+    if (how.tuned)
+      how.tuned(how.user, &kernel);
+  };
+  absl::StatusOr<codegen::Tuning> tuning =
+      tools::tune(traced->module(), search);
+  if (!tuning.ok())
+    return fromAbsl(tuning.status());
+  return writeText(outputPath, codegen::printTuning(*tuning));
+}
+
 } // namespace
 
 uint32_t tenon_compiler_api_version(void) { return TENON_COMPILER_API_VERSION; }
@@ -243,4 +335,15 @@ tenon_status_t tenon_compile_model(const char *model_path,
   if (options) // a caller of an older header has fewer fields
     std::memcpy(&known, options, std::min(options->size_bytes, sizeof(known)));
   return toC(ModelCompiler(model_path, output_path, known).run());
+}
+
+tenon_status_t tenon_tune_model(const char *model_path, const char *output_path,
+                                const tenon_tune_options_t *options) {
+  if (!model_path || !output_path || !options)
+    return toC(invalidArgument(
+        "expects a model, an output path and options, got NULL"));
+  tenon_compile_options_t known = TENON_COMPILE_OPTIONS_INIT;
+  if (const tenon_compile_options_t *given = options->compile)
+    std::memcpy(&known, given, std::min(given->size_bytes, sizeof(known)));
+  return toC(ModelCompiler(model_path, output_path, known).tune(*options));
 }

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Changes when a function or an option's meaning does; callers compare it. */
-#define TENON_COMPILER_API_VERSION 1
+#define TENON_COMPILER_API_VERSION 2
 
 /* Told of each stage and how many of its steps are done; a total of 0 means
  * that they are not counted. The stages TENON_STAGE_LINK and, after it, the
@@ -34,6 +34,9 @@ extern "C" {
 typedef void (*tenon_compile_progress_fn)(void *user, const char *stage,
                                           size_t done, size_t total);
 #define TENON_STAGE_LINK "link"
+
+/* Told, after compiling, of what the user should know; `text` is a line. */
+typedef void (*tenon_compile_notice_fn)(void *user, const char *text);
 
 /* Zero stands for the default of every field but the first. */
 typedef struct tenon_compile_options_t {
@@ -59,6 +62,11 @@ typedef struct tenon_compile_options_t {
   /* The machine that kernels are cut for: text of runtime/base's
    * TargetDescription; NULL: the generic one. */
   const char *machine;
+  /* A file of `tenon_tune_model`, whose kernels are cut as it says; NULL: none.
+   */
+  const char *tuning;
+  tenon_compile_notice_fn notice; /* NULL: nobody is told */
+  void *notice_user;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
@@ -68,6 +76,9 @@ typedef struct tenon_compile_options_t {
    NULL,                                                                       \
    0,                                                                          \
    0,                                                                          \
+   NULL,                                                                       \
+   NULL,                                                                       \
+   NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
@@ -94,6 +105,45 @@ TENON_API uint32_t tenon_compiler_api_version(void);
 TENON_API TENON_CHECKED tenon_status_t
 tenon_compile_model(const char *model_path, const char *output_path,
                     const tenon_compile_options_t *options);
+
+/* A kernel whose schedules were searched for. */
+typedef struct tenon_tuned_kernel_t {
+  const char *label;    /* "matmul+add" */
+  const char *symbols;  /* "T=1..1": for which values */
+  const char *analytic; /* the schedules of the analytic model */
+  const char *best;     /* the same, unless `is_kept` */
+  /* Of a run, medians; 0 where the kernel notes a failure on drawn inputs. */
+  double analytic_us, best_us;
+  size_t tried;   /* schedules beside the analytic one */
+  int is_kept;    /* not 0: the best is better beyond noise */
+  size_t kernels; /* that the model has, whether reached or not */
+} tenon_tuned_kernel_t;
+
+typedef struct tenon_tune_options_t {
+  size_t size_bytes;
+  /* `cpu` names one feature set, which this machine runs; `progress` is told
+   * the label of each kernel; `threads` run the kernels, too. */
+  const tenon_compile_options_t *compile;
+  double budget_seconds; /* after which no new schedule is tried */
+  int64_t tokens;        /* of a step, where there can be many */
+  int64_t context;       /* of a sequence, with those */
+  /* Asked often; not 0 ends the search, which keeps what it found. */
+  int (*should_stop)(void *user);
+  void (*tuned)(void *user, const tenon_tuned_kernel_t *kernel);
+  void *user;
+} tenon_tune_options_t;
+
+/* Searches for better schedules of the model's kernels by timing them on this
+ * machine, and writes those that it found to `output_path`, whole or not at
+ * all. Every schedule that is timed gives the analytic one's bits.
+ *
+ * Owns:    the caller owns the status.
+ * Errors:  those of tenon_compile_model; INTERNAL (a schedule changed a
+ *          result).
+ */
+TENON_API TENON_CHECKED tenon_status_t
+tenon_tune_model(const char *model_path, const char *output_path,
+                 const tenon_tune_options_t *options);
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,7 @@ struct CacheKey {
   base::Hash128 compiler;
   base::CpuFeatures features;
   std::string cacheType, activations;
+  std::string tuning;  // digest of a tuning file, or "none"
   std::string machine; // text of its description
 };
 

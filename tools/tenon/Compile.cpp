@@ -28,7 +28,7 @@ struct CompileOptions {
   std::string output;
   CompileRequest request;
   // The same command gives the same file on every machine.
-  ScheduleOptions schedules = {"generic"};
+  ScheduleOptions schedules = {"generic", ""};
   bool isEmbedding = false;
   bool isExplaining = false;
   bool isForced = false;
@@ -137,6 +137,7 @@ Status compileModel(CompileOptions &options) {
   TENON_ASSIGN_OR_RETURN(base::TargetDescription machine,
                          describeMachine(options.schedules.machine));
   options.request.machine = base::print(machine);
+  options.request.tuning = options.schedules.tuning;
   TENON_RETURN_IF_ERROR(openWeightsFile(options.model).status());
   TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
   Progress progress;

@@ -4,6 +4,7 @@
 
 #include "runtime/io/MappedFile.h"
 #include "tools/compiler/CompilerApi.h"
+#include "tools/tenon/Errors.h"
 #include "tools/tenon/Interrupt.h"
 
 #include <cstdlib>
@@ -41,6 +42,7 @@ std::vector<fs::path> searchFolders() {
 struct Functions {
   decltype(&tenon_compiler_api_version) apiVersion;
   decltype(&tenon_compile_model) compileModel;
+  decltype(&tenon_tune_model) tuneModel;
   decltype(&tenon_status_code) code;
   decltype(&tenon_status_message) message;
   decltype(&tenon_status_free) free;
@@ -70,6 +72,7 @@ StatusOr<Functions> load(const std::string &path) {
   };
   find(functions.apiVersion, "tenon_compiler_api_version");
   find(functions.compileModel, "tenon_compile_model");
+  find(functions.tuneModel, "tenon_tune_model");
   find(functions.code, "tenon_status_code");
   find(functions.message, "tenon_status_message");
   find(functions.free, "tenon_status_free");
@@ -95,11 +98,50 @@ struct Watcher {
       watcher->writing.emplace();
     watcher->progress.update(stage, done, total);
   }
+
+  static void onNotice(void *user, const char *text) {
+    static_cast<Watcher *>(user)->progress.clear();
+    printNotice(text);
+  }
 };
 
 const char *orNull(const std::string &text) {
   return text.empty() ? nullptr : text.c_str();
 }
+
+tenon_compile_options_t optionsOf(const CompileRequest &request,
+                                  Watcher &watcher) {
+  tenon_compile_options_t options = TENON_COMPILE_OPTIONS_INIT;
+  options.cpu = orNull(request.cpu);
+  options.cache_type = orNull(request.cacheType);
+  options.activations = orNull(request.activations);
+  options.weights_type = orNull(request.weightsType);
+  options.machine = orNull(request.machine);
+  options.tuning = orNull(request.tuning);
+  options.dump_folder = orNull(request.dumpFolder);
+  options.check_passes = request.checkPasses;
+  options.threads = request.threads;
+  options.progress = Watcher::onProgress;
+  options.progress_user = &watcher;
+  options.notice = Watcher::onNotice;
+  options.notice_user = &watcher;
+  return options;
+}
+
+/// What the tuner's callbacks reach.
+struct TuneWatcher {
+  const TuneRequest &request;
+  Progress &progress;
+
+  static void onTuned(void *user, const tenon_tuned_kernel_t *kernel) {
+    auto *watcher = static_cast<TuneWatcher *>(user);
+    watcher->request.tuned({kernel->label, kernel->symbols, kernel->analytic,
+                            kernel->best, kernel->analytic_us, kernel->best_us,
+                            kernel->tried, kernel->is_kept != 0,
+                            kernel->kernels});
+  }
+  static int shouldStop(void *) { return DeferInterrupt::isPending(); }
+};
 
 } // namespace
 
@@ -130,19 +172,32 @@ Status CompilerLibrary::compile(const std::string &model,
   progress.update("loading the compiler");
   TENON_ASSIGN_OR_RETURN(Functions functions, load(file));
   Watcher watcher{progress, std::nullopt};
-  tenon_compile_options_t options = TENON_COMPILE_OPTIONS_INIT;
-  options.cpu = orNull(request.cpu);
-  options.cache_type = orNull(request.cacheType);
-  options.activations = orNull(request.activations);
-  options.weights_type = orNull(request.weightsType);
-  options.machine = orNull(request.machine);
-  options.dump_folder = orNull(request.dumpFolder);
-  options.check_passes = request.checkPasses;
-  options.threads = request.threads;
-  options.progress = Watcher::onProgress;
-  options.progress_user = &watcher;
+  tenon_compile_options_t options = optionsOf(request, watcher);
   Status status = functions.take(
       functions.compileModel(model.c_str(), output.c_str(), &options));
+  progress.clear();
+  return status;
+}
+
+Status CompilerLibrary::tune(const std::string &model,
+                             const std::string &output,
+                             const TuneRequest &request,
+                             Progress &progress) const {
+  progress.update("loading the compiler");
+  TENON_ASSIGN_OR_RETURN(Functions functions, load(file));
+  Watcher watcher{progress, std::nullopt};
+  tenon_compile_options_t compile = optionsOf(request.compile, watcher);
+  TuneWatcher tuneWatcher{request, progress};
+  tenon_tune_options_t options = {sizeof(tenon_tune_options_t),
+                                  &compile,
+                                  request.budgetSeconds,
+                                  request.tokens,
+                                  request.context,
+                                  TuneWatcher::shouldStop,
+                                  TuneWatcher::onTuned,
+                                  &tuneWatcher};
+  Status status = functions.take(
+      functions.tuneModel(model.c_str(), output.c_str(), &options));
   progress.clear();
   return status;
 }

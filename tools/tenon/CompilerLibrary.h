@@ -14,6 +14,7 @@
 #include "tools/tenon/Progress.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace tenon::tools {
@@ -23,10 +24,28 @@ struct CompileRequest {
   std::string cacheType; // empty: the model's
   std::string activations = "f32";
   std::string weightsType; // of a config.json; empty: the model has weights
-  std::string machine; // text of a base::TargetDescription; empty: generic
+  std::string tuning;      // a file of `tenon tune`; empty: none
+  std::string machine;     // text of a base::TargetDescription; empty: generic
   std::string dumpFolder;
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all
+};
+
+/// A kernel that was tuned: what tenon_tuned_kernel_t says.
+struct TunedKernel {
+  std::string label, symbols, analytic, best;
+  double analyticUs = 0, bestUs = 0;
+  size_t tried = 0;
+  bool isKept = false;
+  size_t kernels = 0; // of the model
+};
+
+struct TuneRequest {
+  CompileRequest compile; // of one feature set
+  double budgetSeconds = 60;
+  int64_t tokens = 512;
+  int64_t context = 1024;
+  std::function<void(const TunedKernel &)> tuned;
 };
 
 class CompilerLibrary {
@@ -49,6 +68,12 @@ public:
   ///         those of tenon_compile_model.
   Status compile(const std::string &model, const std::string &output,
                  const CompileRequest &request, Progress &progress) const;
+
+  /// Loads the library and searches for better schedules of the kernels of
+  /// `model`, which a file at `output` holds in the end. Ctrl-C ends the
+  /// search; the file has what it found. Errors: as of `compile`.
+  Status tune(const std::string &model, const std::string &output,
+              const TuneRequest &request, Progress &progress) const;
 
 private:
   explicit CompilerLibrary(std::string path) : file(std::move(path)) {}

@@ -15,7 +15,7 @@ namespace {
 // A signal handler reaches nothing but globals. All are lock-free.
 std::atomic<exec::Session *> cancelled = nullptr;
 std::atomic<int> deferrals = 0;
-std::atomic<bool> isPending = false;
+std::atomic<bool> isSignalled = false;
 std::atomic<bool> hasPartial = false;
 char partialPath[PATH_MAX];
 
@@ -28,7 +28,7 @@ char partialPath[PATH_MAX];
 }
 
 void onSignal(int) {
-  bool isFirst = !isPending.exchange(true);
+  bool isFirst = !isSignalled.exchange(true);
   if (deferrals.load() > 0)
     return;
   exec::Session *session = cancelled.load();
@@ -57,9 +57,11 @@ CancelOnInterrupt::~CancelOnInterrupt() { cancelled.store(nullptr); }
 DeferInterrupt::DeferInterrupt() { ++deferrals; }
 
 DeferInterrupt::~DeferInterrupt() {
-  if (--deferrals == 0 && isPending.load())
+  if (--deferrals == 0 && isSignalled.load())
     leave();
 }
+
+bool DeferInterrupt::isPending() { return isSignalled.load(); }
 
 PartialFile::PartialFile(std::string path) : name(std::move(path)) {
   if (name.size() >= sizeof(partialPath))

@@ -35,6 +35,8 @@ class DeferInterrupt {
 public:
   DeferInterrupt();
   ~DeferInterrupt();
+  /// Whether a signal came, for loops that can end early.
+  static bool isPending();
   DeferInterrupt(const DeferInterrupt &) = delete;
   DeferInterrupt &operator=(const DeferInterrupt &) = delete;
 };

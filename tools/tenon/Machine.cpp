@@ -2,6 +2,7 @@
 
 #include "tools/tenon/Machine.h"
 
+#include "runtime/base/Hash.h"
 #include "runtime/hal/cpu/DescribeCpu.h"
 #include "runtime/io/MappedFile.h"
 
@@ -16,6 +17,11 @@ void addScheduleOptions(CLI::App &app, ScheduleOptions &options,
                  "generic, or a file of them. Does not change the text")
       ->type_name("NAME")
       ->capture_default_str()
+      ->group(group);
+  app.add_option("--tuning", options.tuning,
+                 "Cut kernels as this file of `tenon tune` says. Does not "
+                 "change the text")
+      ->type_name("FILE")
       ->group(group);
 }
 
@@ -36,6 +42,15 @@ StatusOr<base::TargetDescription> describeMachine(const std::string &name) {
   if (!description.ok())
     return invalidArgument("'", name, "': ", description.status().message());
   return description;
+}
+
+StatusOr<std::string> tuningDigest(const std::string &path) {
+  if (path.empty())
+    return std::string("none");
+  TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(path));
+  base::Hash128 hash =
+      base::hashBytes(file.bytes().data(), file.bytes().size());
+  return concat(hash.high, ",", hash.low);
 }
 
 } // namespace tenon::tools

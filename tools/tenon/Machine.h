@@ -15,11 +15,16 @@ namespace tenon::tools {
 /// result.
 struct ScheduleOptions {
   std::string machine; // "host", "generic" or a file of a description
+  std::string tuning;  // a file of `tenon tune`; empty: none
 };
 
-/// Declares --machine; `options.machine` is the default.
+/// Declares --machine and --tuning; `options.machine` is the default.
 void addScheduleOptions(CLI::App &app, ScheduleOptions &options,
                         const char *group);
+
+/// Identifies a tuning file by its bytes; "none" for an empty path.
+/// Errors: NOT_FOUND, UNAVAILABLE.
+StatusOr<std::string> tuningDigest(const std::string &path);
 
 /// The description of "host", of "generic", or in a file.
 /// Errors: NOT_FOUND (no such file), INVALID_ARGUMENT (names the file and

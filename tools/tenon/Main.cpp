@@ -43,6 +43,7 @@ int main(int argc, char **argv) {
   addBenchCommand(app, action);
   addScoreCommand(app, action);
   addCompileCommand(app, action);
+  addTuneCommand(app, action);
   addInspectCommand(app, action);
   addTokenizeCommand(app, action);
   try { // CLI11 reports by exceptions; nothing of ours throws.

@@ -75,6 +75,7 @@ Status compileTo(const Job &job, const std::string &path, Progress &progress,
   compile.activations = job.request.activations;
   compile.weightsType = job.source.weightsType;
   compile.machine = base::print(machine);
+  compile.tuning = job.request.schedules.tuning;
   compile.threads = job.request.threads;
   TENON_RETURN_IF_ERROR(
       job.compiler.compile(job.source.path, path, compile, progress));
@@ -104,6 +105,8 @@ Status compileCached(const Job &job, Progress &progress, ReadyProgram &ready) {
   TENON_ASSIGN_OR_RETURN(base::TargetDescription machine,
                          describeMachine(job.request.schedules.machine));
   key.machine = base::print(machine);
+  TENON_ASSIGN_OR_RETURN(key.tuning,
+                         tuningDigest(job.request.schedules.tuning));
   key.model = job.source.digest;
   key.features = job.features;
   key.cacheType = job.request.cacheType;
@@ -147,6 +150,9 @@ StatusOr<ReadyProgram> openCompiled(const ProgramRequest &request,
                                     base::CpuFeatures features) {
   if (!request.cacheType.empty())
     return invalidArgument("expects --cache-type with weights alone: '",
+                           request.model, "' is compiled already");
+  if (!request.schedules.tuning.empty())
+    return invalidArgument("expects --tuning with weights alone: '",
                            request.model, "' is compiled already");
   if (request.activations != "f32")
     return invalidArgument("expects --activations with weights alone: '",
