@@ -39,8 +39,8 @@ struct CompileOptions {
   /// Stops before code is emitted; nothing is returned then. For a `target`
   /// that wants to see the kernels.
   bool isSchedulingOnly = false;
-  /// "f32", "bf16" or "q8": see tn-choose-compute-types. The passes that are checked
-  /// come after.
+  /// "f32", "bf16" or "q8": see tn-choose-compute-types. The passes that are
+  /// checked come after.
   std::string activations = "f32";
   /// Where to write the IR after each stage, as numbered files; empty: nowhere.
   std::string dumpFolder;

@@ -29,11 +29,6 @@ constexpr int64_t kIntegerMostPanels[] = {1, 2, 2};
 // want many columns to share that.
 constexpr int64_t kDecodeColumns = 128, kWideColumns = 512;
 constexpr int64_t kPrefillColumns = 1024;
-// What a row of a matmul's tile takes of a core's second-level cache: its
-// segment and its sums in a half of it and a little, so that they stay while
-// the weights stream past. Rows that a producer makes are staged whole, in
-// half.
-constexpr int64_t kMatmulRowBytes = (kSegment + kPrefillColumns) * 4 * 16 / 9;
 // Tiles for each thread that a large product is cut to at least.
 constexpr int64_t kMatmulTilesPerThread = 4;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
@@ -57,6 +52,22 @@ int64_t evenly(int64_t extent, int64_t limit) {
   return llvm::divideCeil(extent, llvm::divideCeil(extent, limit));
 }
 
+/// Rows whose segment and sums stay in a half of a core's second-level cache,
+/// and a little, while the weights stream past.
+int64_t rowsInCache(int64_t tileCols, const base::TargetDescription &machine) {
+  return machine.l2Bytes * 9 / 16 / ((kSegment + tileCols) * 4);
+}
+
+/// At least `least` tiles that cut `panels` so that every thread gets as many
+/// of them; `least` if there is no such number of tiles.
+int64_t sharedTiles(int64_t panels, int64_t least, int64_t threads) {
+  for (int64_t tiles = least; tiles <= panels; ++tiles)
+    if (llvm::divideCeil(panels, llvm::divideCeil(panels, tiles)) % threads ==
+        0)
+      return tiles;
+  return least;
+}
+
 ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
                                 const SymbolRanges &ranges,
                                 const base::TargetDescription &machine) {
@@ -74,20 +85,29 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
   const auto &limits = isInteger ? kIntegerRows : kRegisterRows;
   for (int64_t limit : limits)
     registers.push_back(evenly(rows, limit));
-  int64_t most = registers.back(), limit = machine.l2Bytes / kMatmulRowBytes;
+  int64_t tileCols = rows == 1 && columns <= 8192 ? kDecodeColumns
+                     : rows == 1                  ? kWideColumns
+                                                  : kPrefillColumns;
+  int64_t most = registers.back(), limit = rowsInCache(tileCols, machine);
+  // Rows of one tile read the weights from memory once.
+  if (rows > limit && rows <= rowsInCache(tileCols / 2, machine)) {
+    tileCols /= 2;
+    limit = static_cast<int64_t>(llvm::alignTo(rows, most));
+  }
   if (!isa<BlockArgument>(product.getA()))
     limit =
         std::min(limit, machine.l2Bytes / 2 / (std::max<int64_t>(k, 1) * 4));
   limit = std::max(limit / most * most, most);
   int64_t tileRows = llvm::alignTo(evenly(rows, limit), most);
-  int64_t tileCols = rows == 1 && columns <= 8192 ? kDecodeColumns
-                     : rows == 1                  ? kWideColumns
-                                                  : kPrefillColumns;
-  int64_t tiles =
-      llvm::divideCeil(rows, tileRows) * llvm::divideCeil(columns, tileCols);
-  if (rows > 1 && tiles < kMatmulTilesPerThread * machine.threads)
-    tileCols /= 2;
-  tileCols = llvm::alignTo(evenly(columns, tileCols), kPanelLanes);
+  int64_t rowTiles = llvm::divideCeil(rows, tileRows);
+  int64_t panels = llvm::divideCeil(columns, kPanelLanes);
+  int64_t columnTiles = llvm::divideCeil(columns, tileCols);
+  int64_t threads = machine.threads;
+  if (rows > 1 && rowTiles * columnTiles < kMatmulTilesPerThread * threads)
+    columnTiles *= 2;
+  if (rows > 1 && rowTiles % threads != 0)
+    columnTiles = sharedTiles(panels, columnTiles, threads);
+  tileCols = llvm::divideCeil(panels, columnTiles) * kPanelLanes;
   return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,
                                tileRows, tileCols, registers);
 }
