@@ -235,6 +235,17 @@ def sizes(path):
                                ("weights_per_token", PARAMETERS))}
 
 
+def activations_of(item):
+    """Quantised as the peers do, or bf16 where this tenon offers it."""
+    if not item.model.endswith("bf16"):
+        return "q8"
+    text = subprocess.run([BINARIES / "tenon", "bench", "--help"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True, check=True).stdout
+    offered = re.search(r"--activations[^{]{0,80}\{[^}]*\bbf16", text)
+    return "bf16" if offered else "f32"
+
+
 def tenon_model(item, path, options, activations):
     result = command([BINARIES / "tenon", "bench", path, "-p", options.prompt,
                       "-n", options.new, "-r", 2, "--threads", item.threads,
@@ -250,8 +261,7 @@ def model(item, options, _):
     records = [{**about, "tenon": {"runs": []}, "tenon_f32": {"runs": []},
                 "peers": {peer: {"runs": []} for peer in item.peers}}
                for _ in phases]
-    # bf16 weights are multiplied by f32 activations either way.
-    activations = "f32" if item.model.endswith("bf16") else "q8"
+    activations = activations_of(item)
     for number in range(max(1, options.rounds - 1)):  # Each has two runs.
         kinds = [("tenon", activations)]
         if activations != "f32" and number == 0:

@@ -7,8 +7,10 @@ and a file <peer>.installed in it once all of its packages are there.
 import collections
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from pathlib import Path
@@ -23,7 +25,11 @@ Peer = collections.namedtuple("Peer", "name folder packages from_source check "
 
 LLAMA_CHECK = ("import llama_cpp;"
                "print(llama_cpp.llama_print_system_info().decode())")
-IK_CHECK = ("import ctypes, ik_llama_cpp._lib_loader as loader;"
+# One of its libraries does not find the other by itself.
+IK_CHECK = ("import ctypes, sysconfig, pathlib;"
+            "ctypes.CDLL(str(pathlib.Path(sysconfig.get_path('purelib')) /"
+            " 'ik_llama_cpp/lib/libggml.so'), ctypes.RTLD_GLOBAL);"
+            "import ik_llama_cpp._lib_loader as loader;"
             "call = loader.load_shared_library().llama_print_system_info;"
             "call.restype = ctypes.c_char_p; print(call().decode())")
 TORCH_CHECK = ("import torch; print('AVX512 = 1' if 'AVX512' in "
@@ -46,6 +52,17 @@ PEERS = {peer.name: peer for peer in (
     Peer("torch", FOLDER / "kernels", ("torch==2.15.0",), None, TORCH_CHECK,
          "3 GB, and 8 on the disk"),
 )}
+
+
+# The package leaves out a file that its quantiser's build needs, and of that we
+# need nothing: only the libraries are built.
+IK_CMAKE = (
+    (r"add_subdirectory\(vendor/ik_llama.cpp\)",
+     "add_subdirectory(vendor/ik_llama.cpp EXCLUDE_FROM_ALL)\n"
+     "add_custom_target(libraries ALL DEPENDS llama ggml)"),
+    (r"add_subdirectory\(vendor/ik_llama.cpp/examples/quantize\)", ""),
+    (r"install\(\s*TARGETS llama-quantize[^)]*\)", ""),
+)
 
 
 def say(text):
@@ -85,6 +102,46 @@ def check_build(peer):
     return None
 
 
+def run_pip(peer, out, *words):
+    done = subprocess.run([peer.folder / "bin/pip", *words], stdout=out,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                          check=False)
+    return done.returncode == 0
+
+
+def install_ik(peer, out):
+    """From its source, with a CMakeLists.txt that builds."""
+    requirement = peer.packages[0]
+    with tempfile.TemporaryDirectory(prefix="tenon-peers-") as folder:
+        if not run_pip(peer, out, "download", "--no-deps", "--retries", "1",
+                       "--no-binary", peer.from_source, "--dest", folder,
+                       requirement):
+            return False
+        [archive] = Path(folder).glob("*.tar.gz")
+        source = peer.folder / "source"
+        shutil.rmtree(source, ignore_errors=True)
+        shutil.unpack_archive(archive, source)
+    [source] = source.iterdir()
+    cmake = source / "CMakeLists.txt"
+    text = cmake.read_text()
+    for pattern, replacement in IK_CMAKE:
+        text = re.sub(pattern, replacement, text)
+    cmake.write_text(text)
+    # Both folders stay, so that a build that was stopped goes on.
+    return run_pip(peer, out, "install", "-v", "--retries", "1",
+                   f"--config-settings=build-dir={peer.folder / 'build'}",
+                   source, *peer.packages[1:])
+
+
+def install_packages(peer, out):
+    if peer.name == "ik":
+        return install_ik(peer, out)
+    # Wheels elsewhere are built without AVX-512.
+    source = ["--no-binary", peer.from_source] if peer.from_source else []
+    return run_pip(peer, out, "install", "-v", "--no-cache-dir", "--retries",
+                   "1", *source, *peer.packages)
+
+
 def install(name):
     """Installs one peer; whether it is there. Says why not."""
     peer = PEERS[name]
@@ -92,22 +149,17 @@ def install(name):
         say(f"{name} is there already")
         return True
     start = time.monotonic()
-    say(f"{name}: installing {', '.join(peer.packages)} in {peer.folder}: "
-        f"about {peer.cost}")
+    log = peer.folder / f"{name}.log"
+    say(f"{name}: installing {', '.join(peer.packages)}: about {peer.cost}; "
+        f"follow {log}")
     if not python_of(name).exists():
         venv.create(peer.folder, with_pip=True)
-    # Wheels elsewhere are built without AVX-512.
-    source = ["--no-binary", peer.from_source] if peer.from_source else []
-    log = peer.folder / f"{name}.log"
     with open(log, "wb") as out:
-        done = subprocess.run(
-            [peer.folder / "bin/pip", "install", "--no-cache-dir", "--retries",
-             "1", *source, *peer.packages], stdout=out,
-            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
+        is_there = install_packages(peer, out)
+    if not is_there:
         tail = log.read_text(errors="replace").strip().splitlines()[-3:]
-        say(f"{name}: cannot be installed (no network, or no package index "
-            f"has it?); the end of {log}:\n  " + "\n  ".join(tail))
+        say(f"{name}: cannot be installed (no network, no such package, "
+            f"or its build fails); the end of {log}:\n  " + "\n  ".join(tail))
         return False
     if problem := check_build(peer):
         say(f"{name}: {problem}")

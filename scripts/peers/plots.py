@@ -5,16 +5,8 @@ from xml.sax.saxutils import escape
 
 COLOURS = {"tenon": "#c44536", "llama": "#3a6ea5", "ik": "#5b8c5a"}
 GREY = "#888888"
-# Probes of integer multiply-adds, the fastest first.
-INTEGER_PEAKS = ("vnniInt8", "dotInt8", "vpdpbusd", "fmaF32")
-
-
-def integer_peak(probes):
-    """The name of the limit of products of integers."""
-    for name in INTEGER_PEAKS:
-        if any(probe.startswith(name + "/") for probe in probes):
-            return name
-    return INTEGER_PEAKS[-1]
+# The probe of what binds products of activations of a type.
+PEAKS = {"f32": "fmaF32", "bf16": "dotBf16", "q8": "dotInt8"}
 
 
 class Svg:

@@ -49,8 +49,7 @@ class Row:
         return self.part(operations, self.peak(probes, threads))
 
     def peak(self, probes, threads):
-        kind = ("fmaF32" if self.record["tenon"].get("activations") == "f32"
-                else plots.integer_peak(probes))
+        kind = plots.PEAKS[self.record["tenon"].get("activations", "f32")]
         return probes.get(f"{kind}/threads:{threads}")
 
     def part(self, each, most):

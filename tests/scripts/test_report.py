@@ -11,7 +11,7 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-from peers import plots, report, work  # noqa: E402
+from peers import report, work  # noqa: E402
 
 SQUARE = "matmul/f32/m:2048/n:2048/k:2048/threads:"
 MODEL = "model/llama11/q8_0"
@@ -120,12 +120,15 @@ class Written(unittest.TestCase):
         dots = files["peers-0123-roofline.svg"].count("<circle")
         self.assertEqual(dots, 4 + 2)  # and two of the key
 
-    def test_integers_have_a_roof_of_their_own(self):
-        self.assertEqual(plots.integer_peak({"fmaF32/threads:1": 1}), "fmaF32")
-        for name in plots.INTEGER_PEAKS[:-1]:
-            self.assertEqual(
-                plots.integer_peak({"fmaF32/threads:1": 1,
-                                    f"{name}/threads:1": 2}), name)
+    def test_prompts_have_the_roof_of_their_activations(self):
+        record = rate(100, llama=100)
+        self.assertIsNone(row(record, work.Target(), MODEL + "/prompt 9").roof)
+        record["probes"] = {**PROBES, "dotInt8/threads:2": 800e9}
+        found = row(record, work.Target(), MODEL + "/prompt 9")
+        self.assertEqual(found.roof, 0.25)
+        record["tenon"]["activations"] = "f32"
+        found = row(record, work.Target(), MODEL + "/prompt 9")
+        self.assertEqual(found.roof, 1.0)
 
 
 class Listed(unittest.TestCase):
