@@ -50,7 +50,6 @@ private:
   SmallVector<Value> transposed(Value bytes);
   void storeQuants(ArrayRef<Value> words, int64_t quad, Value to);
   Value bitsOf(Value words, int64_t from, int64_t count, int64_t to);
-  int64_t perGroup() const { return kQuantGroup / format.subBlock; }
 
   KernelEmitter &e;
   RankedTensorType type;
@@ -85,20 +84,20 @@ void PanelPacker::plainPanel(Value panel, Value to) {
 
 void PanelPacker::storeScales(const QuantReader &reader, const QuantRow &row,
                               Value lane, const PanelSubBlock &to) {
-  auto at = [&](int64_t byte, Value number) {
-    Value offset = e.add(e.mul(number, ir::kByteRowBytes), e.index(byte));
-    return e.address(to.superBlock, i8, offset);
+  auto at = [&](Value base, int64_t byte) {
+    return e.address(base, i8, e.index(byte));
   };
   e.store(reader.scale(row), to.superBlock, lane);
   if (format.hasMin)
-    e.store(reader.minimum(row), at(format.minimumByte(), e.index(0)), lane);
+    e.store(reader.minimum(row), at(to.superBlock, format.minimumByte()), lane);
   if (!format.hasFactors())
     return;
-  for (int64_t sub = 0; sub < perGroup(); ++sub)
-    e.store(reader.factor(row, sub),
-            at(format.factorByte(), e.add(to.number, e.index(sub))), lane);
+  for (int64_t sub = 0; sub < format.perGroup(); ++sub)
+    e.store(reader.factor(row, sub), at(to.factors, sub * ir::kByteRowBytes),
+            lane);
   if (format.hasMin)
-    e.store(reader.minFactor(row), at(format.minFactorByte(), to.number), lane);
+    e.store(reader.minFactor(row), at(to.factors, format.minFactorByte()),
+            lane);
 }
 
 // Transposes 32 x 8 words by five perfect shuffles: interleaving the first
@@ -172,9 +171,10 @@ void PanelPacker::storeQuants(ArrayRef<Value> words, int64_t quad, Value to) {
 
 // Elements [32 * number, + 32) of the panel's rows, to the panel at `to`.
 void PanelPacker::group(Value panel, Value number, Value to) {
+  static_assert(kQuantGroup == ir::kPanelGroup);
   QuantReader reader(e, type, source);
   PanelSubBlock block =
-      PanelReader(e, format, 1).at(to, e.mul(number, perGroup()));
+      PanelReader(e, format, 1).at(to, e.mul(number, format.perGroup()));
   int64_t mark = e.scratchMark();
   Value bytes = e.scratch(kPanelLanes * kQuantGroup);
   e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
@@ -187,8 +187,8 @@ void PanelPacker::group(Value panel, Value number, Value to) {
   });
   SmallVector<Value> words = transposed(bytes);
   int64_t quads = format.subBlock / ir::kQuad;
-  int64_t perSub = words.size() / perGroup();
-  for (int64_t sub = 0; sub < perGroup(); ++sub)
+  int64_t perSub = words.size() / format.perGroup();
+  for (int64_t sub = 0; sub < format.perGroup(); ++sub)
     for (int64_t quad = 0; quad < quads; ++quad)
       storeQuants(
           ArrayRef(words).slice(sub * perSub, perSub), quad,

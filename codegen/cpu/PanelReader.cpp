@@ -35,14 +35,19 @@ ir::Emit PanelReader::emit(Value like) const {
 
 PanelSubBlock PanelReader::at(Value panel, Value number) const {
   Type i8 = e.builder.getI8Type();
-  int64_t subBlocks = format.subBlocks();
+  auto from = [&](Value base, Value times, int64_t bytes, int64_t offset) {
+    return e.address(base, i8, e.add(e.mul(times, bytes), e.index(offset)));
+  };
+  int64_t subBlocks = format.subBlocks(), perGroup = format.perGroup();
+  Value inSuper = e.rem(number, subBlocks), inGroup = e.rem(number, perGroup);
   PanelSubBlock block;
-  Value byte = e.mul(e.div(number, subBlocks), format.superBlockBytes());
-  block.superBlock = e.address(panel, i8, byte);
-  block.number = e.rem(number, subBlocks);
-  block.quants = e.address(block.superBlock, i8,
-                           e.add(e.mul(block.number, format.subBlockBytes()),
-                                 e.index(format.quantsByte())));
+  block.superBlock =
+      from(panel, e.div(number, subBlocks), format.superBlockBytes(), 0);
+  Value group = from(block.superBlock, e.div(inSuper, perGroup),
+                     format.groupBytes(), format.groupsByte());
+  block.factors = from(group, inGroup, ir::kByteRowBytes, 0);
+  block.quants =
+      from(group, inGroup, format.subBlockBytes(), format.quantsByte());
   return block;
 }
 
@@ -62,9 +67,8 @@ Value PanelReader::scaled(Value half, const PanelSubBlock &block, int64_t byte,
                           Value lane) const {
   if (!format.hasFactors())
     return half;
-  Value at = e.add(e.mul(block.number, ir::kByteRowBytes), e.index(byte));
-  Value stored = e.load(block.superBlock, e.builder.getI8Type(),
-                        e.add(at, lane), Lanes{width});
+  Value stored = e.load(block.factors, e.builder.getI8Type(),
+                        e.add(e.index(byte), lane), Lanes{width});
   Type i32 = e.vectorOf(e.builder.getI32Type(), Lanes{width});
   Value factor = arith::ExtSIOp::create(e.builder, i32, stored);
   ir::Emit a = emit(half);
@@ -72,7 +76,7 @@ Value PanelReader::scaled(Value half, const PanelSubBlock &block, int64_t byte,
 }
 
 Value PanelReader::scale(const PanelSubBlock &block, Value lane) const {
-  return scaled(half(block, 0, lane), block, format.factorByte(), lane);
+  return scaled(half(block, 0, lane), block, 0, lane);
 }
 
 Value PanelReader::minimum(const PanelSubBlock &block, Value lane) const {

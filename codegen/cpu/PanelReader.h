@@ -23,8 +23,8 @@ namespace tenon::codegen::cpu {
 /// One sub-block of one panel.
 struct PanelSubBlock {
   mlir::Value superBlock; // its first byte
-  mlir::Value number;     // index: which sub-block of it
-  mlir::Value quants;     // the sub-block's first word
+  mlir::Value factors;    // those of the sub-block
+  mlir::Value quants;     // its first word
 };
 
 /// index: the number of element (k, lane) in a panel of a plain type, counted

@@ -21,9 +21,10 @@ constexpr int64_t kRegisterRows[] = {3, 12, 12};
 // Accumulators of 32 columns in flight that hide a multiply-add's latency.
 constexpr int64_t kRowsTimesPanels[] = {3, 12, 12};
 constexpr int64_t kMostPanels[] = {2, 4, 4};
-// The same of products of integers, which have two accumulators an element.
+// The same of products of integers, which have two accumulators an element, and
+// with few rows wait for memory: one panel is one stream.
 constexpr int64_t kIntegerRows[] = {2, 6, 6};
-constexpr int64_t kIntegerMostPanels[] = {1, 2, 2};
+constexpr int64_t kIntegerPanels[] = {1, 1, 1};
 // Columns of a matmul's tile. One row streams weights, and wants a tile to be a
 // few microseconds of memory traffic; more rows are staged once a tile, and
 // want many columns to share that.
@@ -182,7 +183,7 @@ RegisterTile registerTile(ir::ScheduleAttr schedule, base::CpuFeatures features,
   RegisterTile tile;
   tile.rows = schedule.getRegisterRows()[set];
   const auto &sums = isInteger ? kIntegerRows : kRowsTimesPanels;
-  const auto &most = isInteger ? kIntegerMostPanels : kMostPanels;
+  const auto &most = isInteger ? kIntegerPanels : kMostPanels;
   tile.panels = std::clamp<int64_t>(sums[set] / tile.rows, 1, most[set]);
   if (int64_t columns = schedule.getTileCols(); columns > 0)
     tile.panels =

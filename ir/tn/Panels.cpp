@@ -110,26 +110,26 @@ Quant quantOf(ElementType type, const char *row, int64_t e) {
 
 /// Where one element's parts lie in its panel.
 struct Place {
-  Place(const PanelFormat &format, int64_t k, int64_t lane)
-      : superBlock(k / format.superBlock * format.superBlockBytes()),
-        d(superBlock + 2 * lane), min(d + format.minimumByte()) {
-    int64_t sub = k % format.superBlock / format.subBlock;
-    int64_t inSub = k % format.subBlock, quad = inSub / kQuad;
-    int64_t quants =
-        superBlock + format.quantsByte() + sub * format.subBlockBytes();
-    int64_t byte = kQuad * lane + inSub % kQuad;
-    factor = superBlock + format.factorByte() + sub * kByteRowBytes + lane;
-    minFactor =
-        superBlock + format.minFactorByte() + sub * kByteRowBytes + lane;
-    low = quants + format.lowByte(quad) + byte;
+  Place(const PanelFormat &format, int64_t k, int64_t lane) {
+    d = k / format.superBlock * format.superBlockBytes() + 2 * lane;
+    min = d + format.minimumByte();
+    int64_t group = d - 2 * lane + format.groupsByte() +
+                    k % format.superBlock / kPanelGroup * format.groupBytes();
+    int64_t sub = k % kPanelGroup / format.subBlock;
+    factor = group + sub * kByteRowBytes + lane;
+    minFactor = factor + format.minFactorByte();
+    int64_t quad = k % format.subBlock / kQuad;
+    int64_t quants = group + format.quantsByte() +
+                     sub * format.subBlockBytes() + kQuad * lane + k % kQuad;
+    low = quants + format.lowByte(quad);
     lowShift = format.lowShift(quad);
     if (!format.highBits)
       return;
-    high = quants + format.highByte(quad) + byte;
+    high = quants + format.highByte(quad);
     highShift = format.highShift(quad);
   }
 
-  int64_t superBlock, d, min, factor, minFactor;
+  int64_t d, min, factor, minFactor;
   int64_t low, lowShift, high = 0, highShift = 0;
 };
 

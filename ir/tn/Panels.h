@@ -11,9 +11,12 @@
 //   blocked types   panel: [K / superBlock] super-blocks, each
 //                     scale [32]                      f16
 //                     minimum [32]                    f16, if any
-//                     K formats: of each sub-block    i8 [subBlocks][32]
-//                     and if it has minima again      i8 [subBlocks][32]
-//                     [subBlocks] times the quants of a sub-block
+//                     [superBlock / 32] groups, each of 32 k:
+//                       K formats: of each sub-block  i8 [32 / subBlock][32]
+//                       and if it has minima again    i8 [32 / subBlock][32]
+//                       the quants of each sub-block
+//
+// in the order in which a product reads it, every row of lanes aligned to it.
 //
 // Quants are unsigned and lie in words: four k of a lane are the bytes of a
 // word, so that a product of integers takes four k at a time. A sub-block is
@@ -48,6 +51,8 @@ namespace tenon::ir {
 /// Rows of a panel.
 inline constexpr int64_t kPanelLanes = 32;
 
+/// Elements along k whose factors and quants lie together.
+inline constexpr int64_t kPanelGroup = 32;
 /// Elements along k that share a word.
 inline constexpr int64_t kQuad = 4;
 /// One f16, one i8 and one word of every lane.
@@ -70,19 +75,23 @@ struct PanelFormat {
   /// Whether sub-blocks have integers that multiply the super-block's f16s.
   bool hasFactors() const { return subBlocks() > 1; }
 
-  // Offsets in a super-block; its scales come first.
+  // Offsets in a super-block; its f16s come first.
   int64_t minimumByte() const { return kHalfRowBytes; }
-  int64_t factorByte() const { return kHalfRowBytes * (hasMin ? 2 : 1); }
-  int64_t minFactorByte() const {
-    return factorByte() + subBlocks() * kByteRowBytes;
-  }
-  int64_t quantsByte() const {
-    int64_t factors = hasFactors() ? subBlocks() * kByteRowBytes : 0;
-    return factorByte() + factors * (hasMin ? 2 : 1);
-  }
+  int64_t groupsByte() const { return kHalfRowBytes * (hasMin ? 2 : 1); }
   int64_t superBlockBytes() const {
-    return quantsByte() + subBlocks() * subBlockBytes();
+    return groupsByte() + superBlock / kPanelGroup * groupBytes();
   }
+
+  // Offsets in a group; its integers come first.
+  int64_t perGroup() const { return kPanelGroup / subBlock; }
+  int64_t minFactorByte() const { return perGroup() * kByteRowBytes; }
+  int64_t quantsByte() const {
+    return hasFactors() ? minFactorByte() * (hasMin ? 2 : 1) : 0;
+  }
+  int64_t groupBytes() const {
+    return quantsByte() + perGroup() * subBlockBytes();
+  }
+
   /// Elements along k that share a word, of a plain type.
   int64_t group() const { return type == base::ElementType::BF16 ? 2 : 1; }
   /// Where an element of a plain type lies in its panel.
