@@ -129,9 +129,9 @@ void addCompileOptions(CLI::App &command, CompileRequest &request) {
       ->check(CLI::IsMember({"f32", "f16"}));
   command
       .add_option("--activations", request.activations,
-                  "Activations that meet blocked weights: f32, or q8")
+                  "Activations of products, as of `tenon compile`")
       ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "q8"}));
+      ->check(CLI::IsMember({"f32", "bf16", "q8"}));
   command
       .add_option("--threads", request.threads,
                   "Threads that run the kernels; 0: one for each CPU")
