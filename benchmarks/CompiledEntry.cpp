@@ -6,9 +6,12 @@
 #include "frontend/session/ModelFiles.h"
 #include "runtime/hal/cpu/CpuFeatures.h"
 
+#include "tenon/abi.h"
+
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -35,8 +38,55 @@ CompiledEntry::Held CompiledEntry::noise(base::ElementType element,
   return held;
 }
 
+CompiledEntry::Held CompiledEntry::ascending(int64_t first,
+                                             std::vector<int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape)
+    count *= extent;
+  Held held{std::vector<char>(count * sizeof(int32_t)), base::ElementType::I32,
+            std::move(shape)};
+  for (int64_t i = 0; i < count; ++i) {
+    auto value = static_cast<int32_t>(first + i);
+    std::memcpy(held.bytes.data() + i * sizeof value, &value, sizeof value);
+  }
+  return held;
+}
+
+void CompiledEntry::addEntry(const base::Entry &described, int64_t pages) {
+  Entry &entry = entries.emplace_back();
+  auto shapeOf = [](const base::Value &value) {
+    std::vector<int64_t> shape;
+    for (const base::Expr &extent : value.type.shape)
+      shape.push_back(*extent.evaluate({}, {}));
+    return shape;
+  };
+  for (const base::Value &value : described.arguments) {
+    bool isPages = value.name.ends_with(".pages");
+    bool isPosition = value.name.ends_with(".position");
+    if (!isPages && !isPosition && !value.name.ends_with(".sequence")) {
+      entry.arguments.push_back(noise(value.type.element, shapeOf(value)));
+      continue;
+    }
+    // The extents of a batch are symbols; its tokens are the first argument's.
+    std::vector<int64_t> shape{entry.arguments[0].shape[0]};
+    if (isPosition)
+      entry.positions = entry.arguments.size();
+    if (isPages)
+      shape = {1, pages};
+    entry.arguments.push_back(ascending(0, std::move(shape)));
+    if (!isPages && !isPosition)
+      std::ranges::fill(entry.arguments.back().bytes, 0);
+  }
+  for (const base::Value &value : described.results)
+    entry.results.push_back(noise(value.type.element, shapeOf(value)));
+  for (const Held &held : entry.arguments)
+    entry.in.push_back({held.bytes.data(), held.element, held.shape});
+  for (Held &held : entry.results)
+    entry.out.push_back({held.bytes.data(), held.element, held.shape});
+}
+
 absl::StatusOr<std::unique_ptr<CompiledEntry>>
-CompiledEntry::compile(const std::string &text, uint32_t threads) {
+CompiledEntry::compile(const std::string &text, const EntryOptions &options) {
   mlir::DialectRegistry registry;
   codegen::registerDialects(registry);
   mlir::MLIRContext context(registry);
@@ -46,10 +96,10 @@ CompiledEntry::compile(const std::string &text, uint32_t threads) {
   StatusOr<base::CpuFeatures> features = hal::detectCpuFeatures();
   if (!features.ok())
     return toAbsl(features.status());
-  codegen::CompileOptions options;
-  options.features = {*features};
+  codegen::CompileOptions compileOptions;
+  compileOptions.features = {*features};
   absl::StatusOr<codegen::Compiled> compiled =
-      codegen::compile(*module, options);
+      codegen::compile(*module, compileOptions);
   if (!compiled.ok())
     return compiled.status();
   auto program = loadJit(*compiled, compiled->code[0]);
@@ -57,7 +107,7 @@ CompiledEntry::compile(const std::string &text, uint32_t threads) {
     return program.status();
 
   hal::DeviceOptions settings;
-  settings.threads = threads;
+  settings.threads = options.threads;
   auto device = hal::openDevice("cpu", settings);
   if (!device.ok())
     return toAbsl(device.status());
@@ -70,31 +120,32 @@ CompiledEntry::compile(const std::string &text, uint32_t threads) {
     const Held &held = *weights->back();
     return exec::TensorView{held.bytes.data(), held.element, held.shape};
   };
-  auto session = exec::Session::open(*program, *device, {}, lookup);
+  exec::SessionOptions memory;
+  int64_t pageKeys = memory.pageBlocks * TENON_CACHE_BLOCK;
+  memory.pages =
+      std::max<int64_t>(options.context + pageKeys - 1, pageKeys) / pageKeys;
+  auto session = exec::Session::open(*program, *device, memory, lookup);
   if (!session.ok())
     return toAbsl(session.status());
 
-  auto entry = std::make_unique<CompiledEntry>();
-  entry->session = *std::move(session);
-  const base::Entry &described = (*program)->program().entries[0];
-  auto shapeOf = [](const base::Value &value) {
-    std::vector<int64_t> shape;
-    for (const base::Expr &extent : value.type.shape)
-      shape.push_back(*extent.evaluate({}, {}));
-    return shape;
-  };
-  for (const base::Value &value : described.arguments)
-    entry->arguments.push_back(noise(value.type.element, shapeOf(value)));
-  for (const base::Value &value : described.results)
-    entry->results.push_back(noise(value.type.element, shapeOf(value)));
-  for (const Held &held : entry->arguments)
-    entry->in.push_back({held.bytes.data(), held.element, held.shape});
-  for (Held &held : entry->results)
-    entry->out.push_back({held.bytes.data(), held.element, held.shape});
-  return entry;
+  auto made = std::make_unique<CompiledEntry>();
+  made->session = *std::move(session);
+  const std::vector<base::Entry> &described = (*program)->program().entries;
+  made->entries.reserve(described.size());
+  for (const base::Entry &entry : described)
+    made->addEntry(entry, memory.pages);
+  return made;
 }
 
-Status CompiledEntry::call() { return session->call(0, in, out); }
+void CompiledEntry::place(int64_t position, uint32_t entry) {
+  Held &held = entries[entry].arguments[entries[entry].positions];
+  std::vector<char> bytes = ascending(position, held.shape).bytes;
+  std::copy(bytes.begin(), bytes.end(), held.bytes.begin());
+}
+
+Status CompiledEntry::call(uint32_t entry) {
+  return session->call(entry, entries[entry].in, entries[entry].out);
+}
 
 int64_t CompiledEntry::preparedBytes() const {
   return session->stats().preparedBytes;

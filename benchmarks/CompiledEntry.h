@@ -4,6 +4,12 @@
 //   for (auto _ : state)
 //     (*entry)->call();
 //
+// Caches are the session's. The tokens of a batch are of one sequence, whose
+// pages lie in order; `place` says where they stand in it.
+//
+//   auto entry = CompiledEntry::compile(text, 1, {.context = 4096});
+//   (*entry)->place(4095, /*entry=*/0);
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef TENON_BENCHMARKS_COMPILEDENTRY_H
@@ -19,15 +25,22 @@
 
 namespace tenon::benchmarks {
 
-/// The first entry of a module of static shapes, with arguments and weights of
+struct EntryOptions {
+  uint32_t threads = 1;
+  int64_t context = 0; ///< Positions that the caches have memory for.
+};
+
+/// The entries of a module of static shapes, with arguments and weights of
 /// seeded noise.
 class CompiledEntry {
 public:
   /// Compiles for this machine's features.
   static absl::StatusOr<std::unique_ptr<CompiledEntry>>
-  compile(const std::string &text, uint32_t threads);
+  compile(const std::string &text, const EntryOptions &options);
 
-  Status call();
+  /// Puts the tokens of the entry's batch at `position` and after.
+  void place(int64_t position, uint32_t entry = 0);
+  Status call(uint32_t entry = 0);
 
   /// What the weights take in memory, packed.
   int64_t preparedBytes() const;
@@ -38,11 +51,17 @@ private:
     base::ElementType element;
     std::vector<int64_t> shape;
   };
+  struct Entry {
+    std::vector<Held> arguments, results;
+    std::vector<exec::TensorView> in;
+    std::vector<exec::MutableTensorView> out;
+    size_t positions = 0; // the argument that holds them
+  };
   static Held noise(base::ElementType element, std::vector<int64_t> shape);
+  static Held ascending(int64_t first, std::vector<int64_t> shape);
+  void addEntry(const base::Entry &described, int64_t pages);
 
-  std::vector<Held> arguments, results;
-  std::vector<exec::TensorView> in;
-  std::vector<exec::MutableTensorView> out;
+  std::vector<Entry> entries;
   std::unique_ptr<exec::Session> session;
 };
 

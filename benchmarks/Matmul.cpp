@@ -51,8 +51,9 @@ std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types) {
 
 void matmul(benchmark::State &state, Types types) {
   int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  int threads = static_cast<int>(state.range(3));
-  auto entry = CompiledEntry::compile(matmulText(m, n, k, types), threads);
+  auto threads = static_cast<uint32_t>(state.range(3));
+  auto entry =
+      CompiledEntry::compile(matmulText(m, n, k, types), {.threads = threads});
   if (!entry.ok())
     return state.SkipWithError(std::string(entry.status().message()).c_str());
   double flops = 2.0 * static_cast<double>(m * n * k);

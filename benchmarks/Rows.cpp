@@ -41,14 +41,14 @@ std::string replaced(std::string text, const std::string &from,
 
 void rows(benchmark::State &state, const Kernel &kernel) {
   int64_t count = state.range(0), columns = state.range(1);
-  int threads = static_cast<int>(state.range(2));
+  auto threads = static_cast<uint32_t>(state.range(2));
   std::string text = std::string("func.func @f(%x: tensor<RxCxf32>") +
                      kernel.arguments + ") -> tensor<RxCxf32> {\n" +
                      kernel.body + "\nreturn %y : tensor<RxCxf32>\n}\n";
   text = replaced(text, "<Rx", "<" + std::to_string(count) + "x");
   text = replaced(text, "xCx", "x" + std::to_string(columns) + "x");
   text = replaced(text, "<Cx", "<" + std::to_string(columns) + "x");
-  auto entry = CompiledEntry::compile(text, threads);
+  auto entry = CompiledEntry::compile(text, {.threads = threads});
   if (!entry.ok())
     return state.SkipWithError(std::string(entry.status().message()).c_str());
   double bytes = 4.0 * static_cast<double>(count * columns) * kernel.tensors;

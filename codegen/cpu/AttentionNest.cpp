@@ -1,19 +1,20 @@
 //===- AttentionNest.cpp - Attention over paged caches --------------------===//
 //
-// A tile is some tokens of one query head. A token walks the blocks of 64 keys
-// in its range: scores with keys in the lanes, then values with the width in
-// the lanes, by the order that `tn.attention` states. Running sums of a segment
-// and of the segments before it lie in scratch.
+// A tile is some tokens by some query heads that share a head of the caches.
+// Its tokens are cut into runs of following positions of one sequence; a row is
+// a token and a head of a run. The rows of a run walk the blocks of 64 keys
+// together (AttentionNestBlock.h), so that a block is read once for all of
+// them; running sums of a segment of 512 keys and of the segments before it lie
+// in scratch. The order of every sum is that of `tn.attention`.
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/AttentionNestBlock.h"
 #include "codegen/cpu/Element.h"
+#include "codegen/cpu/Schedule.h"
 #include "ir/tn/Emit.h"
 
 #include "tenon/abi.h"
-
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <limits>
 #include <numeric>
@@ -25,7 +26,7 @@ using namespace mlir;
 namespace {
 
 constexpr int64_t kBlock = TENON_CACHE_BLOCK;
-constexpr int64_t kSegment = 512; // keys, and elements of a score's chain
+constexpr int64_t kSegment = 512; // keys
 
 constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
 
@@ -33,9 +34,11 @@ ir::AttentionOp attentionOf(const Nest &nest) {
   return *nest.body->getOps<ir::AttentionOp>().begin();
 }
 
-/// A token's place: [from, to) are the positions it attends to.
-struct Token {
-  Value number, sequence, from, to;
+/// Tokens of following positions of one sequence, all with pages.
+struct Run {
+  Value first, tokens;      // of the batch
+  Value sequence, position; // of the first
+  Value rows;               // tokens by the tile's heads
 };
 
 class AttentionNest {
@@ -46,32 +49,29 @@ public:
 
 private:
   Value readBatch(Value pointer, Value at);
-  Token tokenAt(Value number);
-  Value isPageMissing(const Token &token);
-  Value blockPointer(ir::CacheType type, Value base, const Token &token,
+  Value isMissing(Value token);
+  void findRuns(Value first, Value end);
+  Value blockPointer(ir::CacheType type, Value base, const Run &run,
                      Value position);
-  void stageQuery(const Token &token);
-  void emitToken(const Token &token);
-  void emitSegment(const Token &token, Value segment, Value &maximum,
-                   Value &sum, Value &nan);
-  SmallVector<Value> emitBlock(const Token &token, Value block, Value isFirst,
-                               ValueRange carried);
-  SmallVector<Value> scores(Value keys);
-  SmallVector<Value> scoreChain(Value keys, int64_t from, int64_t to);
-  void addValues(const Token &token, Value block, Value keep);
-  SmallVector<Value> mergeSegment(Value isFirst, ValueRange total,
-                                  Value maximum, Value sum);
-  void storeResult(const Token &token, Value sum);
-  Value foldLanes(Value vector, function_ref<Value(Value, Value)> combine);
-  Value sumTree(SmallVector<Value> parts);
+  Value converted(Value block, Type element, Value scratch);
+  KeyBlock keyBlock(const Run &run, Value position);
+  void emitRun(Value first, Value tokens);
+  void startRows(const Run &run);
+  void stageQuery(Value token, Value head, Value row);
+  void emitSegment(const Run &run, Value segment);
+  void startSegment(const Run &run);
+  void mergeRow(Value row, Value at, Value isFirst);
+  void storeRow(const Run &run, Value row);
+  Value tokenOf(const Run &run, Value row);
+  Value lastRow(const Run &run) { return e.sub(run.rows, e.index(1)); }
+  Value numberAt(Value row); // in an array [groups][lanes]
+  Value groupsOf(const Run &run);
+  Value load(Value array, Value at) { return e.load(array, f32, at); }
   ir::Emit math(Value like) {
     return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
   }
   Value less(Value a, Value b) {
     return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
-  }
-  Value equal(Value a, Value b) {
-    return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::eq, a, b);
   }
 
   KernelEmitter &e;
@@ -79,21 +79,34 @@ private:
   ir::AttentionOp op;
   ir::CacheType keysType, valuesType;
   Elements elements;
-  Type f32;
+  Type f32, i32;
   int64_t lanes, width, heads;
+  int64_t tileTokens, tileHeads;
+  int64_t groupRows; // rows that registers hold
+  int64_t groups;    // of a tile, at most
   int64_t across;    // lanes along the width: a power of two that divides it
-  Value head, group; // the query head and its head of the caches
+  Value firstHead, cacheHead;
   BatchPointers batch;
-  Value q, weights, values, total; // f32 in scratch
+  AttentionState state;
+  Value total, totalMaximum, totalSum; // f32, of the segments before
+  Value runLengths;                    // i32 [tileTokens]
+  Value keysScratch, valuesScratch;    // f32 of a block; null: not converted
 };
 
 AttentionNest::AttentionNest(KernelEmitter &e, const Nest &nest)
     : e(e), nest(nest), op(attentionOf(nest)),
       keysType(cast<ir::CacheType>(op.getKeys().getType())),
       valuesType(cast<ir::CacheType>(op.getValues().getType())), elements(e),
-      f32(e.builder.getF32Type()), lanes(e.vectorWidth()),
-      width(keysType.getWidth()),
+      f32(e.builder.getF32Type()), i32(e.builder.getI32Type()),
+      lanes(e.vectorWidth()), width(keysType.getWidth()),
       heads(cast<RankedTensorType>(op.getQ().getType()).getDimSize(1)),
+      tileTokens(nest.schedule.getTileRows()),
+      tileHeads(nest.schedule.getTileCols()),
+      // A group's numbers are one vector.
+      groupRows(std::min(
+          lanes,
+          nest.schedule.getRegisterRows()[static_cast<size_t>(e.features())])),
+      groups(llvm::divideCeil(tileTokens * tileHeads, groupRows)),
       across(std::gcd(width, lanes)) {}
 
 //===----------------------------------------------------------------------===//
@@ -101,304 +114,276 @@ AttentionNest::AttentionNest(KernelEmitter &e, const Nest &nest)
 //===----------------------------------------------------------------------===//
 
 Value AttentionNest::readBatch(Value pointer, Value at) {
-  return e.toIndex(e.load(pointer, e.builder.getI32Type(), at));
+  return e.toIndex(e.load(pointer, i32, at));
 }
 
-Token AttentionNest::tokenAt(Value number) {
-  Value position = readBatch(batch.position, number);
-  Token at{number, readBatch(batch.sequence, number), e.index(0),
-           e.add(position, e.index(1))};
-  if (int64_t window = op.getWindow())
-    at.from = e.max(e.index(0), e.sub(at.to, e.index(window)));
-  return at;
-}
-
-Value AttentionNest::isPageMissing(const Token &token) {
+/// Whether a position that the token attends to has no page, which is noted.
+Value AttentionNest::isMissing(Value token) {
   auto &b = e.builder;
-  Value none = arith::ConstantOp::create(b, b.getBoolAttr(false));
-  Value pageKeys = e.mul(e.dim("pageBlocks"), kBlock);
-  Value row = e.mul(token.sequence, e.dim("P"));
-  Value last = e.div(e.sub(token.to, e.index(1)), pageKeys);
+  Value position = readBatch(batch.position, token);
+  Value last = e.max(position, e.index(0)), from = e.index(0);
+  if (int64_t window = op.getWindow())
+    from = e.max(from, e.sub(last, e.index(window - 1)));
+  Value pageKeys = e.mul(e.dim("pageBlocks"), kBlock), pages = e.dim("P");
+  Value row = e.mul(readBatch(batch.sequence, token), pages);
+  Value lastPage = e.div(last, pageKeys);
+  ir::Emit emit = math(position);
+  Value outside = emit.either(less(position, e.index(0)),
+                              emit.negate(less(lastPage, pages)));
   auto check = [&](Value page, ValueRange carried) -> SmallVector<Value> {
     Value number = readBatch(batch.pages, e.add(row, page));
-    return {math(number).either(carried[0], less(number, e.index(0)))};
+    return {emit.either(carried[0], less(number, e.index(0)))};
   };
-  return e.loop(e.div(token.from, pageKeys), e.add(last, e.index(1)), 1, none,
-                check)[0];
+  Value end = e.min(e.add(lastPage, e.index(1)), pages);
+  Value none = arith::ConstantOp::create(b, b.getBoolAttr(false));
+  Value missing = e.loop(e.div(from, pageKeys), end, 1, none, check)[0];
+  missing = emit.either(missing, outside);
+  e.emitFailure(missing, TENON_FAILURE_NO_PAGE, op, token, position);
+  return missing;
+}
+
+// Backwards: how many tokens the run that starts at each one has; 0 where a
+// page is missing. The ranges of a run's tokens leave no gap between them, so
+// that every page from the first to the last is there.
+void AttentionNest::findRuns(Value first, Value end) {
+  Value zero = e.index(0), one = e.index(1), last = e.sub(end, one);
+  e.loop(zero, e.sub(end, first), 1, zero, [&](Value i, ValueRange after) {
+    Value token = e.sub(last, i), next = e.min(e.add(token, one), last);
+    auto sameAs = [&](Value a, Value b) -> Value {
+      return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::eq, a, b);
+    };
+    ir::Emit emit = math(token);
+    Value joins = emit.both(sameAs(readBatch(batch.sequence, token),
+                                   readBatch(batch.sequence, next)),
+                            sameAs(e.add(readBatch(batch.position, token), one),
+                                   readBatch(batch.position, next)));
+    Value length = e.add(emit.select(joins, after[0], zero), one);
+    length = emit.select(isMissing(token), zero, length);
+    e.store(e.fromIndex(length, i32), runLengths, e.sub(token, first));
+    return SmallVector<Value>{length};
+  });
 }
 
 // Where the block of keys at `position` starts, for the tile's head.
 Value AttentionNest::blockPointer(ir::CacheType type, Value base,
-                                  const Token &token, Value position) {
+                                  const Run &run, Value position) {
   Value block = e.div(position, kBlock), pageBlocks = e.dim("pageBlocks");
-  Value at = e.add(e.mul(token.sequence, e.dim("P")), e.div(block, pageBlocks));
+  Value at = e.add(e.mul(run.sequence, e.dim("P")), e.div(block, pageBlocks));
   Value page = readBatch(batch.pages, at);
   Value slot = e.add(e.mul(page, pageBlocks), e.rem(block, pageBlocks));
-  Value rows = e.add(e.mul(slot, type.getHeads()), group);
-  return e.address(base, type.getElementType(),
-                   e.mul(rows, type.getWidth() * kBlock));
+  Value rows = e.add(e.mul(slot, type.getHeads()), cacheHead);
+  return e.address(base, type.getElementType(), e.mul(rows, width * kBlock));
 }
 
-//===----------------------------------------------------------------------===//
-// Lanes
-//===----------------------------------------------------------------------===//
-
-// Combines lane j with lane j + half until one is left.
-Value AttentionNest::foldLanes(Value vector,
-                               function_ref<Value(Value, Value)> combine) {
-  for (int64_t half = lanes / 2; half > 0; half /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t j = 0; j < half; ++j) {
-      low.push_back(j);
-      high.push_back(j + half);
+/// A block as f32 in scratch.
+Value AttentionNest::converted(Value block, Type element, Value scratch) {
+  int64_t step = 4 * lanes; // A block has 64 elements for each of the width.
+  e.loop(e.index(0), e.index(width * kBlock), step, [&](Value from) {
+    for (int64_t i = 0; i < step; i += lanes) {
+      Value at = e.add(from, e.index(i));
+      Value value = e.load(block, element, at, Lanes{lanes});
+      e.store(math(value).extend(value), scratch, at, Lanes{lanes});
     }
-    Value a = vector::ShuffleOp::create(e.builder, vector, vector, low);
-    Value b = vector::ShuffleOp::create(e.builder, vector, vector, high);
-    vector = combine(a, b);
+  });
+  return scratch;
+}
+
+KeyBlock AttentionNest::keyBlock(const Run &run, Value position) {
+  KeyBlock block{
+      position, blockPointer(keysType, e.pointer(op.getKeys()), run, position),
+      blockPointer(valuesType, e.pointer(op.getValues()), run, position),
+      keysType.getElementType(), valuesType.getElementType()};
+  if (groups == 1) { // Few rows wait for memory.
+    Value next = e.add(position, e.index(kBlock));
+    Value last = e.sub(e.add(run.position, run.tokens), e.index(1));
+    next = e.min(next, last);
+    block.nextKeys = blockPointer(keysType, e.pointer(op.getKeys()), run, next);
+    block.nextValues =
+        blockPointer(valuesType, e.pointer(op.getValues()), run, next);
   }
-  return vector::ExtractOp::create(e.builder, vector, ArrayRef<int64_t>{0});
-}
-
-// The tree of halves over the 64 lanes of a block.
-Value AttentionNest::sumTree(SmallVector<Value> parts) {
-  auto add = [&](Value a, Value b) { return math(a).add(a, b); };
-  for (size_t half = parts.size() / 2; half > 0; half /= 2)
-    for (size_t i = 0; i < half; ++i)
-      parts[i] = add(parts[i], parts[i + half]);
-  return foldLanes(parts[0], add);
+  if (keysScratch) {
+    block.keys = converted(block.keys, block.keyElement, keysScratch);
+    block.keyElement = f32;
+  }
+  if (valuesScratch) {
+    block.values = converted(block.values, block.valueElement, valuesScratch);
+    block.valueElement = f32;
+  }
+  return block;
 }
 
 //===----------------------------------------------------------------------===//
-// Scores
+// Rows
 //===----------------------------------------------------------------------===//
 
-void AttentionNest::stageQuery(const Token &token) {
+Value AttentionNest::tokenOf(const Run &run, Value row) {
+  Value real = e.min(row, lastRow(run));
+  return e.add(run.first, e.div(real, tileHeads));
+}
+
+Value AttentionNest::numberAt(Value row) {
+  return e.add(e.mul(e.div(row, groupRows), lanes), e.rem(row, groupRows));
+}
+
+Value AttentionNest::groupsOf(const Run &run) {
+  return e.div(e.add(run.rows, e.index(groupRows - 1)), groupRows);
+}
+
+void AttentionNest::stageQuery(Value token, Value head, Value row) {
   Elements::Scope scope(elements);
-  SmallVector<Value> row{token.number, head, e.index(0)};
-  elements.forColumns(op.getQ(), row, [&](ValueRange at, const Lanes &run) {
+  Value first = e.mul(row, width);
+  SmallVector<Value> index{token, head, e.index(0)};
+  elements.forColumns(op.getQ(), index, [&](ValueRange at, const Lanes &run) {
     Value column = e.add(at.back(), run.offset ? run.offset : e.index(0));
-    e.store(elements.element(op.getQ(), at, run), q, column,
+    e.store(elements.element(op.getQ(), at, run), state.q, e.add(first, column),
             {run.width, run.mask});
   });
 }
 
-SmallVector<Value> AttentionNest::scoreChain(Value keys, int64_t from,
-                                             int64_t to) {
-  constexpr int64_t kUnroll = 4;
-  SmallVector<Value> zeros(kBlock / lanes, e.splat(e.f32(0), lanes));
-  int64_t step = width % kUnroll == 0 ? kUnroll : 1;
-  auto body = [&](Value d, ValueRange carried) {
-    SmallVector<Value> sums(carried);
-    for (int64_t u = 0; u < step; ++u) {
-      Value row = e.add(d, e.index(u));
-      Value a = e.splat(e.load(q, f32, row), lanes);
-      for (auto [i, sum] : llvm::enumerate(sums)) {
-        Value at = e.add(e.mul(row, kBlock), e.index(i * lanes));
-        Value key = e.load(keys, keysType.getElementType(), at, Lanes{lanes});
-        ir::Emit emit = math(key);
-        sum = emit.fma(a, emit.extend(key), sum);
-      }
-    }
-    return sums;
-  };
-  return e.loop(e.index(from), e.index(to), step, zeros, body);
-}
-
-SmallVector<Value> AttentionNest::scores(Value keys) {
-  SmallVector<Value> sums;
-  for (int64_t from = 0; from < width; from += kSegment) {
-    int64_t to = std::min(width, from + kSegment);
-    SmallVector<Value> segment = scoreChain(keys, from, to);
-    for (size_t i = 0; i < segment.size() && from > 0; ++i)
-      segment[i] = math(sums[i]).add(sums[i], segment[i]);
-    sums = std::move(segment);
-  }
-  Value scale = e.splat(
-      e.f32(static_cast<float>(op.getScale().convertToDouble())), lanes);
-  for (Value &sum : sums)
-    sum = math(sum).mul(sum, scale);
-  return sums;
-}
-
-//===----------------------------------------------------------------------===//
-// Blocks
-//===----------------------------------------------------------------------===//
-
-// values = values * keep, then one multiply-add a key. Keys out of range take
-// no part: what lies there need not be a number.
-void AttentionNest::addValues(const Token &token, Value block, Value keep) {
-  Value base =
-      blockPointer(valuesType, e.pointer(op.getValues()), token, block);
-  Value from = e.max(e.index(0), e.sub(token.from, block));
-  Value to = e.min(e.index(kBlock), e.sub(token.to, block));
-  int64_t chunk = std::min<int64_t>(width, 8 * across);
-  while (width % chunk)
-    chunk -= across;
-  Value keeps = e.splat(keep, across);
-  e.loop(e.index(0), e.index(width), chunk, [&](Value column) {
-    SmallVector<Value> sums;
-    auto at = [&](int64_t i) { return e.add(column, e.index(i * across)); };
-    for (int64_t i = 0; i < chunk / across; ++i) {
-      Value before = e.load(values, f32, at(i), Lanes{across});
-      sums.push_back(math(before).mul(before, keeps));
-    }
-    auto body = [&](Value key, ValueRange carried) {
-      SmallVector<Value> next(carried);
-      Value weight = e.splat(e.load(weights, f32, key), across);
-      for (auto [i, sum] : llvm::enumerate(next)) {
-        Value value = e.load(base, valuesType.getElementType(),
-                             e.add(e.mul(key, width), at(i)), Lanes{across});
-        ir::Emit emit = math(value);
-        sum = emit.fma(weight, emit.extend(value), sum);
-      }
-      return next;
-    };
-    sums = e.loop(from, to, 1, sums, body);
-    for (auto [i, sum] : llvm::enumerate(sums))
-      e.store(sum, values, at(i), Lanes{across});
+// Queries and ranges of the run's rows. The last group is filled up with copies
+// of the last row, which nobody stores.
+void AttentionNest::startRows(const Run &run) {
+  Value rows = e.mul(groupsOf(run), groupRows);
+  e.loop(e.index(0), rows, 1, [&](Value row) {
+    Value token = tokenOf(run, row);
+    Value head = e.add(firstHead, e.rem(e.min(row, lastRow(run)), tileHeads));
+    stageQuery(token, head, row);
+    Value ahead = e.sub(token, run.first), from = e.index(0);
+    Value to = e.add(e.add(run.position, ahead), e.index(1));
+    if (int64_t window = op.getWindow())
+      from = e.max(from, e.sub(to, e.index(window)));
+    Value at = numberAt(row);
+    e.store(e.fromIndex(from, i32), state.from, at);
+    e.store(e.fromIndex(to, i32), state.to, at);
   });
 }
 
-// carried: the segment's maximum and sum, and lanes that saw a NaN (i32).
-SmallVector<Value> AttentionNest::emitBlock(const Token &token, Value block,
-                                            Value isFirst, ValueRange carried) {
-  auto &b = e.builder;
-  Value keys = blockPointer(keysType, e.pointer(op.getKeys()), token, block);
-  SmallVector<Value> score = scores(keys), inRange;
-  Value nan = carried[2];
+void AttentionNest::startSegment(const Run &run) {
+  Value zero = e.splat(e.f32(0), lanes);
   Value lowest = e.splat(e.f32(kNegativeInfinity), lanes);
-  Value zero = e.splat(e.f32(0), lanes);
-  Value highest = lowest;
-  for (auto [i, value] : llvm::enumerate(score)) {
-    Value first = e.add(block, e.index(i * lanes));
-    Value before =
-        e.firstLanes(e.max(e.index(0), e.sub(token.from, first)), lanes);
-    Value until =
-        e.firstLanes(e.max(e.index(0), e.sub(token.to, first)), lanes);
-    ir::Emit emit = math(value);
-    inRange.push_back(emit.both(until, emit.negate(before)));
-    Value isNan = emit.both(inRange.back(), emit.isNan(value));
-    nan = arith::OrIOp::create(b, nan,
-                               arith::ExtUIOp::create(b, nan.getType(), isNan));
-    value = emit.select(inRange.back(), value, lowest);
-    highest = emit.select(emit.less(highest, value), value, highest);
-  }
-  auto larger = [&](Value x, Value y) {
-    return math(x).select(math(x).less(x, y), y, x);
-  };
-  Value maximum = larger(carried[0], foldLanes(highest, larger));
-  ir::Emit scalar = math(maximum);
-  Value decay = scalar.exp(scalar.sub(carried[0], maximum));
-  Value keep = scalar.select(isFirst, e.f32(0), decay);
-  Value shift = e.splat(maximum, lanes);
-  for (auto [i, value] : llvm::enumerate(score)) {
-    ir::Emit emit = math(value);
-    Value weight = emit.exp(emit.sub(value, shift));
-    value = emit.select(inRange[i], weight, zero);
-    e.store(value, weights, e.index(i * lanes), Lanes{lanes});
-  }
-  Value sum = scalar.add(scalar.mul(carried[1], keep), sumTree(score));
-  addValues(token, block, keep);
-  return {maximum, sum, nan};
+  Value groupCount = groupsOf(run);
+  e.loop(e.index(0), e.mul(groupCount, groupRows * width), lanes,
+         [&](Value at) { e.store(zero, state.values, at, Lanes{lanes}); });
+  e.loop(e.index(0), e.mul(groupCount, lanes), lanes, [&](Value at) {
+    e.store(lowest, state.maximum, at, Lanes{lanes});
+    e.store(zero, state.sum, at, Lanes{lanes});
+  });
 }
 
-//===----------------------------------------------------------------------===//
-// Segments
-//===----------------------------------------------------------------------===//
-
-void AttentionNest::emitSegment(const Token &token, Value segment,
-                                Value &maximum, Value &sum, Value &nan) {
-  Value zero = e.splat(e.f32(0), lanes);
-  e.loop(e.index(0), e.index(width), lanes,
-         [&](Value column) { e.store(zero, values, column, Lanes{lanes}); });
-  Value first = e.max(segment, e.mul(e.div(token.from, kBlock), kBlock));
-  Value end = e.min(e.add(segment, e.index(kSegment)), token.to);
-  SmallVector<Value> init{e.f32(kNegativeInfinity), e.f32(0), nan};
-  SmallVector<Value> last =
-      e.loop(first, end, kBlock, init, [&](Value block, ValueRange carried) {
-        return emitBlock(token, block, equal(block, first), carried);
-      });
-  maximum = last[0];
-  sum = last[1];
-  nan = last[2];
-}
-
-// total: maximum and sum of the segments before. The first one is copied.
-SmallVector<Value> AttentionNest::mergeSegment(Value isFirst, ValueRange before,
-                                               Value maximum, Value sum) {
+// Adds the segment's sums to those before; the first one's are copied.
+void AttentionNest::mergeRow(Value row, Value at, Value isFirst) {
+  Value maximum = load(state.maximum, at), sum = load(state.sum, at);
+  Value oldMaximum = load(totalMaximum, at), oldSum = load(totalSum, at);
   ir::Emit emit = math(maximum);
-  Value larger = emit.select(emit.less(before[0], maximum), maximum, before[0]);
-  Value keep = emit.exp(emit.sub(before[0], larger));
+  Value larger =
+      emit.select(emit.less(oldMaximum, maximum), maximum, oldMaximum);
+  Value keep = emit.exp(emit.sub(oldMaximum, larger));
   Value join = emit.exp(emit.sub(maximum, larger));
   Value keeps = e.splat(keep, across), joins = e.splat(join, across);
+  Value first = e.mul(row, width);
   e.loop(e.index(0), e.index(width), across, [&](Value column) {
-    Value old = e.load(total, f32, column, Lanes{across});
-    Value next = e.load(values, f32, column, Lanes{across});
-    ir::Emit at = math(next);
-    Value merged = at.add(at.mul(old, keeps), at.mul(next, joins));
-    e.store(at.select(isFirst, next, merged), total, column, Lanes{across});
+    Value place = e.add(first, column);
+    Value old = e.load(total, f32, place, Lanes{across});
+    Value next = e.load(state.values, f32, place, Lanes{across});
+    ir::Emit each = math(next);
+    Value merged = each.add(each.mul(old, keeps), each.mul(next, joins));
+    e.store(each.select(isFirst, next, merged), total, place, Lanes{across});
   });
-  Value merged = emit.add(emit.mul(before[1], keep), emit.mul(sum, join));
-  return {emit.select(isFirst, maximum, larger),
-          emit.select(isFirst, sum, merged)};
+  Value merged = emit.add(emit.mul(oldSum, keep), emit.mul(sum, join));
+  e.store(emit.select(isFirst, maximum, larger), totalMaximum, at);
+  e.store(emit.select(isFirst, sum, merged), totalSum, at);
 }
 
-void AttentionNest::storeResult(const Token &token, Value sum) {
+void AttentionNest::storeRow(const Run &run, Value row) {
   auto type = cast<RankedTensorType>(op.getType());
   Value pointer = e.resultPointer(nest, 0);
-  Value sums = e.splat(sum, across);
+  Value sum = e.splat(load(totalSum, numberAt(row)), across);
+  Value head = e.add(firstHead, e.rem(row, tileHeads));
+  Value token = tokenOf(run, row), first = e.mul(row, width);
   e.loop(e.index(0), e.index(width), across, [&](Value column) {
-    Value value = e.load(total, f32, column, Lanes{across});
-    ir::Emit emit = math(value);
-    SmallVector<Value> index{token.number, head, column};
-    elements.store(emit.div(value, sums), type, pointer, index, Lanes{across});
+    Value value = e.load(total, f32, e.add(first, column), Lanes{across});
+    SmallVector<Value> index{token, head, column};
+    elements.store(math(value).div(value, sum), type, pointer, index,
+                   Lanes{across});
   });
 }
 
-void AttentionNest::emitToken(const Token &token) {
-  stageQuery(token);
-  auto words = VectorType::get({lanes}, e.builder.getI32Type());
-  Value none =
-      arith::ConstantOp::create(e.builder, e.builder.getZeroAttr(words));
-  Value first = e.mul(e.div(token.from, kSegment), kSegment);
-  SmallVector<Value> init{e.f32(kNegativeInfinity), e.f32(0), none};
-  SmallVector<Value> last = e.loop(
-      first, token.to, kSegment, init, [&](Value segment, ValueRange carried) {
-        Value maximum, sum, nan = carried[2];
-        emitSegment(token, segment, maximum, sum, nan);
-        SmallVector<Value> merged =
-            mergeSegment(equal(segment, first), carried, maximum, sum);
-        merged.push_back(nan);
-        return merged;
-      });
-  Value seen = foldLanes(last[2], [&](Value a, Value b) {
-    return arith::OrIOp::create(e.builder, a, b).getResult();
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
+
+void AttentionNest::emitSegment(const Run &run, Value segment) {
+  startSegment(run);
+  Value runFrom = e.toIndex(e.load(state.from, i32, e.index(0)));
+  Value runTo = e.add(run.position, run.tokens);
+  Value segmentEnd = e.add(segment, e.index(kSegment));
+  Value first = e.max(segment, e.mul(e.div(runFrom, kBlock), kBlock));
+  int64_t mark = e.scratchMark();
+  AttentionBlock rows(e, op, groupRows, state,
+                      [&](Value row) { return tokenOf(run, row); });
+  e.loop(first, e.min(segmentEnd, runTo), kBlock, [&](Value position) {
+    KeyBlock block = keyBlock(run, position);
+    e.loop(e.index(0), groupsOf(run), 1,
+           [&](Value group) { rows.emit(block, group); });
   });
-  Value isNan = less(e.index(0), e.toIndex(seen));
-  e.emitFailure(isNan, TENON_FAILURE_NAN, op, token.number, e.index(0));
-  storeResult(token, last[1]);
+  e.restoreScratch(mark);
+
+  e.loop(e.index(0), run.rows, 1, [&](Value row) {
+    Value at = numberAt(row);
+    Value from = e.toIndex(e.load(state.from, i32, at));
+    Value to = e.toIndex(e.load(state.to, i32, at));
+    ir::Emit emit = math(row);
+    Value isFirst = emit.negate(less(from, segment));
+    Value isIn = emit.both(less(from, segmentEnd), less(segment, to));
+    e.ifThen(isIn, [&] { mergeRow(row, at, isFirst); });
+  });
+}
+
+void AttentionNest::emitRun(Value first, Value tokens) {
+  Run run{first, tokens, readBatch(batch.sequence, first),
+          readBatch(batch.position, first), e.mul(tokens, tileHeads)};
+  startRows(run);
+  Value from = e.toIndex(e.load(state.from, i32, e.index(0)));
+  Value start = e.mul(e.div(from, kSegment), kSegment);
+  e.loop(start, e.add(run.position, run.tokens), kSegment,
+         [&](Value segment) { emitSegment(run, segment); });
+  e.loop(e.index(0), run.rows, 1, [&](Value row) { storeRow(run, row); });
 }
 
 LogicalResult AttentionNest::emit(Value tile) {
   batch = e.batch(op.getBatch());
-  q = e.scratch(width * sizeof(float));
-  weights = e.scratch(kBlock * sizeof(float));
-  values = e.scratch(width * sizeof(float));
-  total = e.scratch(width * sizeof(float));
-  head = e.rem(tile, e.index(heads));
-  group = e.div(head, heads / keysType.getHeads());
-  int64_t tileRows = nest.schedule.getTileRows();
-  Value first = e.mul(e.div(tile, heads), tileRows);
+  int64_t rows = groups * groupRows;
+  auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
+  for (Value *each : {&state.q, &state.values, &total})
+    *each = floats(llvm::alignTo(rows * width, lanes));
+  for (Value *each : {&state.from, &state.to, &state.maximum, &state.sum,
+                      &totalMaximum, &totalSum})
+    *each = floats(groups * lanes);
+  runLengths = e.scratch(tileTokens * sizeof(int32_t));
+  if (groups > 1 && !keysType.getElementType().isF32())
+    keysScratch = floats(width * kBlock);
+  if (groups > 1 && !valuesType.getElementType().isF32())
+    valuesScratch = floats(width * kBlock);
+
+  // A head's tiles follow each other, the longest first: they share its part of
+  // the caches, and threads end together.
   Value tokens = e.extent(cast<RankedTensorType>(op.getType()), 0);
-  Value end = e.min(e.add(first, e.index(tileRows)), tokens);
-  e.loop(first, end, 1, [&](Value number) {
-    Token at = tokenAt(number);
-    ir::Emit emit = math(number);
-    Value isEmpty = less(at.to, e.index(1));
-    Value missing = emit.either(isEmpty, isPageMissing(at));
-    e.emitFailure(missing, TENON_FAILURE_NO_PAGE, op, number,
-                  e.sub(at.to, e.index(1)));
-    e.ifThen(emit.negate(missing), [&] { emitToken(at); });
+  Value tokenTiles = e.div(e.add(tokens, e.index(tileTokens - 1)), tileTokens);
+  firstHead = e.mul(e.div(tile, tokenTiles), tileHeads);
+  cacheHead = e.div(firstHead, heads / keysType.getHeads());
+  Value ahead = e.add(e.rem(tile, tokenTiles), e.index(1));
+  Value first = e.mul(e.sub(tokenTiles, ahead), tileTokens);
+  Value end = e.min(e.add(first, e.index(tileTokens)), tokens);
+  findRuns(first, end);
+  e.loop(first, end, 1, first, [&](Value token, ValueRange next) {
+    Value length = e.toIndex(e.load(runLengths, i32, e.sub(token, first)));
+    ir::Emit emit = math(token);
+    Value starts =
+        emit.both(emit.equal(token, next[0]), less(e.index(0), length));
+    e.ifThen(starts, [&] { emitRun(token, length); });
+    Value after = e.add(token, e.max(length, e.index(1)));
+    return SmallVector<Value>{
+        emit.select(emit.equal(token, next[0]), after, next[0])};
   });
   return elements.status();
 }
@@ -409,7 +394,8 @@ Size attentionTiles(KernelEmitter &emitter, const Nest &nest) {
   auto type = cast<RankedTensorType>(attentionOf(nest).getType());
   Size tokens =
       emitter.ceilDiv(emitter.size(type, 0), nest.schedule.getTileRows());
-  return emitter.mul(tokens, emitter.size(type, 1));
+  int64_t groups = type.getDimSize(1) / nest.schedule.getTileCols();
+  return emitter.mul(tokens, emitter.size(groups));
 }
 
 LogicalResult emitAttentionNest(KernelEmitter &emitter, const Nest &nest,

@@ -34,10 +34,17 @@ constexpr int64_t kPrefillColumns = 1024;
 constexpr int64_t kMatmulTilesPerThread = 4;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
 constexpr int64_t kRowsElements = 16384;
-// Tiles for each thread that a long nest is cut to at least.
-constexpr int64_t kTilesPerThread = 8;
-// Tokens of an attention tile where there are many.
-constexpr int64_t kAttentionTokens = 4;
+// Tiles for each thread that a long nest is cut to at least; and those that one
+// token of attention is, by heads that could share what they read.
+constexpr int64_t kTilesPerThread = 8, kHeadTilesPerThread = 2;
+// Rows (tokens by heads) of an attention tile: each block of keys and values is
+// read from beyond the second-level cache once for all of them.
+constexpr int64_t kAttentionRows = 48;
+// Those that the registers hold, beside 64 keys of AVX-512 or 16 of AVX2; and
+// the most that a tile may have to be one group in registers, beside 16 keys at
+// least, with a lane for each.
+constexpr int64_t kAttentionRegisterRows = 6;
+constexpr int64_t kMostAttentionRegisterRows[] = {8, 12, 12};
 constexpr int64_t kPackElements = 128 << 10;
 
 int64_t mostRows(RankedTensorType type, int64_t firstAxis, int64_t endAxis,
@@ -137,11 +144,29 @@ ir::ScheduleAttr scheduleAttention(ir::AttentionOp op,
                                    const SymbolRanges &ranges,
                                    const base::TargetDescription &machine) {
   auto q = cast<RankedTensorType>(op.getQ().getType());
-  int64_t tokens = mostOf(q, 0, ranges);
-  int64_t tileRows = std::clamp<int64_t>(
-      tokens / (kTilesPerThread * machine.threads), 1, kAttentionTokens);
+  int64_t tokens = mostOf(q, 0, ranges), heads = q.getDimSize(1);
+  int64_t cacheHeads = cast<ir::CacheType>(op.getKeys().getType()).getHeads();
+  int64_t cols = std::min(heads / cacheHeads, kAttentionRows);
+  while (heads / cacheHeads % cols)
+    --cols;
+  int64_t tileRows = std::clamp<int64_t>(kAttentionRows / cols, 1,
+                                         std::max<int64_t>(tokens, 1));
+  auto tiles = [&]() -> int64_t {
+    return llvm::divideCeil(tokens, tileRows) * (heads / cols);
+  };
+  while (tileRows > 1 && tiles() < kTilesPerThread * machine.threads)
+    tileRows = llvm::divideCeil(tileRows, 2);
+  while (cols > 1 && tiles() < kHeadTilesPerThread * machine.threads)
+    do
+      --cols;
+    while (heads / cacheHeads % cols);
+  SmallVector<int64_t, 3> registers;
+  int64_t rows = tileRows * cols;
+  int64_t groups = llvm::divideCeil(rows, kAttentionRegisterRows);
+  for (int64_t most : kMostAttentionRegisterRows)
+    registers.push_back(rows > most ? llvm::divideCeil(rows, groups) : rows);
   return ir::ScheduleAttr::get(op.getContext(), ir::NestKind::Attention,
-                               tileRows, 1, ArrayRef<int64_t>{});
+                               tileRows, cols, registers);
 }
 
 ir::ScheduleAttr schedulePack(ir::PackOp op) {

@@ -21,7 +21,8 @@ def Tn_KernelOp : Tn_Op<"kernel", [IsolatedFromAbove,
       ops over common leading axes; a tile is `tileRows` rows.
     - matmul: products of equal m and n whose pointwise consumers are its
       epilogue; a tile is `tileRows` x `tileCols` of the result.
-    - attention: one attention op; a tile is `tileRows` tokens of one head.
+    - attention: one attention op; a tile is `tileRows` tokens of `tileCols`
+      heads that share a head of the caches.
     - pack: one pack op; a tile is `tileRows` panels.
 
     ```mlir

@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 
-#include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -24,25 +24,34 @@ constexpr int64_t kBlock = TENON_CACHE_BLOCK;
 struct Shape {
   int64_t heads, cacheHeads, width, window, pageBlocks;
   std::string element;
+  int64_t mostTokens = 64; // What the schedule is made for.
+};
+
+/// Following tokens of one sequence.
+struct Chunk {
+  int32_t sequence, from, count;
 };
 
 // Ragged tokens: sequence 0 decodes far on, 1 is a chunk that crosses blocks
 // and a segment, 2 starts.
-Batch raggedBatch(int64_t pageBlocks) {
+const std::vector<Chunk> kRagged = {{0, 1100, 1}, {1, 509, 6}, {2, 0, 3}};
+
+Batch batchOf(const std::vector<Chunk> &chunks, int64_t pageBlocks) {
   Batch batch;
-  auto add = [&](int32_t sequence, int32_t from, int32_t count) {
-    for (int32_t i = 0; i < count; ++i) {
-      batch.sequence.push_back(sequence);
-      batch.position.push_back(from + i);
+  int64_t positions = 0, sequences = 0;
+  for (const Chunk &chunk : chunks) {
+    for (int32_t i = 0; i < chunk.count; ++i) {
+      batch.sequence.push_back(chunk.sequence);
+      batch.position.push_back(chunk.from + i);
     }
-  };
-  add(0, 1100, 1);
-  add(1, 509, 6);
-  add(2, 0, 3);
+    positions = std::max<int64_t>(positions, chunk.from + chunk.count);
+    sequences = std::max<int64_t>(sequences, chunk.sequence + 1);
+  }
+  int64_t perPage = pageBlocks * kBlock;
   batch.pageBlocks = pageBlocks;
-  batch.pagesPerSequence = (1101 / kBlock + pageBlocks) / pageBlocks;
+  batch.pagesPerSequence = (positions + perPage - 1) / perPage;
   // Pages in an order of their own, none twice.
-  batch.pages.resize(3 * batch.pagesPerSequence);
+  batch.pages.resize(sequences * batch.pagesPerSequence);
   for (size_t i = 0; i < batch.pages.size(); ++i)
     batch.pages[i] = static_cast<int32_t>((i * 7 + 3) % batch.pages.size());
   if (batch.pages.size() % 7 == 0)
@@ -85,7 +94,9 @@ std::string attentionText(const Shape &shape) {
                       ", !tn.batch) -> " + q;
   return "func.func @f(%q: " + q + ", %k: " + cache("keys") +
          ", %v: " + cache("values") + ", %b: !tn.batch) -> " + q +
-         " attributes {tn.symbols = [#tn.symbol<\"T\", 1 to 64>]} {\n"
+         " attributes {tn.symbols = [#tn.symbol<\"T\", 1 to " +
+         std::to_string(shape.mostTokens) +
+         ">]} {\n"
          "  %r = tn.kernel(%q, %k, %v, %b) : " +
          types + " {\n  ^bb0(%a: " + q + ", %c: " + cache("keys") +
          ", %d: " + cache("values") +
@@ -98,10 +109,16 @@ std::string attentionText(const Shape &shape) {
 
 class Attention : public ::testing::TestWithParam<base::CpuFeatures> {
 protected:
-  void check(const Shape &shape);
+  /// Fills the caches of the rows that `chunks` read, changes them by `edit`
+  /// and compares; expects the failure of the reference.
+  using Edit = std::function<void(Tensor &q, Cache &keys, const Batch &batch)>;
+  void check(const Shape &shape, const std::vector<Chunk> &chunks = kRagged,
+             const Edit &edit = nullptr);
+  tenon_failure runOnPages(int32_t position, std::vector<int32_t> pages);
 };
 
-void Attention::check(const Shape &shape) {
+void Attention::check(const Shape &shape, const std::vector<Chunk> &chunks,
+                      const Edit &edit) {
   mlir::MLIRContext &context = kernelContext();
   auto runner = KernelRunner::create(context, attentionText(shape), GetParam());
   ASSERT_TRUE(runner.ok()) << runner.status();
@@ -112,11 +129,13 @@ void Attention::check(const Shape &shape) {
     element = mlir::Float16Type::get(&context);
   if (shape.element == "bf16")
     element = mlir::BFloat16Type::get(&context);
-  Batch batch = raggedBatch(shape.pageBlocks);
+  Batch batch = batchOf(chunks, shape.pageBlocks);
   int64_t tokens = static_cast<int64_t>(batch.sequence.size());
   Tensor q = randomTensor(random, f32, {tokens, shape.heads, shape.width});
   Cache keys = filledCache(random, element, shape, batch);
   Cache values = filledCache(random, element, shape, batch);
+  if (edit)
+    edit(q, keys, batch);
   llvm::StringMap<int64_t> symbols{{"T", tokens},
                                    {"P", batch.pagesPerSequence},
                                    {"pageBlocks", shape.pageBlocks}};
@@ -144,19 +163,89 @@ TEST_P(Attention, GroupedHeadsWindowAndPages) {
   check({2, 2, 24, 513, 32, "bf16"});
 }
 
-TEST_P(Attention, NotesAMissingPage) {
-  Shape shape{1, 1, 16, 0, 1, "f32"};
+// Rows of a tile fill several groups of registers; a tile has the end of one
+// chunk and the start of the next; ranges start and end inside of blocks.
+TEST_P(Attention, LongChunks) {
+  const std::vector<Chunk> chunks = {{0, 0, 130}, {1, 470, 100}, {2, 1023, 2}};
+  check({2, 2, 40, 0, 2, "f32", 4096}, chunks);
+  check({3, 1, 16, 70, 1, "bf16", 4096}, chunks);
+  check({8, 1, 64, 200, 4, "f16", 512}, chunks);
+}
+
+// A batch may have tokens of a sequence in any order, and twice.
+TEST_P(Attention, PositionsInAnyOrder) {
+  check({2, 1, 20, 100, 1, "f32", 4096},
+        {{0, 700, 1}, {0, 699, 3}, {0, 5, 20}, {0, 640, 1}, {0, 640, 2}});
+}
+
+TEST_P(Attention, WidthsOfEveryRegisterTile) {
+  for (int64_t width : {1, 8, 56, 96, 520})
+    check({6, 1, width, 0, 1, "f32", 2}, {{0, 69, 2}});
+}
+
+TEST_P(Attention, HeadsThatFillARegisterTileBadly) {
+  for (int64_t heads : {1, 2, 3, 5, 7, 11})
+    check({heads, 1, 8, 0, 1, "f32", 1}, {{0, 600, 1}});
+}
+
+// Scores of -inf are numbers: weights of 0 beside others, NaN alone.
+TEST_P(Attention, InfiniteScores) {
+  auto edit = [](Tensor &q, Cache &keys, const Batch &batch) {
+    for (float &each : q.floats)
+      each = 1e30f;
+    for (int64_t j = 0; j < 100; ++j)
+      for (int64_t d = 0; d < keys.width; ++d)
+        keys.rows[*batch.slot(0, j) * keys.width + d] =
+            j == 70 ? 1e30f : -1e30f;
+  };
+  check({1, 1, 8, 0, 1, "f32", 256}, {{0, 90, 10}}, edit);
+  check({1, 1, 8, 30, 1, "f32", 256}, {{0, 60, 40}}, edit);
+}
+
+TEST_P(Attention, NotesTheTokenOfANanScore) {
+  Shape shape{1, 1, 16, 0, 1, "f32", 512};
   auto runner =
       KernelRunner::create(kernelContext(), attentionText(shape), GetParam());
   ASSERT_TRUE(runner.ok()) << runner.status();
-  std::vector<float> q(16), cache(2 * kBlock * 16), y(16);
-  int32_t sequence = 0, position = 70, pages[] = {0, -1};
+  std::vector<float> q(20 * 16, 1), cache(kBlock * 16, 1), y(20 * 16);
+  for (int64_t d = 0; d < 16; ++d)
+    cache[d * kBlock + 19] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<int32_t> sequence(20), position(20), pages = {0};
+  std::iota(position.begin(), position.end(), 0);
   tenon_failure failure =
-      (*runner)->run({{"T", 1}, {"P", 2}, {"pageBlocks", 1}},
-                     {q.data(), cache.data(), cache.data(), &sequence,
-                      &position, pages, y.data()});
+      (*runner)->run({{"T", 20}, {"P", 1}, {"pageBlocks", 1}},
+                     {q.data(), cache.data(), cache.data(), sequence.data(),
+                      position.data(), pages.data(), y.data()});
+  EXPECT_EQ(failure.kind, TENON_FAILURE_NAN);
+  EXPECT_EQ(failure.row, 19);
+}
+
+tenon_failure Attention::runOnPages(int32_t position,
+                                    std::vector<int32_t> pages) {
+  Shape shape{1, 1, 16, 0, 1, "f32"};
+  auto runner =
+      KernelRunner::create(kernelContext(), attentionText(shape), GetParam());
+  EXPECT_TRUE(runner.ok()) << runner.status();
+  std::vector<float> q(16), cache(2 * kBlock * 16), y(16);
+  int32_t sequence = 0;
+  return (*runner)->run(
+      {{"T", 1}, {"P", static_cast<int64_t>(pages.size())}, {"pageBlocks", 1}},
+      {q.data(), cache.data(), cache.data(), &sequence, &position, pages.data(),
+       y.data()});
+}
+
+TEST_P(Attention, NotesAMissingPage) {
+  tenon_failure failure = runOnPages(70, {0, -1});
   EXPECT_EQ(failure.kind, TENON_FAILURE_NO_PAGE);
   EXPECT_EQ(failure.value, 70);
+}
+
+TEST_P(Attention, NotesAPositionOutsideOfTheTable) {
+  for (int32_t position : {-1, 128, 1 << 30}) {
+    tenon_failure failure = runOnPages(position, {0, 1});
+    EXPECT_EQ(failure.kind, TENON_FAILURE_NO_PAGE);
+    EXPECT_EQ(failure.value, position);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Features, Attention,

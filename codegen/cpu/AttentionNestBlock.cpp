@@ -1,0 +1,391 @@
+//===- AttentionNestBlock.cpp - Scores, softmax, values of a block --------===//
+
+#include "codegen/cpu/AttentionNestBlock.h"
+
+#include "ir/tn/Emit.h"
+#include "tenon/abi.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <limits>
+#include <numeric>
+
+namespace tenon::codegen::cpu {
+
+using namespace mlir;
+
+namespace {
+
+constexpr int64_t kBlock = TENON_CACHE_BLOCK;
+constexpr int64_t kChain = 512; // elements of a score's chain
+constexpr int64_t kLineBytes = 64;
+constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
+
+ir::Emit mathOf(KernelEmitter &e, Value like) {
+  return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
+}
+
+Value less(KernelEmitter &e, Value a, Value b) {
+  return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
+}
+
+Value larger(KernelEmitter &e, Value a, Value b) {
+  ir::Emit emit = mathOf(e, a);
+  return emit.select(emit.less(a, b), b, a);
+}
+
+} // namespace
+
+Value foldLanes(KernelEmitter &e, Value vector,
+                function_ref<Value(Value, Value)> combine) {
+  int64_t lanes = cast<VectorType>(vector.getType()).getDimSize(0);
+  for (int64_t half = lanes / 2; half > 0; half /= 2) {
+    SmallVector<int64_t> low(half), high(half);
+    std::iota(low.begin(), low.end(), 0);
+    std::iota(high.begin(), high.end(), half);
+    Value a = vector::ShuffleOp::create(e.builder, vector, vector, low);
+    Value b = vector::ShuffleOp::create(e.builder, vector, vector, high);
+    vector = combine(a, b);
+  }
+  return vector::ExtractOp::create(e.builder, vector, ArrayRef<int64_t>{0});
+}
+
+AttentionBlock::AttentionBlock(KernelEmitter &emitter, ir::AttentionOp op,
+                               int64_t groupRows, const AttentionState &state,
+                               TokenOf tokenOf)
+    : e(emitter), op(op), state(state), tokenOf(std::move(tokenOf)),
+      f32(e.builder.getF32Type()), rows(groupRows),
+      width(cast<ir::CacheType>(op.getKeys().getType()).getWidth()),
+      lanes(e.vectorWidth()), across(std::gcd(width, lanes)) {
+  scores = e.scratch(rows * kBlock * sizeof(float));
+  for (Value *each : {&highest, &shift, &keep, &sums})
+    *each = e.scratch(lanes * sizeof(float));
+}
+
+/// Vectors beside each other in a register tile of the group's rows: a power of
+/// two, at most `most`, that leaves registers for what is multiplied.
+int64_t AttentionBlock::vectorsBeside(int64_t most) const {
+  int64_t registers = e.features() == base::CpuFeatures::V3 ? 12 : 24;
+  int64_t vectors = 8;
+  while (vectors > 1 && (vectors * rows > registers || vectors > most))
+    vectors /= 2;
+  return vectors;
+}
+
+/// The group's number of `row` in an i32 array, as an index.
+Value AttentionBlock::rowNumber(Value array, int64_t row) {
+  Value at = e.add(group.lanes, e.index(row));
+  return e.toIndex(e.load(array, e.builder.getI32Type(), at));
+}
+
+/// Fetches the lines of `count` elements of the next block, which the hardware
+/// does not find by itself: it lies in another page.
+void AttentionBlock::prefetch(Value base, Type element, Value offset,
+                              int64_t count) {
+  if (!base)
+    return;
+  int64_t perLine = kLineBytes * 8 / element.getIntOrFloatBitWidth();
+  for (int64_t i = 0; i < count; i += perLine) {
+    Value at = e.address(base, element, e.add(offset, e.index(i)));
+    LLVM::Prefetch::create(e.builder, at, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> AttentionBlock::scoreChain(Value key, int64_t vectors,
+                                              int64_t from, int64_t to) {
+  SmallVector<Value> zeros(rows * vectors, e.splat(e.f32(0), lanes));
+  int64_t step = rows * vectors >= 12 ? 2 : 4;
+  while (width % step)
+    step /= 2;
+  auto body = [&](Value d, ValueRange carried) {
+    SmallVector<Value> next(carried), keys(vectors);
+    for (int64_t u = 0; u < step; ++u) {
+      Value at = e.add(d, e.index(u));
+      prefetch(group.block.nextKeys, group.block.keyElement,
+               e.add(e.mul(at, kBlock), key), vectors * lanes);
+      for (auto [v, loaded] : llvm::enumerate(keys)) {
+        Value lane = e.add(key, e.index(v * lanes));
+        loaded = e.load(group.block.keys, group.block.keyElement,
+                        e.add(e.mul(at, kBlock), lane), Lanes{lanes});
+        loaded = mathOf(e, loaded).extend(loaded);
+      }
+      for (int64_t row = 0; row < rows; ++row) {
+        Value element = e.load(group.q, f32, e.add(at, e.index(row * width)));
+        Value q = e.splat(element, lanes);
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value &sum = next[row * vectors + v];
+          sum = mathOf(e, sum).fma(q, keys[v], sum);
+        }
+      }
+    }
+    return next;
+  };
+  return e.loop(e.index(from), e.index(to), step, zeros, body);
+}
+
+void AttentionBlock::emitScores() {
+  int64_t vectors = vectorsBeside(kBlock / lanes);
+  Value scale = e.splat(
+      e.f32(static_cast<float>(op.getScale().convertToDouble())), lanes);
+  e.loop(e.index(0), e.index(kBlock), vectors * lanes, [&](Value key) {
+    SmallVector<Value> total;
+    for (int64_t from = 0; from < width; from += kChain) {
+      int64_t to = std::min(width, from + kChain);
+      SmallVector<Value> chain = scoreChain(key, vectors, from, to);
+      for (size_t i = 0; i < chain.size() && from > 0; ++i)
+        chain[i] = mathOf(e, chain[i]).add(total[i], chain[i]);
+      total = std::move(chain);
+    }
+    for (auto [i, sum] : llvm::enumerate(total)) {
+      int64_t row = i / vectors, lane = i % vectors * lanes;
+      Value at = e.add(key, e.index(row * kBlock + lane));
+      e.store(mathOf(e, sum).mul(sum, scale), scores, at, Lanes{lanes});
+    }
+  });
+}
+
+// Scores out of range become -inf, whose weight is 0 beside any other.
+void AttentionBlock::emitMask() {
+  Value lowest = e.splat(e.f32(kNegativeInfinity), lanes);
+  auto countOf = [&](Value array, Value row, Value first) {
+    Value at = e.add(group.lanes, row);
+    Value position = e.toIndex(e.load(array, e.builder.getI32Type(), at));
+    return e.firstLanes(e.max(e.index(0), e.sub(position, first)), lanes);
+  };
+  e.loop(e.index(0), e.index(rows), 1, [&](Value row) {
+    for (int64_t lane = 0; lane < kBlock; lane += lanes) {
+      Value first = e.add(group.block.position, e.index(lane));
+      Value before = countOf(state.from, row, first);
+      Value until = countOf(state.to, row, first);
+      Value at = e.add(e.mul(row, kBlock), e.index(lane));
+      Value score = e.load(scores, f32, at, Lanes{lanes});
+      ir::Emit emit = mathOf(e, score);
+      Value inRange = emit.both(until, emit.negate(before));
+      e.store(emit.select(inRange, score, lowest), scores, at, Lanes{lanes});
+    }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The softmax
+//===----------------------------------------------------------------------===//
+
+void AttentionBlock::emitMaxima() {
+  auto &b = e.builder;
+  e.loop(e.index(0), e.index(rows), 1, [&](Value row) {
+    Value maximum, nan;
+    for (int64_t lane = 0; lane < kBlock; lane += 2 * lanes) {
+      Value at = e.add(e.mul(row, kBlock), e.index(lane));
+      Value x = e.load(scores, f32, at, Lanes{lanes});
+      Value y = e.load(scores, f32, e.add(at, e.index(lanes)), Lanes{lanes});
+      Value either = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, y);
+      nan = nan ? arith::OrIOp::create(b, nan, either) : either;
+      Value both = larger(e, x, y);
+      maximum = maximum ? larger(e, maximum, both) : both;
+    }
+    Value seen = vector::ReductionOp::create(b, vector::CombiningKind::OR, nan);
+    e.ifThen(seen, [&] {
+      Value token = tokenOf(e.add(group.row, row));
+      e.emitFailure(seen, TENON_FAILURE_NAN, op, token, e.index(0));
+    });
+    auto combine = [&](Value x, Value y) { return larger(e, x, y); };
+    e.store(foldLanes(e, maximum, combine), highest, row);
+  });
+}
+
+// Rows without a key of the block in range stay as they are: their maximum
+// does, their sums are kept, and a shift of 0 makes their weights exp(-inf).
+// A maximum of -inf is that of no keys before. (Or of scores of -inf alone:
+// then the sums are NaN, whatever they are multiplied with.)
+void AttentionBlock::emitStatistics() {
+  auto &b = e.builder;
+  Value old = e.load(state.maximum, f32, group.lanes, Lanes{lanes});
+  Value block = e.load(highest, f32, e.index(0), Lanes{lanes});
+  Value maximum = larger(e, old, block);
+  auto bound = [&](Value position) {
+    return e.splat(e.fromIndex(position, b.getI32Type()), lanes);
+  };
+  auto positions = [&](Value array) {
+    return e.load(array, b.getI32Type(), group.lanes, Lanes{lanes});
+  };
+  Value end = e.add(group.block.position, e.index(kBlock));
+  Value starts = less(e, positions(state.from), bound(end));
+  Value ends = less(e, bound(group.block.position), positions(state.to));
+  ir::Emit emit = mathOf(e, maximum);
+  Value isActive = emit.both(starts, ends);
+  Value zero = emit.constant(0), one = emit.constant(1);
+  Value isFirst = emit.equal(old, emit.constant(kNegativeInfinity));
+  Value decay = emit.exp(emit.sub(old, maximum));
+  decay = emit.select(isFirst, zero, decay);
+  e.store(maximum, state.maximum, group.lanes, Lanes{lanes});
+  e.store(emit.select(isActive, maximum, zero), shift, e.index(0),
+          Lanes{lanes});
+  e.store(emit.select(isActive, decay, one), keep, e.index(0), Lanes{lanes});
+}
+
+void AttentionBlock::emitWeights() {
+  e.loop(e.index(0), e.index(rows), 1, [&](Value row) {
+    Value maximum = e.splat(e.load(shift, f32, row), lanes);
+    SmallVector<Value> parts;
+    for (int64_t lane = 0; lane < kBlock; lane += lanes) {
+      Value at = e.add(e.mul(row, kBlock), e.index(lane));
+      Value score = e.load(scores, f32, at, Lanes{lanes});
+      ir::Emit emit = mathOf(e, score);
+      parts.push_back(emit.exp(emit.sub(score, maximum)));
+      e.store(parts.back(), scores, at, Lanes{lanes});
+    }
+    // The tree of halves over the 64 weights.
+    auto add = [&](Value x, Value y) { return mathOf(e, x).add(x, y); };
+    for (size_t half = parts.size() / 2; half > 0; half /= 2)
+      for (size_t i = 0; i < half; ++i)
+        parts[i] = add(parts[i], parts[i + half]);
+    e.store(foldLanes(e, parts[0], add), sums, row);
+  });
+}
+
+void AttentionBlock::emitSums() {
+  Value before = e.load(state.sum, f32, group.lanes, Lanes{lanes});
+  Value kept = e.load(keep, f32, e.index(0), Lanes{lanes});
+  Value block = e.load(sums, f32, e.index(0), Lanes{lanes});
+  ir::Emit emit = mathOf(e, before);
+  Value sum = emit.add(emit.mul(before, kept), block);
+  e.store(sum, state.sum, group.lanes, Lanes{lanes});
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+/// values = values * keep, then one multiply-add for each key of [from, to).
+void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
+                                   Value to) {
+  auto offset = [&](int64_t row, int64_t v) {
+    return e.add(column, e.index(row * width + v * across));
+  };
+  SmallVector<Value> acc;
+  for (int64_t row = 0; row < rows; ++row) {
+    Value kept = e.splat(e.load(keep, f32, e.index(row)), across);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value before = e.load(group.values, f32, offset(row, v), Lanes{across});
+      acc.push_back(mathOf(e, before).mul(before, kept));
+    }
+  }
+  auto body = [&](Value key, ValueRange carried) {
+    SmallVector<Value> next(carried), values(vectors);
+    prefetch(group.block.nextValues, group.block.valueElement,
+             e.add(e.mul(key, width), column), vectors * across);
+    for (auto [v, loaded] : llvm::enumerate(values)) {
+      Value at = e.add(e.mul(key, width), offset(0, v));
+      loaded = e.load(group.block.values, group.block.valueElement, at,
+                      Lanes{across});
+      loaded = mathOf(e, loaded).extend(loaded);
+    }
+    for (int64_t row = 0; row < rows; ++row) {
+      Value at = e.add(key, e.index(row * kBlock));
+      Value weight = e.splat(e.load(scores, f32, at), across);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value &sum = next[row * vectors + v];
+        sum = mathOf(e, sum).fma(weight, values[v], sum);
+      }
+    }
+    return next;
+  };
+  acc = e.loop(from, to, 1, acc, body);
+  for (auto [i, sum] : llvm::enumerate(acc))
+    e.store(sum, group.values, offset(i / vectors, i % vectors), Lanes{across});
+}
+
+// The keys that not every row has in range, row by row: those before the keys
+// in range of all, which also applies what is kept; or those after.
+void AttentionBlock::emitRowValues(bool isBefore) {
+  auto keyOf = [&](Value array, Value row) {
+    Value at = e.add(group.lanes, row);
+    Value position = e.toIndex(e.load(array, e.builder.getI32Type(), at));
+    return e.sub(position, group.block.position);
+  };
+  // Ranges ascend by row.
+  Value commonFrom = e.max(keyOf(state.from, e.index(rows - 1)), e.index(0));
+  Value commonTo = e.max(keyOf(state.to, e.index(0)), commonFrom);
+  e.loop(e.index(0), e.index(rows), 1, [&](Value row) {
+    Value from = e.max(keyOf(state.from, row), e.index(0));
+    Value to = e.min(keyOf(state.to, row), e.index(kBlock));
+    if (isBefore)
+      to = e.min(to, commonFrom);
+    else
+      from = e.max(from, commonTo);
+    Value kept = e.splat(e.load(keep, f32, row), across);
+    Value first = e.mul(row, width), weights = e.mul(row, kBlock);
+    e.loop(e.index(0), e.index(width), across, [&](Value column) {
+      Value at = e.add(first, column);
+      Value acc = e.load(group.values, f32, at, Lanes{across});
+      if (isBefore)
+        acc = mathOf(e, acc).mul(acc, kept);
+      auto body = [&](Value key, ValueRange carried) -> SmallVector<Value> {
+        Value weight = e.load(scores, f32, e.add(weights, key));
+        Value value = e.load(group.block.values, group.block.valueElement,
+                             e.add(e.mul(key, width), column), Lanes{across});
+        ir::Emit emit = mathOf(e, carried[0]);
+        return {emit.fma(e.splat(weight, across),
+                         mathOf(e, value).extend(value), carried[0])};
+      };
+      acc = e.loop(from, to, 1, acc, body)[0];
+      e.store(acc, group.values, at, Lanes{across});
+    });
+    if (isBefore)
+      e.store(e.f32(1), keep, row);
+  });
+}
+
+void AttentionBlock::emitValues() {
+  Value isPartial = mathOf(e, group.isFull).negate(group.isFull);
+  e.ifThen(isPartial, [&] { emitRowValues(/*isBefore=*/true); });
+  auto keyOf = [&](Value position) {
+    return e.sub(position, group.block.position);
+  };
+  Value from = e.max(keyOf(rowNumber(state.from, rows - 1)), e.index(0));
+  Value to = e.min(keyOf(rowNumber(state.to, 0)), e.index(kBlock));
+  int64_t vectors = vectorsBeside(width / across);
+  int64_t step = vectors * across, whole = width / step * step;
+  e.loop(e.index(0), e.index(whole), step,
+         [&](Value column) { emitValueTile(column, vectors, from, to); });
+  if (whole < width)
+    emitValueTile(e.index(whole), (width - whole) / across, from, to);
+  e.ifThen(isPartial, [&] { emitRowValues(/*isBefore=*/false); });
+}
+
+void AttentionBlock::emit(const KeyBlock &block, Value number) {
+  Value row = e.mul(number, rows);
+  Value at = e.mul(row, width);
+  group = {e.mul(number, lanes),
+           row,
+           e.address(state.q, f32, at),
+           e.address(state.values, f32, at),
+           Value(),
+           block};
+  Value end = e.add(block.position, e.index(kBlock));
+  // Ranges ascend by row.
+  ir::Emit emit = mathOf(e, row);
+  Value isActive =
+      emit.both(less(e, rowNumber(state.from, 0), end),
+                less(e, block.position, rowNumber(state.to, rows - 1)));
+  e.ifThen(isActive, [&] {
+    Value startsLate = less(e, block.position, rowNumber(state.from, rows - 1));
+    Value endsEarly = less(e, rowNumber(state.to, 0), end);
+    Value isPartial = emit.either(startsLate, endsEarly);
+    group.isFull = mathOf(e, isPartial).negate(isPartial);
+    emitScores();
+    e.ifThen(isPartial, [&] { emitMask(); });
+    emitMaxima();
+    emitStatistics();
+    emitWeights();
+    emitSums();
+    emitValues();
+  });
+}
+
+} // namespace tenon::codegen::cpu
