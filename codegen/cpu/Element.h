@@ -119,8 +119,8 @@ private:
   };
   /// What `prepare` left for a row: the statistics of a row op, the factors of
   /// a rotation, a scalar; where `tensor` is set too, the table's row that a
-  /// gather reads from that index; where `tensor` alone is, the pointer to its
-  /// staged row.
+  /// gather reads from that index, or the last terms of the row op whose result
+  /// it is; where `tensor` alone is, the pointer to its staged row.
   struct Prepared {
     mlir::Operation *op;
     mlir::Value tensor;
@@ -192,7 +192,8 @@ private:
                                                     const Lanes &lanes,
                                                     bool everyOperand);
   mlir::Value reduceSum(ir::RowOp op, int64_t statistic, mlir::Value count,
-                        mlir::ValueRange row, mlir::ValueRange statistics);
+                        mlir::ValueRange row, mlir::ValueRange statistics,
+                        mlir::Value terms);
   mlir::Value reduceExtreme(ir::RowOp op, int64_t statistic, mlir::Value count,
                             mlir::ValueRange row, mlir::ValueRange statistics);
   mlir::Value emitTerm(ir::RowOp op, int64_t statistic, mlir::ValueRange row,

@@ -14,6 +14,10 @@ using namespace mlir;
 
 namespace {
 
+constexpr int64_t kExtremeChains = 4; // a power of two
+// Columns whose terms are kept for the elements: what a core's caches hold.
+constexpr int64_t kMostKeptTerms = 16384;
+
 RankedTensorType tensorType(Value tensor) {
   return cast<RankedTensorType>(tensor.getType());
 }
@@ -118,14 +122,21 @@ void Elements::prepareRow(ir::RowOp op, ValueRange row) {
   Value columns =
       arith::SIToFPOp::create(e.builder, e.builder.getF32Type(),
                               e.fromIndex(count, e.builder.getI64Type()));
+  // The last terms of a softmax are its elements but for a division.
+  Value terms;
+  int64_t most = e.maxExtent(x, x.getRank() - 1);
+  if (isa<ir::SoftmaxOp>(op) && most > 0 && most <= kMostKeptTerms)
+    terms = e.scratch(llvm::alignTo(most, e.vectorWidth()) * sizeof(float));
   SmallVector<Value, 2> statistics;
   for (int64_t i = 0; i < op.statisticCount(); ++i) {
     Value reduced = op.statisticKind(i) == ir::Reduction::Sum
-                        ? reduceSum(op, i, count, row, statistics)
+                        ? reduceSum(op, i, count, row, statistics, terms)
                         : reduceExtreme(op, i, count, row, statistics);
     statistics.push_back(op.emitFinish(e.builder, i, reduced, columns));
   }
   prepared.push_back({op, Value(), Index(row), statistics});
+  if (terms)
+    prepared.push_back({op, op->getResult(0), Index(row), {terms}});
 }
 
 //===----------------------------------------------------------------------===//
@@ -162,6 +173,14 @@ Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
   prepareRow(op, row); // Nothing where it was prepared.
   SmallVector<Value> statistics =
       splats(e, find(op, Value(), row)->values, lanes.width);
+  if (const Prepared *kept = find(op, op->getResult(0), row)) {
+    Value term = e.load(kept->values[0], e.builder.getF32Type(),
+                        column(index, lanes), lanes);
+    ir::Emit a(e.builder, e.builder.getLoc(), term.getType());
+    Value value = ir::elementOfTerm(a, cast<ir::SoftmaxOp>(op), term,
+                                    ir::Floats<ir::Emit>(statistics));
+    return rounded(value, tensorType(op->getResult(0)).getElementType());
+  }
   SmallVector<Value> elements;
   if (keeps)
     elements = rowOperandElements(op, index, lanes, /*everyOperand=*/true);
@@ -226,7 +245,7 @@ Value Elements::addSegment(Value partials) {
 // copies of the term's code for each would cost more to compile than the loads
 // and stores, which overlap, cost to run.
 Value Elements::reduceSum(ir::RowOp op, int64_t statistic, Value count,
-                          ValueRange row, ValueRange statistics) {
+                          ValueRange row, ValueRange statistics, Value terms) {
   Scope outer(*this);
   int64_t width = e.vectorWidth();
   Type f32 = e.builder.getF32Type();
@@ -239,6 +258,8 @@ Value Elements::reduceSum(ir::RowOp op, int64_t statistic, Value count,
       Scope scope(*this);
       Lanes at{width, lanes.mask, e.add(from, lanes.offset)};
       Value term = emitTerm(op, statistic, row, statistics, at);
+      if (terms)
+        e.store(term, terms, at.offset, {width, at.mask});
       if (at.mask)
         term = arith::SelectOp::create(e.builder, at.mask, term, zero);
       Value slot = e.rem(lanes.offset, ir::ref::kRowPartials);
@@ -263,22 +284,41 @@ Value Elements::reduceSum(ir::RowOp op, int64_t statistic, Value count,
       })[0];
 }
 
+// A step waits for the one before it: several chains hide that. Dear terms hide
+// it themselves.
 Value Elements::reduceExtreme(ir::RowOp op, int64_t statistic, Value count,
                               ValueRange row, ValueRange statistics) {
   int64_t width = e.vectorWidth();
   ir::Reduction kind = op.statisticKind(statistic);
   auto type = VectorType::get({width}, e.builder.getF32Type());
-  Location loc = e.builder.getLoc();
-  ir::Emit a(e.builder, loc, type);
+  ir::Emit a(e.builder, e.builder.getLoc(), type);
   Value identity = ir::identityOf(a, kind);
-  auto step = [&](ValueRange so, const Lanes &lanes) -> SmallVector<Value> {
+  auto step = [&](Value so, const Lanes &lanes) -> Value {
     Scope scope(*this);
     Value term = emitTerm(op, statistic, row, statistics, lanes);
     if (lanes.mask)
       term = arith::SelectOp::create(e.builder, lanes.mask, term, identity);
-    return {ir::combine(a, kind, so[0], term)};
+    return ir::combine(a, kind, so, term);
   };
-  Value reduced = e.columns(count, width, identity, step)[0];
+  bool isDear = isExpensive(op->getOperand(op.rowOperands()[0]));
+  int64_t chains = isDear ? 1 : kExtremeChains, stride = chains * width;
+  Value whole = e.sub(count, e.rem(count, e.index(stride)));
+  SmallVector<Value> so(chains, identity);
+  if (getConstantIntValue(whole) != 0)
+    so = e.loop(e.index(0), whole, stride, so, [&](Value at, ValueRange now) {
+      SmallVector<Value> next;
+      for (auto [i, chain] : llvm::enumerate(now))
+        next.push_back(
+            step(chain, {width, Value(), e.add(at, e.index(i * width))}));
+      return next;
+    });
+  for (int64_t half = chains / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i)
+      so[i] = ir::combine(a, kind, so[i], so[i + half]);
+  auto rest = [&](ValueRange now, const Lanes &lanes) -> SmallVector<Value> {
+    return {step(now[0], {width, lanes.mask, e.add(whole, lanes.offset)})};
+  };
+  Value reduced = e.columns(e.sub(count, whole), width, so[0], rest)[0];
   return reduceVector(e, reduced, [&](ir::Emit &half, Value x, Value y) {
     return ir::combine(half, kind, x, y);
   });

@@ -248,9 +248,14 @@ typename A::F finishOf(A &a, SoftmaxOp, int64_t i, typename A::F reduced,
   auto least = a.constant(-std::numeric_limits<double>::infinity());
   return a.select(a.equal(reduced, least), zero, reduced);
 }
+/// The element whose term of the sum is known.
 template <typename A>
-typename A::F elementOf(A &a, SoftmaxOp, Floats<A> e, Floats<A> s) {
-  return a.div(a.exp(a.sub(e[0], s[0])), s[1]);
+typename A::F elementOfTerm(A &a, SoftmaxOp, typename A::F term, Floats<A> s) {
+  return a.div(term, s[1]);
+}
+template <typename A>
+typename A::F elementOf(A &a, SoftmaxOp op, Floats<A> e, Floats<A> s) {
+  return elementOfTerm(a, op, termOf(a, op, 1, e, s), s);
 }
 
 inline llvm::ArrayRef<Reduction> statisticsOf(LogSoftmaxOp) {
