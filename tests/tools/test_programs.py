@@ -60,6 +60,7 @@ class SameText(ToolTest):
 
     def test_threads_chunks_and_feature_sets(self):
         for options in (["--threads", 1], ["--threads", 3], ["--chunk", 2],
+                        ["--threads", 2, "--affinity", "0,0"],
                         ["--cpu", "v3"]):
             with self.subTest(options):
                 self.assertEqual(self.greedy(self.program, *options),

@@ -154,8 +154,9 @@ Status bench(const BenchOptions &options) {
   TENON_ASSIGN_OR_RETURN(ReadyProgram ready,
                          prepareProgram(options.program, progress));
   exec::ModelOptions limits;
-  TENON_ASSIGN_OR_RETURN(limits.device,
-                         hal::openDevice("cpu", {options.program.threads, {}}));
+  TENON_ASSIGN_OR_RETURN(
+      limits.device,
+      hal::openDevice("cpu", {options.program.threads, options.program.cpus}));
   limits.weightsPath = ready.weights;
   if (options.program.randomWeights) {
     TENON_ASSIGN_OR_RETURN(limits.parameters,

@@ -18,6 +18,14 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
       ->capture_default_str()
       ->check(CLI::Range(0, 4096))
       ->group(group);
+  app.add_option("--affinity", request.cpus,
+                 "CPUs to run threads on: the i-th thread on the i-th of them, "
+                 "but for the first, which the system places. Default: the "
+                 "system places all")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 4095))
+      ->type_name("CPU,...")
+      ->group(group);
   app.add_option("--cpu", request.cpu,
                  "Use no more than this feature set; default: the best that "
                  "the machine runs")

@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tenon::tools {
 
@@ -28,6 +29,7 @@ struct ProgramRequest {
   ScheduleOptions schedules = {"host", ""};
   bool skipCache = false;
   uint32_t threads = 0;
+  std::vector<int> cpus; // see hal::DeviceOptions
 };
 
 enum class ProgramSource { File, Cache, Compiled };

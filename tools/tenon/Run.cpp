@@ -83,8 +83,9 @@ StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
                                                      Progress &progress) {
   progress.update("preparing weights");
   exec::ModelOptions model;
-  TENON_ASSIGN_OR_RETURN(model.device,
-                         hal::openDevice("cpu", {options.program.threads, {}}));
+  TENON_ASSIGN_OR_RETURN(
+      model.device,
+      hal::openDevice("cpu", {options.program.threads, options.program.cpus}));
   model.weightsPath = ready.weights;
   model.decoder = options.limits;
   model.preparing = [&](int64_t done, int64_t total) {

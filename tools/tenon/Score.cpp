@@ -163,8 +163,9 @@ Status score(const ScoreOptions &options) {
   TENON_ASSIGN_OR_RETURN(ReadyProgram ready,
                          prepareProgram(options.program, progress));
   exec::ModelOptions opening;
-  TENON_ASSIGN_OR_RETURN(opening.device,
-                         hal::openDevice("cpu", {options.program.threads, {}}));
+  TENON_ASSIGN_OR_RETURN(
+      opening.device,
+      hal::openDevice("cpu", {options.program.threads, options.program.cpus}));
   opening.weightsPath = ready.weights;
   TENON_ASSIGN_OR_RETURN(opening.decoder,
                          exec::scoreLimits(ready.program->program(),

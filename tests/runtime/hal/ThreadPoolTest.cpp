@@ -2,8 +2,10 @@
 
 #include "runtime/hal/cpu/ThreadPool.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 #include <limits>
+#include <sched.h>
 #include <thread>
 
 namespace tenon::hal {
@@ -100,15 +102,44 @@ TEST(ThreadPool, RefusesImpossibleOptions) {
             TENON_INVALID_ARGUMENT);
 }
 
+/// Who runs, and on how many CPUs it may.
+struct Seen {
+  std::atomic<int> workers = 0; // that are not the caller
+  int cpus = 0;                 // of the last of those
+};
+
+void lookAround(void *context, uint32_t worker, TileSource &tiles) {
+  auto &seen = *static_cast<Seen *>(context);
+  if (worker != 0) {
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof(set), &set);
+    seen.cpus = CPU_COUNT(&set);
+    ++seen.workers;
+  }
+  // The caller's tiles take a while, so that the others have time to wake.
+  for (auto range = tiles.take(); !range.empty(); range = tiles.take())
+    std::this_thread::sleep_for(std::chrono::microseconds(worker ? 0 : 500));
+}
+
 TEST(ThreadPool, BindsWorkersToTheCpusGiven) {
   ThreadPool::Options options;
   options.threads = 2;
   options.cpus = {0, 0};
   auto pool = ThreadPool::create(options);
   ASSERT_TRUE(pool.ok()) << pool.status();
-  std::vector<int> counts(10);
-  (*pool)->run(10, countTiles, &counts);
-  EXPECT_EQ(counts, std::vector<int>(10, 1));
+  Seen seen;
+  for (int run = 0; run < 1000 && seen.workers == 0; ++run)
+    (*pool)->run(10, lookAround, &seen);
+  EXPECT_GT(seen.workers, 0);
+  EXPECT_EQ(seen.cpus, 1);
+}
+
+TEST(ThreadPool, WakesNobodyForOneTile) {
+  auto pool = makePool(2);
+  Seen seen;
+  for (int run = 0; run < 100; ++run)
+    pool->run(1, lookAround, &seen);
+  EXPECT_EQ(seen.workers, 0);
 }
 
 } // namespace
