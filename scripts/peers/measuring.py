@@ -109,7 +109,8 @@ def find_benchmark(item):
 
 
 def run_benchmark(item, name, seconds):
-    """Seconds of a call and the part of the roof, by Google Benchmark."""
+    """Seconds of a call, or of what it adds to its work, and the part of the
+    roof, by Google Benchmark."""
     result = command([BINARIES / item.program,
                       f"--benchmark_filter=^{re.escape(name)}$",
                       "--benchmark_format=json",
@@ -117,6 +118,8 @@ def run_benchmark(item, name, seconds):
     if result.get("error_occurred"):
         raise Unavailable(result["error_message"])
     unit = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}[result["time_unit"]]
+    if "overhead_ns" in result:  # The rest is the work itself.
+        return result["overhead_ns"] * 1e-9, None
     return result["real_time"] * unit, result.get("roof_fraction")
 
 
