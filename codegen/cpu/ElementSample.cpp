@@ -132,13 +132,14 @@ Value Elements::drawToken(ir::SampleOp op, ValueRange row, Value count) {
   ir::Emit a(e.builder, e.builder.getLoc(), e.builder.getF32Type());
   Value temperature = element(op.getTemperature(), row, {});
   auto type = cast<RankedTensorType>(op.getLogits().getType());
-  Value keys = e.scratch(e.maxExtent(type, type.getRank() - 1) * 4);
+  int64_t most = e.maxExtent(type, type.getRank() - 1);
+  Value keys = e.scratch(most * 4);
   emitKeys(e, count, keys, [&](const Lanes &lanes) {
     return wholeRowElement(op.getLogits(), row, lanes);
   });
   Candidates all{e.scratch(kMostCandidates * 4), e.scratch(kMostCandidates * 4),
                  candidateCount(e, element(op.getTopK(), row, {}), count)};
-  emitLargest(e, keys, count, all.count, kMostCandidates, all.tokens);
+  emitLargest(e, {keys, count, most}, all.count, kMostCandidates, all.tokens);
 
   auto scaled = [&](Value at) {
     Value token = e.load(all.tokens, e.builder.getI32Type(), at);

@@ -3,7 +3,9 @@
 // Elements are ordered by an i32 key that is monotone in the float, so that -0
 // equals +0 and the lowest index wins among equals. The k largest of many are
 // found by narrowing the k-th key down, 12, 12 and 8 bits at a time, with
-// histograms: five passes over a row, whatever its values.
+// histograms: five passes, whatever the values. Of a long row few keys are left
+// by then: the k-th largest of the maxima of groups is no larger than the k-th
+// key, and whole vectors are below it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,6 +13,7 @@
 
 #include "tenon/abi.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <limits>
@@ -20,6 +23,9 @@ namespace tenon::codegen::cpu {
 using namespace mlir;
 
 namespace {
+
+// Keys of which the largest is taken, where a row is long.
+constexpr int64_t kGroup = 64, kLongRow = 8192;
 
 RankedTensorType tensorType(Value tensor) {
   return cast<RankedTensorType>(tensor.getType());
@@ -188,10 +194,85 @@ Narrowed narrow(KernelEmitter &e, Value keys, Value count, Value histogram,
   return {arith::OrIOp::create(e.builder, prefix, found[1]), found[0]};
 }
 
+Narrowed narrowAll(KernelEmitter &e, Value keys, Value count, Value k) {
+  int64_t mark = e.scratchMark();
+  Value histogram = e.scratch(4096 * 4);
+  Narrowed so{i32(e, 0), e.fromIndex(k, e.builder.getI32Type())};
+  so = narrow(e, keys, count, histogram, 20, 12, so);
+  so = narrow(e, keys, count, histogram, 8, 12, so);
+  so = narrow(e, keys, count, histogram, 0, 8, so);
+  e.restoreScratch(mark);
+  return so;
+}
+
+/// A key (i32) that the k-th largest reaches: the k-th largest of the maxima of
+/// kGroup keys, if there are as many. `maxima` has room for them.
+Value lowerBound(KernelEmitter &e, Value keys, Value count, Value k,
+                 Value maxima) {
+  int64_t width = e.vectorWidth(), stride = kGroup * width;
+  Type type = e.builder.getI32Type();
+  Value groups = e.div(count, stride);
+  e.loop(e.index(0), groups, 1, [&](Value group) {
+    Value first = e.mul(group, stride);
+    Value start = e.load(keys, type, first, Lanes{width});
+    auto step = [&](Value at, ValueRange so) -> SmallVector<Value> {
+      Value key = e.load(keys, type, e.add(first, at), Lanes{width});
+      return {arith::MaxSIOp::create(e.builder, so[0], key)};
+    };
+    Value most = e.loop(e.index(width), e.index(stride), width, start, step)[0];
+    e.store(most, maxima, e.mul(group, width));
+  });
+  Value found = e.mul(groups, width);
+  Value bound = narrowAll(e, maxima, found, e.min(k, found)).prefix;
+  Value lowest = i32(e, std::numeric_limits<int32_t>::min());
+  bound = arith::XOrIOp::create(e.builder, bound, lowest);
+  Value isEnough =
+      arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sle, k, found);
+  return arith::SelectOp::create(e.builder, isEnough, bound, lowest);
+}
+
+/// Moves the keys that reach `bound` to the front, in order, and stores the
+/// index of each; returns how many they are.
+Value keepLarge(KernelEmitter &e, Value keys, Value count, Value bound,
+                Value indices) {
+  int64_t width = e.vectorWidth();
+  Type type = e.builder.getI32Type();
+  auto reaches = [&](Value key, Value least) -> Value {
+    return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sge, key,
+                                 least);
+  };
+  auto keep = [&](Value at, ValueRange next) -> SmallVector<Value> {
+    Value key = e.load(keys, type, at);
+    e.store(key, keys, next[0]); // What lay there has been seen.
+    e.store(e.fromIndex(at, type), indices, next[0]);
+    Value after = e.add(next[0], e.index(1));
+    return {arith::SelectOp::create(e.builder, reaches(key, bound), after,
+                                    next[0])};
+  };
+  Value bounds = e.splat(bound, width);
+  Value whole = e.sub(count, e.rem(count, width));
+  auto step = [&](Value from, ValueRange next) -> SmallVector<Value> {
+    Value some = e.load(keys, type, from, Lanes{width});
+    auto choice = scf::IfOp::create(
+        e.builder, TypeRange{e.builder.getIndexType()},
+        anyLane(e, reaches(some, bounds)), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(e.builder);
+    e.builder.setInsertionPointToStart(choice.thenBlock());
+    Value to = e.add(from, e.index(width));
+    scf::YieldOp::create(e.builder, e.loop(from, to, 1, next, keep));
+    e.builder.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(e.builder, next);
+    return {choice.getResult(0)};
+  };
+  Value kept = e.loop(e.index(0), whole, width, e.index(0), step)[0];
+  return e.loop(whole, count, 1, kept, keep)[0];
+}
+
 /// Collects, in order of index, the keys above the k-th and as many equal to
-/// it as are wanted, each with its index below: (key << 32) | ~index.
-void collect(KernelEmitter &e, Value keys, Value count, Narrowed least,
-             Value chosen) {
+/// it as are wanted, each with its index below: (key << 32) | ~index. The
+/// index is a key's place where `indices` is null.
+void collect(KernelEmitter &e, Value keys, Value indices, Value count,
+             Narrowed least, Value chosen) {
   Type type = e.builder.getI32Type(), wide = e.builder.getI64Type();
   e.loop(
       e.index(0), count, 1, ValueRange{i32(e, 0), least.wanted},
@@ -211,7 +292,8 @@ void collect(KernelEmitter &e, Value keys, Value count, Narrowed least,
           ir::Emit a(e.builder, e.builder.getLoc(), wide);
           Value signedKey = e.load(keys, type, at);
           Value high = a.shiftLeft(a.resize(signedKey, 64), 32);
-          Value low = a.sub(a.number(0xffffffff, 64), e.fromIndex(at, wide));
+          Value index = indices ? e.toIndex(e.load(indices, type, at)) : at;
+          Value low = a.sub(a.number(0xffffffff, 64), e.fromIndex(index, wide));
           e.store(arith::OrIOp::create(e.builder, high, low), chosen,
                   e.toIndex(carried[0]));
         });
@@ -256,15 +338,18 @@ void sortByRank(KernelEmitter &e, Value chosen, Value k, Value order) {
 
 } // namespace
 
-void emitLargest(KernelEmitter &e, Value keys, Value count, Value k,
-                 int64_t mostK, Value order) {
+void emitLargest(KernelEmitter &e, const KeyRow &row, Value k, int64_t mostK,
+                 Value order) {
   int64_t mark = e.scratchMark();
-  Value histogram = e.scratch(4096 * 4), chosen = e.scratch(mostK * 8);
-  Narrowed so{i32(e, 0), e.fromIndex(k, e.builder.getI32Type())};
-  so = narrow(e, keys, count, histogram, 20, 12, so);
-  so = narrow(e, keys, count, histogram, 8, 12, so);
-  so = narrow(e, keys, count, histogram, 0, 8, so);
-  collect(e, keys, count, so, chosen);
+  Value count = row.count, chosen = e.scratch(mostK * 8), indices;
+  if (row.most >= kLongRow) {
+    indices = e.scratch(row.most * 4);
+    Value maxima = indices; // They are done with when indices are stored.
+    Value bound = lowerBound(e, row.keys, count, k, maxima);
+    count = keepLarge(e, row.keys, count, bound, indices);
+  }
+  Narrowed so = narrowAll(e, row.keys, count, k);
+  collect(e, row.keys, indices, count, so, chosen);
   sortByRank(e, chosen, k, order);
   e.restoreScratch(mark);
 }
@@ -344,7 +429,7 @@ void Elements::prepareTopK(ir::TopKOp op, ValueRange row) {
   if (k <= kFew)
     emitFewLargest(e, keys, count, e.index(k), order);
   else
-    emitLargest(e, keys, count, e.index(k), k, order);
+    emitLargest(e, {keys, count, columns}, e.index(k), k, order);
   Value zero = i32(e, 0);
   e.loop(e.index(0), e.index(k), 1, [&](Value rank) {
     Value number = e.load(order, e.builder.getI32Type(), rank);

@@ -1,7 +1,7 @@
 //===- Select.h - Choosing the largest elements of a row --------*- C++ -*-===//
 //
 //   Value hasNan = emitKeys(e, count, keys, values);
-//   emitLargest(e, keys, count, k, 1024, order); // i32 indices, largest first
+//   emitLargest(e, {keys, count, most}, k, 1024, order); // i32 indices
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,10 +31,16 @@ mlir::Value emitKey(KernelEmitter &e, mlir::Value value);
 mlir::Value emitKeys(KernelEmitter &e, mlir::Value count, mlir::Value keys,
                      RowSource values);
 
+/// The keys of a row: `count` (index) of them, `most` at most.
+struct KeyRow {
+  mlir::Value keys, count;
+  int64_t most;
+};
+
 /// Stores at `order` the indices (i32) of the `k` largest keys, largest first,
-/// equal ones by index. 1 <= k <= count and k <= mostK.
-void emitLargest(KernelEmitter &e, mlir::Value keys, mlir::Value count,
-                 mlir::Value k, int64_t mostK, mlir::Value order);
+/// equal ones by index. 1 <= k <= count and k <= mostK. Overwrites the keys.
+void emitLargest(KernelEmitter &e, const KeyRow &row, mlir::Value k,
+                 int64_t mostK, mlir::Value order);
 /// The same for few: k passes over the keys, which it overwrites.
 void emitFewLargest(KernelEmitter &e, mlir::Value keys, mlir::Value count,
                     mlir::Value k, mlir::Value order);

@@ -117,104 +117,117 @@ const Case kCases[] = {
     return %y : tensor<?x1x51xf32, #tn.dims<T, 1, 51>>
   })"},
     {"rope_of_slices_joined", R"(
-  func.func @f(%x: tensor<?x3x40xf32, #tn.dims<T, 3, 40>>, %q: tensor<8xf32>,
-      %b: !tn.batch) -> tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+  !x = tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+  !n = tensor<?x3x24xf32, #tn.dims<T, 3, 24>>
+  !p = tensor<?x3x16xf32, #tn.dims<T, 3, 16>>
+  func.func @f(%x: !x, %q: tensor<8xf32>, %b: !tn.batch) -> !x
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %n = tn.slice %x axis 2 from 0 size 24
-        : tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
-        -> tensor<?x3x24xf32, #tn.dims<T, 3, 24>>
-    %p = tn.slice %x axis 2 from 24 size 16
-        : tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
-        -> tensor<?x3x16xf32, #tn.dims<T, 3, 16>>
-    %r = tn.rope interleaved %p, %b, %q
-        : tensor<?x3x16xf32, #tn.dims<T, 3, 16>>, tensor<8xf32>
-    %y = tn.concat %n, %r axis 2 : tensor<?x3x24xf32, #tn.dims<T, 3, 24>>,
-        tensor<?x3x16xf32, #tn.dims<T, 3, 16>>
-        -> tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
-    return %y : tensor<?x3x40xf32, #tn.dims<T, 3, 40>>
+    %n = tn.slice %x axis 2 from 0 size 24 : !x -> !n
+    %p = tn.slice %x axis 2 from 24 size 16 : !x -> !p
+    %r = tn.rope interleaved %p, %b, %q : !p, tensor<8xf32>
+    %y = tn.concat %n, %r axis 2 : !n, !p -> !x
+    return %y : !x
   })"},
     {"residual_phases", R"(
-  func.func @f(%x: tensor<?x200xf32, #tn.dims<T, 200>>,
-      %r: tensor<?x200xf32, #tn.dims<T, 200>>, %w: tensor<200xf32>)
-      -> (tensor<?x200xf32, #tn.dims<T, 200>>,
-          tensor<?x200xf32, #tn.dims<T, 200>>)
+  !x = tensor<?x200xf32, #tn.dims<T, 200>>
+  func.func @f(%x: !x, %r: !x, %w: tensor<200xf32>) -> (!x, !x)
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %a = tn.rms_norm %x, %w eps 1.0e-6
-        : tensor<?x200xf32, #tn.dims<T, 200>>, tensor<200xf32>
-    %h = tn.add %a, %r : tensor<?x200xf32, #tn.dims<T, 200>>
-    %n = tn.rms_norm %h, %w eps 1.0e-6
-        : tensor<?x200xf32, #tn.dims<T, 200>>, tensor<200xf32>
-    return %h, %n : tensor<?x200xf32, #tn.dims<T, 200>>,
-        tensor<?x200xf32, #tn.dims<T, 200>>
+    %a = tn.rms_norm %x, %w eps 1.0e-6 : !x, tensor<200xf32>
+    %h = tn.add %a, %r : !x
+    %n = tn.rms_norm %h, %w eps 1.0e-6 : !x, tensor<200xf32>
+    return %h, %n : !x, !x
   })"},
     {"normalised_heads_rejoined", R"(
-  func.func @f(%a0: tensor<?x120xf32, #tn.dims<T, 120>>, %a1: tensor<24xf32>) -> tensor<?x120xf32, #tn.dims<T, 120>>
+  !x = tensor<?x120xf32, #tn.dims<T, 120>>
+  !h = tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
+  func.func @f(%a0: !x, %a1: tensor<24xf32>) -> !x
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %out = tn.kernel(%a0, %a1) : (tensor<?x120xf32, #tn.dims<T, 120>>, tensor<24xf32>) -> (tensor<?x120xf32, #tn.dims<T, 120>>) {
-    ^bb0(%x: tensor<?x120xf32, #tn.dims<T, 120>>, %w: tensor<24xf32>):
-    %h = tn.reshape %x : tensor<?x120xf32, #tn.dims<T, 120>>
-        -> tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
-    %n = tn.rms_norm %h, %w eps 1.0e-6
-        : tensor<?x5x24xf32, #tn.dims<T, 5, 24>>, tensor<24xf32>
-    %j = tn.reshape %n : tensor<?x5x24xf32, #tn.dims<T, 5, 24>>
-        -> tensor<?x120xf32, #tn.dims<T, 120>>
-    %y = tn.softmax %j : tensor<?x120xf32, #tn.dims<T, 120>>
-      tn.yield %y : tensor<?x120xf32, #tn.dims<T, 120>>
+    %out = tn.kernel(%a0, %a1) : (!x, tensor<24xf32>) -> !x {
+    ^bb0(%x: !x, %w: tensor<24xf32>):
+      %h = tn.reshape %x : !x -> !h
+      %n = tn.rms_norm %h, %w eps 1.0e-6 : !h, tensor<24xf32>
+      %j = tn.reshape %n : !h -> !x
+      %y = tn.softmax %j : !x
+      tn.yield %y : !x
     } {label = "normalised_heads_rejoined"}
-    return %out : tensor<?x120xf32, #tn.dims<T, 120>>
+    return %out : !x
   })"},
     {"transpose_and_broadcast", R"(
-  func.func @f(%a0: tensor<?x17xf32, #tn.dims<T, 17>>) -> tensor<17x?xf32, #tn.dims<17, T>>
+  !x = tensor<?x17xf32, #tn.dims<T, 17>>
+  !y = tensor<17x?xf32, #tn.dims<17, T>>
+  func.func @f(%a0: !x) -> !y
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %out = tn.kernel(%a0) : (tensor<?x17xf32, #tn.dims<T, 17>>) -> (tensor<17x?xf32, #tn.dims<17, T>>) {
-    ^bb0(%x: tensor<?x17xf32, #tn.dims<T, 17>>):
-    %m = tn.reduce max %x : tensor<?x17xf32, #tn.dims<T, 17>>
-        -> tensor<?xf32, #tn.dims<T>>
-    %s = tn.reshape %m : tensor<?xf32, #tn.dims<T>>
-        -> tensor<?x1xf32, #tn.dims<T, 1>>
-    %b = tn.broadcast %s : tensor<?x1xf32, #tn.dims<T, 1>>
-        -> tensor<?x17xf32, #tn.dims<T, 17>>
-    %d = tn.sub %x, %b : tensor<?x17xf32, #tn.dims<T, 17>>
-    %y = tn.transpose %d [1, 0] : tensor<?x17xf32, #tn.dims<T, 17>>
-        -> tensor<17x?xf32, #tn.dims<17, T>>
-      tn.yield %y : tensor<17x?xf32, #tn.dims<17, T>>
+    %out = tn.kernel(%a0) : (!x) -> (!y) {
+    ^bb0(%x: !x):
+    %m = tn.reduce max %x : !x -> tensor<?xf32, #tn.dims<T>>
+    %s = tn.reshape %m : tensor<?xf32, #tn.dims<T>> -> tensor<?x1xf32, #tn.dims<T, 1>>
+    %b = tn.broadcast %s : tensor<?x1xf32, #tn.dims<T, 1>> -> !x
+    %d = tn.sub %x, %b : !x
+    %y = tn.transpose %d [1, 0] : !x -> !y
+      tn.yield %y : !y
     } {label = "transpose_and_broadcast"}
-    return %out : tensor<17x?xf32, #tn.dims<17, T>>
+    return %out : !y
   })"},
     {"mask_by_iota", R"(
-  func.func @f(%x: tensor<?x33xf32, #tn.dims<T, 33>>)
-      -> tensor<?x33xf32, #tn.dims<T, 33>>
+  !x = tensor<?x33xf32, #tn.dims<T, 33>>
+  !i = tensor<?x33xi32, #tn.dims<T, 33>>
+  !c = tensor<?x33xi1, #tn.dims<T, 33>>
+  func.func @f(%x: !x) -> !x
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %i = tn.iota axis 0 : tensor<?x33xi32, #tn.dims<T, 33>>
-    %j = tn.iota axis 1 : tensor<?x33xi32, #tn.dims<T, 33>>
-    %c = tn.compare ge %i, %j : tensor<?x33xi32, #tn.dims<T, 33>>
-        -> tensor<?x33xi1, #tn.dims<T, 33>>
+    %i = tn.iota axis 0 : !i
+    %j = tn.iota axis 1 : !i
+    %c = tn.compare ge %i, %j : !i -> !c
     %z = tn.constant dense<0.0> : tensor<f32>
-    %b = tn.broadcast %z : tensor<f32> -> tensor<?x33xf32, #tn.dims<T, 33>>
-    %y = tn.select %c, %x, %b : tensor<?x33xi1, #tn.dims<T, 33>>,
-        tensor<?x33xf32, #tn.dims<T, 33>>
-    return %y : tensor<?x33xf32, #tn.dims<T, 33>>
+    %b = tn.broadcast %z : tensor<f32> -> !x
+    %y = tn.select %c, %x, %b : !c, !x
+    return %y : !x
   })"},
     {"experts", R"(
-  func.func @f(%x: tensor<?x40xf32, #tn.dims<T, 40>>)
-      -> (tensor<?x6xf32, #tn.dims<T, 6>>, tensor<?x6xi32, #tn.dims<T, 6>>)
+  !x = tensor<?x40xf32, #tn.dims<T, 40>>
+  !v = tensor<?x6xf32, #tn.dims<T, 6>>
+  !i = tensor<?x6xi32, #tn.dims<T, 6>>
+  func.func @f(%x: !x) -> (!v, !i)
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %s = tn.sigmoid %x : tensor<?x40xf32, #tn.dims<T, 40>>
-    %v, %i = tn.top_k %s k 6 : tensor<?x40xf32, #tn.dims<T, 40>>
-        -> tensor<?x6xf32, #tn.dims<T, 6>>, tensor<?x6xi32, #tn.dims<T, 6>>
-    %g = tn.take_along %s, %i : tensor<?x40xf32, #tn.dims<T, 40>>,
-        tensor<?x6xi32, #tn.dims<T, 6>> -> tensor<?x6xf32, #tn.dims<T, 6>>
-    return %g, %i : tensor<?x6xf32, #tn.dims<T, 6>>,
-        tensor<?x6xi32, #tn.dims<T, 6>>
+    %s = tn.sigmoid %x : !x
+    %v, %i = tn.top_k %s k 6 : !x -> !v, !i
+    %g = tn.take_along %s, %i : !x, !i -> !v
+    return %g, %i : !v, !i
   })"},
     {"top_k_many", R"(
-  func.func @f(%x: tensor<?x300xbf16, #tn.dims<T, 300>>)
-      -> (tensor<?x70xbf16, #tn.dims<T, 70>>, tensor<?x70xi32, #tn.dims<T, 70>>)
+  !x = tensor<?x300xbf16, #tn.dims<T, 300>>
+  !v = tensor<?x70xbf16, #tn.dims<T, 70>>
+  !i = tensor<?x70xi32, #tn.dims<T, 70>>
+  func.func @f(%x: !x) -> (!v, !i)
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %v, %i = tn.top_k %x k 70 : tensor<?x300xbf16, #tn.dims<T, 300>>
-        -> tensor<?x70xbf16, #tn.dims<T, 70>>, tensor<?x70xi32, #tn.dims<T, 70>>
-    return %v, %i : tensor<?x70xbf16, #tn.dims<T, 70>>,
-        tensor<?x70xi32, #tn.dims<T, 70>>
+    %v, %i = tn.top_k %x k 70 : !x -> !v, !i
+    return %v, %i : !v, !i
+  })"},
+    {"top_k_of_a_long_row", R"(
+  !x = tensor<?x20011xf32, #tn.dims<T, 20011>>
+  !v = tensor<?x70xf32, #tn.dims<T, 70>>
+  !i = tensor<?x70xi32, #tn.dims<T, 70>>
+  func.func @f(%x: !x) -> (!v, !i)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %v, %i = tn.top_k %x k 70 : !x -> !v, !i
+    return %v, %i : !v, !i
+  })"},
+    {"top_k_of_equal_ones", R"(
+  !x = tensor<?x9000xbf16, #tn.dims<T, 9000>>
+  !v = tensor<?x40xbf16, #tn.dims<T, 40>>
+  !i = tensor<?x40xi32, #tn.dims<T, 40>>
+  func.func @f(%x: !x) -> (!v, !i)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %v, %i = tn.top_k %x k 40 : !x -> !v, !i
+    return %v, %i : !v, !i
+  })"},
+    {"top_k_of_few_groups", R"(
+  !x = tensor<?x8192xf32, #tn.dims<T, 8192>>
+  !v = tensor<?x300xf32, #tn.dims<T, 300>>
+  !i = tensor<?x300xi32, #tn.dims<T, 300>>
+  func.func @f(%x: !x) -> (!v, !i)
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %v, %i = tn.top_k %x k 300 : !x -> !v, !i
+    return %v, %i : !v, !i
   })"},
     {"argmax", R"(
   func.func @f(%x: tensor<?x1003xbf16, #tn.dims<T, 1003>>)
@@ -225,19 +238,27 @@ const Case kCases[] = {
     return %y : tensor<?xi32, #tn.dims<T>>
   })"},
     {"sample", R"(
-  func.func @f(%x: tensor<?x2003xf32, #tn.dims<T, 2003>>,
-      %t: tensor<?xf32, #tn.dims<T>>, %k: tensor<?xi32, #tn.dims<T>>,
-      %p: tensor<?xf32, #tn.dims<T>>, %m: tensor<?xf32, #tn.dims<T>>,
-      %s: tensor<?xi64, #tn.dims<T>>, %n: tensor<?xi32, #tn.dims<T>>)
-      -> tensor<?xi32, #tn.dims<T>>
+  !x = tensor<?x2003xf32, #tn.dims<T, 2003>>
+  !f = tensor<?xf32, #tn.dims<T>>
+  !i = tensor<?xi32, #tn.dims<T>>
+  !s = tensor<?xi64, #tn.dims<T>>
+  func.func @f(%x: !x, %t: !f, %k: !i, %p: !f, %m: !f, %s: !s, %n: !i) -> !i
       attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
-    %a = tn.abs %p : tensor<?xf32, #tn.dims<T>>
-    %y = tn.sample %x, %t, %k, %a, %m, %s, %n
-        : tensor<?x2003xf32, #tn.dims<T, 2003>>, tensor<?xf32, #tn.dims<T>>,
-        tensor<?xi32, #tn.dims<T>>, tensor<?xf32, #tn.dims<T>>,
-        tensor<?xf32, #tn.dims<T>>, tensor<?xi64, #tn.dims<T>>,
-        tensor<?xi32, #tn.dims<T>> -> tensor<?xi32, #tn.dims<T>>
-    return %y : tensor<?xi32, #tn.dims<T>>
+    %a = tn.abs %p : !f
+    %y = tn.sample %x, %t, %k, %a, %m, %s, %n : !x, !f, !i, !f, !f, !s, !i -> !i
+    return %y : !i
+  })",
+     64},
+    {"sample_of_many", R"(
+  !x = tensor<?x20003xf32, #tn.dims<T, 20003>>
+  !f = tensor<?xf32, #tn.dims<T>>
+  !i = tensor<?xi32, #tn.dims<T>>
+  !s = tensor<?xi64, #tn.dims<T>>
+  func.func @f(%x: !x, %t: !f, %k: !i, %p: !f, %m: !f, %s: !s, %n: !i) -> !i
+      attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
+    %a = tn.abs %p : !f
+    %y = tn.sample %x, %t, %k, %a, %m, %s, %n : !x, !f, !i, !f, !f, !s, !i -> !i
+    return %y : !i
   })",
      64},
     {"random", R"(
