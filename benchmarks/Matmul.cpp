@@ -26,7 +26,7 @@ using namespace tenon::benchmarks;
 struct Types {
   const char *weight;
   const char *activation = nullptr;
-  const char *argument = "f32";
+  const char *argument = "f32", *result = "f32";
   Products products = Products::F32;
 };
 
@@ -37,7 +37,7 @@ std::string tensor(int64_t rows, int64_t columns, const std::string &type) {
 
 std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types) {
   std::string x = tensor(m, k, types.argument), w = tensor(n, k, types.weight),
-              y = tensor(m, n, "f32"), a = "%x", q = x, quantize;
+              y = tensor(m, n, types.result), a = "%x", q = x, quantize;
   if (types.activation) {
     a = "%a";
     q = tensor(m, k, types.activation);
@@ -106,23 +106,30 @@ void products(benchmark::internal::Benchmark *bench) {
 BENCHMARK_CAPTURE(matmul, f32, Types{"f32"})->Apply(squares);
 BENCHMARK_CAPTURE(matmul, bf16, Types{"bf16"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, bf16_by_bf16,
-                  Types{"bf16", nullptr, "bf16", Products::Bf16})
+                  Types{"bf16", nullptr, "bf16", "f32", Products::Bf16})
+    ->Apply(largeProducts);
+BENCHMARK_CAPTURE(matmul, i8_by_i8,
+                  Types{"i8", nullptr, "i8", "i32", Products::Int8})
     ->Apply(largeProducts);
 BENCHMARK_CAPTURE(matmul, q8_0, Types{"!tn.block<q8_0>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_0, Types{"!tn.block<q4_0>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k, Types{"!tn.block<q4_k>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q6_k, Types{"!tn.block<q6_k>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q8_0_by_q8_0,
-                  Types{"!tn.block<q8_0>", "!tn.block<q8_0>"})
+                  Types{"!tn.block<q8_0>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_0_by_q8_0,
-                  Types{"!tn.block<q4_0>", "!tn.block<q8_0>"})
+                  Types{"!tn.block<q4_0>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k_by_q8_0,
-                  Types{"!tn.block<q4_k>", "!tn.block<q8_0>"})
+                  Types{"!tn.block<q4_k>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q6_k_by_q8_0,
-                  Types{"!tn.block<q6_k>", "!tn.block<q8_0>"})
+                  Types{"!tn.block<q6_k>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
     ->Apply(products);
 
 } // namespace

@@ -112,10 +112,15 @@ LogicalResult MatmulNest::verify() {
     if (isPacked(product) && !isa<BlockArgument>(product.getB()))
       return product.emitOpError("expects a packed b to be an operand of the "
                                  "kernel, got a value of the nest");
-    if (isInteger(product) && !(isa<BlockArgument>(product.getA()) &&
-                                isa<BlockArgument>(product.getB())))
+    if ((isInteger(product) || isBytes(product)) &&
+        !(isa<BlockArgument>(product.getA()) &&
+          isa<BlockArgument>(product.getB())))
       return product.emitOpError("expects the operands of a product of "
                                  "integers to be operands of the kernel");
+    if (isBytes(product) &&
+        typeOf(product.getA()).isDynamicDim(axisOfK(product)))
+      return product.emitOpError("expects a static k with operands of i8, got ")
+             << product.getA().getType();
     if (isPacked(product) && !product.getTransposeB())
       return product.emitOpError("expects transpose_b with a packed b");
   }
@@ -218,9 +223,10 @@ bool MatmulNest::cutsBySegments() {
   ir::MatmulOp first = products.front();
   return areRowsGrouped && llvm::all_of(products, [&](ir::MatmulOp product) {
            Type b = typeOf(product.getB()).getElementType();
-           // The panels of blocks that are not packed are staged whole.
+           // Panels of integers that are not packed are staged whole.
+           bool isStagedWhole = isa<ir::BlockType>(b) || isBytes(product);
            return haveSameK(product, first) &&
-                  (isPacked(product) || !isa<ir::BlockType>(b));
+                  (isPacked(product) || !isStagedWhole);
          });
 }
 
@@ -277,9 +283,11 @@ void MatmulNest::bindSums(ir::MatmulOp product, Value column, Value sums,
                                           const Lanes &lanes) mutable {
     Value offset = lanes.offset ? lanes.offset : e.index(0);
     Value at = e.sub(e.add(index.back(), offset), group);
+    Type element = isBytes(product) ? Type(e.builder.getI32Type())
+                                    : Type(e.builder.getF32Type());
     Value value =
-        e.load(sums, e.builder.getF32Type(),
-               e.add(e.mul(row, registers.columns()), at), Lanes{lanes.width});
+        e.load(sums, element, e.add(e.mul(row, registers.columns()), at),
+               Lanes{lanes.width});
     ir::Emit emit(e.builder, e.builder.getLoc(), value.getType());
     if (product.getBias()) {
       Value bias = elements.element(product.getBias(), {index.back()}, lanes);

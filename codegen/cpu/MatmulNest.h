@@ -37,6 +37,7 @@ struct MatmulRows {
 
 bool isPacked(ir::MatmulOp product);
 bool isInteger(ir::MatmulOp product);
+bool isBytes(ir::MatmulOp product);
 
 class MatmulNest {
 public:

@@ -32,9 +32,13 @@ bool isInteger(ir::MatmulOp product) {
   return isa<ir::BlockType>(typeOf(product.getA()).getElementType());
 }
 
+bool isBytes(ir::MatmulOp product) {
+  return typeOf(product.getA()).getElementType().isInteger(8);
+}
+
 /// What the register tile reads b as: what is staged for it is f32.
 static ir::PanelFormat formatOf(ir::MatmulOp product) {
-  if (!isPacked(product) && !isInteger(product))
+  if (!isPacked(product) && !isInteger(product) && !isBytes(product))
     return ir::panelFormat(base::ElementType::F32);
   return ir::panelFormat(
       ir::storageOf(typeOf(product.getB()).getElementType()));
@@ -204,8 +208,14 @@ void MatmulNest::stageRow(ir::MatmulOp product, const MatmulRows &left,
 // groups of columns; a single group of rows is staged at once.
 MatmulRows MatmulNest::leftRows(ir::MatmulOp product) {
   Value a = product.getA();
+  Value first = e.add(e.mul(matrix, matrixRows), firstRow);
+  if (isBytes(product)) {
+    QuantRows staged = stageByteRows(e, a, first, rows, paddedRows);
+    MatmulRows left{staged.quants, staged.k};
+    left.quants = staged;
+    return left;
+  }
   if (isInteger(product)) {
-    Value first = e.add(e.mul(matrix, matrixRows), firstRow);
     SmallVector<ir::PanelFormat> formats;
     for (ir::MatmulOp other : products)
       if (other.getA() == a)
@@ -299,7 +309,7 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
     // A group may reach past the last panel: that one is read again.
     Value number =
         e.min(e.add(e.div(first, kPanelLanes), e.index(p)), lastPanel);
-    if (!isPacked(product) && !isInteger(product)) {
+    if (!isPacked(product) && !isInteger(product) && !isBytes(product)) {
       Value panel = stageRight(product, e.mul(number, kPanelLanes), segment);
       Value shift = e.mul(segment.from, kPanelLanes);
       operands.panels.push_back(

@@ -34,6 +34,19 @@ Value sumOf(KernelEmitter &e, Value bytes) {
   return arith::SubIOp::create(e.builder, sum, excess);
 }
 
+/// Stores a block of quants as the machine multiplies them.
+void storeQuants(KernelEmitter &e, Value quants, Value target, Value at) {
+  if (!e.hasIntegerDot()) {
+    SmallVector<int64_t> evenFirst;
+    for (int64_t quad = 0; quad < kQuantBlock; quad += ir::kQuad)
+      evenFirst.append({quad, quad + 2, quad + 1, quad + 3});
+    auto halves = VectorType::get({kQuantBlock}, e.builder.getI16Type());
+    quants = vector::ShuffleOp::create(e.builder, quants, quants, evenFirst);
+    quants = arith::ExtSIOp::create(e.builder, halves, quants);
+  }
+  e.store(quants, target, at, Lanes{kQuantBlock});
+}
+
 class RowStager {
 public:
   RowStager(KernelEmitter &e, QuantRows &staged) : e(e), staged(staged) {}
@@ -42,7 +55,7 @@ public:
   void stage(Value block, Value number) {
     Value quants = e.load(block, e.builder.getI8Type(),
                           e.index(offsetof(Block, qs)), Lanes{kQuantBlock});
-    storeQuants(quants, number);
+    storeQuants(e, quants, staged.quants, e.mul(number, kQuantBlock));
     static_assert(offsetof(Block, d) == 0);
     ir::Emit emit(e.builder, e.builder.getLoc(), e.builder.getF32Type());
     Value scale =
@@ -56,25 +69,11 @@ public:
   }
 
 private:
-  void storeQuants(Value quants, Value number);
   void storeStarts(const QuantRows::Starts &starts, Value quants, Value number);
 
   KernelEmitter &e;
   QuantRows &staged;
 };
-
-void RowStager::storeQuants(Value quants, Value number) {
-  if (!e.hasIntegerDot()) {
-    SmallVector<int64_t> evenFirst;
-    for (int64_t quad = 0; quad < kQuantBlock; quad += ir::kQuad)
-      evenFirst.append({quad, quad + 2, quad + 1, quad + 3});
-    auto halves = VectorType::get({kQuantBlock}, e.builder.getI16Type());
-    quants = vector::ShuffleOp::create(e.builder, quants, quants, evenFirst);
-    quants = arith::ExtSIOp::create(e.builder, halves, quants);
-  }
-  e.store(quants, staged.quants, e.mul(number, kQuantBlock),
-          Lanes{kQuantBlock});
-}
 
 void RowStager::storeStarts(const QuantRows::Starts &starts, Value quants,
                             Value number) {
@@ -109,6 +108,8 @@ QuantScales QuantRows::of(KernelEmitter &e, Value row,
     return e.address(values, e.builder.getF32Type(),
                      e.mul(row, e.div(k, perValue)));
   };
+  if (format.isBytes())
+    return {{}, {}, e.address(starts[0].values, e.builder.getI32Type(), row)};
   return {from(scales, kQuantBlock), from(shifts, kQuantBlock),
           from(startsFor(format), format.subBlock)};
 }
@@ -142,6 +143,80 @@ QuantRows stageQuantRows(KernelEmitter &e, Value a, Value first, Value rows,
         e.address(source, i8, e.mul(number, sizeof(Block))), number);
   });
   return staged;
+}
+
+//===----------------------------------------------------------------------===//
+// Rows of i8
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+// Where element k of a row is staged; see `TileOperands`.
+Value stagedElement(KernelEmitter &e, Value k) {
+  if (e.hasIntegerDot())
+    return k;
+  Value inQuad = e.rem(k, ir::kQuad);
+  Value half = e.add(e.mul(e.rem(inQuad, 2), 2), e.div(inQuad, 2));
+  return e.add(e.sub(k, inQuad), half);
+}
+
+// The elements from the last whole block on, then zeros. Returns their sum
+// added to `sum`.
+Value stageRest(KernelEmitter &e, Value source, int64_t k, Value target,
+                Value sum) {
+  auto &b = e.builder;
+  Type i8 = b.getI8Type(), i32 = b.getI32Type();
+  Type staged = b.getIntegerType(8 * stagedQuantBytes(e));
+  int64_t whole = k / kQuantBlock * kQuantBlock;
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(staged));
+  e.loop(e.index(k), e.index(llvm::alignTo(k, ir::kQuad)), 1,
+         [&](Value at) { e.store(zero, target, stagedElement(e, at)); });
+  auto body = [&](Value at, ValueRange carried) -> SmallVector<Value> {
+    Value value = e.load(source, i8, at);
+    Value stored = value;
+    if (staged != i8)
+      stored = arith::ExtSIOp::create(b, staged, value);
+    e.store(stored, target, stagedElement(e, at));
+    return {arith::AddIOp::create(b, carried[0],
+                                  arith::ExtSIOp::create(b, i32, value))};
+  };
+  return e.loop(e.index(whole), e.index(k), 1, sum, body)[0];
+}
+
+} // namespace
+
+QuantRows stageByteRows(KernelEmitter &e, Value a, Value first, Value rows,
+                        int64_t mostRows) {
+  auto &b = e.builder;
+  auto type = cast<RankedTensorType>(a.getType());
+  int64_t k = type.getShape().back(), whole = k / kQuantBlock * kQuantBlock;
+  // Rows a power of two apart would share a cache set.
+  constexpr int64_t kRowPadding = 64;
+  int64_t stride = llvm::alignTo(k, kRowPadding) + kRowPadding;
+  ir::PanelFormat format = ir::panelFormat(base::ElementType::I8);
+  Type staged = b.getIntegerType(8 * stagedQuantBytes(e));
+  QuantRows result;
+  result.k = e.index(stride);
+  result.quants = e.scratch(mostRows * stride * stagedQuantBytes(e));
+  result.starts.push_back(
+      {format.offset, 1, e.scratch(mostRows * sizeof(int32_t))});
+  Value source = e.address(e.pointer(a), b.getI8Type(), e.mul(first, k));
+  Value zero = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
+  e.loop(e.index(0), rows, 1, [&](Value row) {
+    Value from = e.address(source, b.getI8Type(), e.mul(row, k));
+    Value to = e.address(result.quants, staged, e.mul(row, stride));
+    auto block = [&](Value at, ValueRange carried) -> SmallVector<Value> {
+      Value bytes = e.load(from, b.getI8Type(), at, Lanes{kQuantBlock});
+      storeQuants(e, bytes, to, at);
+      return {arith::AddIOp::create(b, carried[0], sumOf(e, bytes))};
+    };
+    Value sum = e.loop(e.index(0), e.index(whole), kQuantBlock, zero, block)[0];
+    sum = stageRest(e, from, k, to, sum);
+    ir::Emit emit(b, b.getLoc(), b.getI32Type());
+    Value offset = emit.integer(-static_cast<int32_t>(format.offset));
+    e.store(emit.mul(sum, offset), result.starts[0].values, row);
+  });
+  return result;
 }
 
 Value stageQuantPanel(KernelEmitter &e, Value b, Value matrix, Value number) {

@@ -40,8 +40,13 @@ QuantRows stageQuantRows(KernelEmitter &e, mlir::Value a, mlir::Value first,
                          mlir::Value rows, int64_t mostRows,
                          llvm::ArrayRef<ir::PanelFormat> formats);
 
-/// Packs panel `number` of a blocked `b` as in a file, of its matrix `matrix`
-/// where it has several; in its own format, in scratch.
+/// Rows [first, first + rows) of an `a` of i8, each ended by zeros to a whole
+/// quad; `k` is then their stride.
+QuantRows stageByteRows(KernelEmitter &e, mlir::Value a, mlir::Value first,
+                        mlir::Value rows, int64_t mostRows);
+
+/// Packs panel `number` of a `b` of blocks or i8 as in a file, of its matrix
+/// `matrix` where it has several; in its own format, in scratch.
 mlir::Value stageQuantPanel(KernelEmitter &e, mlir::Value b, mlir::Value matrix,
                             mlir::Value number);
 

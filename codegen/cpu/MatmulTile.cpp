@@ -5,6 +5,7 @@
 #include "ir/tn/Emit.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <algorithm>
 
@@ -26,6 +27,8 @@ int64_t TileEmitter::unroll(int64_t multiplyAdds) const {
 SmallVector<Value> TileEmitter::segment(Value from, Value to) {
   Value zero = e.splat(e.f32(0), lanes);
   SmallVector<Value> acc(accumulators(), zero);
+  if (in.format.isBytes())
+    return byteSteps(from, to);
   if (in.quants.scales)
     return integerSteps(from, to, acc);
   if (in.format.hasScale)
@@ -47,8 +50,9 @@ void TileEmitter::storeSegment(Value from, ValueRange acc) {
     Value at = e.index(row * tile.columns() + column);
     Value total = sum;
     if (!isOnly) {
-      Value before = e.load(in.out, b.getF32Type(), at, Lanes{lanes});
-      Value added = arith::AddFOp::create(b, before, sum);
+      Type element = getElementTypeOrSelf(sum.getType());
+      Value before = e.load(in.out, element, at, Lanes{lanes});
+      Value added = ir::Emit(b, b.getLoc(), sum.getType()).add(before, sum);
       total = arith::SelectOp::create(b, isFirst, sum, added);
     }
     e.store(total, in.out, at, Lanes{lanes});

@@ -38,7 +38,8 @@ inline constexpr int64_t kQuantBlock = 32;
 struct QuantScales {
   mlir::Value scales; // f32 [rows][k / 32]; null where a is f32
   mlir::Value shifts; // f32 [rows][k / 32]: scale * f32(sum of the quants)
-  mlir::Value starts; // i32 [rows][k / subBlock]: -offset * sum of the quants
+  mlir::Value starts; // i32 [rows][k / subBlock]: -offset * sum of the quants;
+                      // of rows of i8 one each
 };
 
 /// A segment of one product: out[rows][columns] (+)= a[rows][k] *
@@ -59,7 +60,7 @@ struct TileOperands {
   int64_t bytesToNext = 0; // 0: nothing comes next
   int64_t rowGroups = 1;
   mlir::Value rowGroup; // index
-  mlir::Value out;      // f32, rows tile.columns() apart
+  mlir::Value out;      // f32, i32 of i8; rows tile.columns() apart
 };
 
 void emitRegisterTile(KernelEmitter &e, const RegisterTile &tile,

@@ -63,6 +63,7 @@ private:
                                               mlir::ValueRange carried);
 
   // MatmulTileInteger.cpp
+  llvm::SmallVector<mlir::Value> byteSteps(mlir::Value from, mlir::Value to);
   mlir::Value words(int32_t value);
   llvm::SmallVector<mlir::Value> startSums(mlir::Value number);
   mlir::Value addQuad(mlir::Value sum, mlir::ValueRange a, mlir::Value weights);

@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 namespace tenon::codegen::cpu {
 
@@ -135,6 +136,58 @@ SmallVector<Value> TileEmitter::integerSteps(Value from, Value to,
   int64_t perBlock = in.format.subBlock;
   return e.loop(e.div(from, perBlock), e.div(to, perBlock), 1, carried,
                 subBlock);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows of i8
+//===----------------------------------------------------------------------===//
+
+// Whole segments are exact sums; the first one takes the offset of all away.
+SmallVector<Value> TileEmitter::byteSteps(Value from, Value to) {
+  auto &b = e.builder;
+  Type i32 = b.getI32Type();
+  Value none = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
+  Value isFirst =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, from, e.index(0));
+  int64_t across = tile.panels * vectors;
+  SmallVector<Value> sums;
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    Value start = e.load(in.quants.starts, i32, e.index(row));
+    start = arith::SelectOp::create(b, isFirst, start, none);
+    sums.append(across, e.splat(start, lanes));
+  }
+  auto steps = [&](int64_t count) {
+    return [this, across, count](Value first, ValueRange carried) {
+      SmallVector<Value> acc(carried);
+      prefetchNext(e.mul(first, ir::kQuad), count * ir::kQuad);
+      for (int64_t u = 0; u < count; ++u) {
+        Value quad = e.add(first, e.index(u));
+        SmallVector<Value> weights;
+        for (Value panel : in.panels)
+          for (int64_t v = 0; v < vectors; ++v)
+            weights.push_back(reader.quad({{}, {}, panel}, quad, laneOf(v)));
+        for (int64_t row = 0; row < tile.rows; ++row) {
+          SmallVector<Value> a = loadQuadOfRow(row, quad);
+          for (int64_t i = 0; i < across; ++i) {
+            Value &sum = acc[row * across + i];
+            sum = addQuad(sum, a, weights[i]);
+          }
+        }
+      }
+      return acc;
+    };
+  };
+  constexpr int64_t kProducts = 192;
+  int64_t count = unroll(kProducts);
+  Value first = e.div(from, ir::kQuad);
+  Value end = e.div(e.add(to, e.index(ir::kQuad - 1)), ir::kQuad);
+  Value whole = e.mul(e.div(e.sub(end, first), count), count);
+  Value middle = e.add(first, whole);
+  sums = e.loop(first, middle, count, sums, steps(count));
+  std::optional<int64_t> known = getConstantIntValue(in.segment.count);
+  if (known && *known % (count * ir::kQuad) == 0)
+    return sums;
+  return e.loop(middle, end, 1, sums, steps(1));
 }
 
 } // namespace tenon::codegen::cpu

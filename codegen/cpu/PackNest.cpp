@@ -64,19 +64,33 @@ Value isBelow(KernelEmitter &e, Value a, Value b) {
   return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
 }
 
-// Lanes past the last row are zero; they read the last row instead.
+// Elements past the last row or column are zero; they read the last one
+// instead.
 void PanelPacker::plainPanel(Value panel, Value to) {
-  // Bits are copied whatever they mean.
-  Type element = e.builder.getIntegerType(static_cast<unsigned>(format.bits));
-  Value zero =
-      arith::ConstantOp::create(e.builder, e.builder.getZeroAttr(element));
-  e.loop(e.index(0), e.index(columns), 1, [&](Value k) {
+  // Bits are copied whatever they mean; bytes become unsigned.
+  auto &b = e.builder;
+  Type element = b.getIntegerType(static_cast<unsigned>(format.bits));
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(element));
+  Value offset =
+      arith::ConstantOp::create(b, b.getIntegerAttr(element, format.offset));
+  int64_t padded = llvm::alignTo(columns, format.group());
+  e.loop(e.index(0), e.index(padded), 1, [&](Value k) {
+    Value column = k, isColumn;
+    if (padded > columns) {
+      column = e.min(k, e.index(columns - 1));
+      isColumn = isBelow(e, k, e.index(columns));
+    }
     e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
       Value row = e.add(e.mul(panel, kPanelLanes), lane);
       Value from = e.min(row, e.sub(rows, e.index(1)));
-      Value value = e.load(source, element, e.add(e.mul(from, columns), k));
-      value = arith::SelectOp::create(e.builder, isBelow(e, row, rows), value,
-                                      zero);
+      Value value =
+          e.load(source, element, e.add(e.mul(from, columns), column));
+      if (format.offset)
+        value = arith::AddIOp::create(b, value, offset);
+      Value isPresent = isBelow(e, row, rows);
+      if (isColumn)
+        isPresent = arith::AndIOp::create(b, isPresent, isColumn);
+      value = arith::SelectOp::create(b, isPresent, value, zero);
       e.store(value, to, plainElement(e, format, k, lane));
     });
   });

@@ -25,7 +25,9 @@ Value plainElement(KernelEmitter &e, const ir::PanelFormat &format, Value k,
                    Value lane) {
   int64_t group = format.group();
   Value word = e.add(e.mul(e.div(k, group), ir::kPanelLanes), lane);
-  Value inWord = e.sub(e.index(group - 1), e.rem(k, group));
+  Value inWord = e.rem(k, group);
+  if (!format.isBytes())
+    inWord = e.sub(e.index(group - 1), inWord);
   return e.add(e.mul(word, group), inWord);
 }
 

@@ -275,7 +275,10 @@ LogicalResult matmul(const Request &request, Results &out) {
     axes.push(*a, axis);
   axes.push(*a, transposeA ? rankA - 1 : rankA - 2);
   axes.push(*b, transposeB ? rankB - 2 : rankB - 1);
-  out.push_back(axes.of(valueType(a->getElementType())));
+  Type element = valueType(a->getElementType());
+  if (element.isInteger(8))
+    element = IntegerType::get(element.getContext(), 32);
+  out.push_back(axes.of(element));
   return success();
 }
 

@@ -24,6 +24,22 @@ static LogicalResult verifyBlockedLeft(MatmulOp op) {
   return expectWholeBlocks(op, "a", a);
 }
 
+/// C8
+static LogicalResult verifyIntegers(MatmulOp op) {
+  Type a = tensorType(op.getA()).getElementType();
+  Type b = tensorType(op.getB()).getElementType();
+  Type y = tensorType(op.getY()).getElementType();
+  if (!a.isInteger(8) && !b.isInteger(8) && !y.isInteger(32))
+    return success();
+  if (!a.isInteger(8) || !b.isInteger(8) || !y.isInteger(32))
+    return op.emitOpError("expects a and b of i8 and y of i32, got ")
+           << a << ", " << b << " and " << y;
+  if (op.getTransposeA() || !op.getTransposeB() || op.getBias())
+    return op.emitOpError("expects transpose_b alone, and no bias, with "
+                          "operands of i8");
+  return success();
+}
+
 LogicalResult MatmulOp::verify() {
   RankedTensorType a = tensorType(getA()), b = tensorType(getB());
   int64_t rank = a.getRank(), last = rank - 1, lastB = b.getRank() - 1;
@@ -49,7 +65,7 @@ LogicalResult MatmulOp::verify() {
   if (isa<BlockType>(b.getElementType()) && !getTransposeB()) // C5
     return emitOpError("expects transpose_b with a blocked b, ") << b;
   if (failed(expectWholeBlocks(*this, "b", b)) ||
-      failed(verifyBlockedLeft(*this)))
+      failed(verifyBlockedLeft(*this)) || failed(verifyIntegers(*this)))
     return failure();
 
   SmallVector<int64_t> shape(a.getShape().drop_back(2));
@@ -145,6 +161,20 @@ std::vector<float> integerSums(const Tensor<Contract> &a,
 }
 
 template <typename A>
+void sumBytes(const Tensor<A> &a, const Tensor<A> &b, Tensor<A> &y) {
+  int64_t k = a.columns(), n = y.columns(), m = y.shape[y.shape.size() - 2];
+  for (int64_t i = 0; i < y.size(); ++i) {
+    int64_t matrix = b.shape.size() > 2 ? i / n / m : 0;
+    const int64_t *pa = a.ints.data() + i / n * k;
+    const int64_t *pb = b.ints.data() + (matrix * n + i % n) * k;
+    uint32_t sum = 0;
+    for (int64_t d = 0; d < k; ++d)
+      sum += static_cast<uint32_t>(pa[d] * pb[d]);
+    y.ints[i] = static_cast<int32_t>(sum);
+  }
+}
+
+template <typename A>
 llvm::Error evaluateMatmul(MatmulOp op, Context &context,
                            ArrayRef<ref::Value<A>> in,
                            SmallVectorImpl<ref::Value<A>> &out) {
@@ -152,6 +182,11 @@ llvm::Error evaluateMatmul(MatmulOp op, Context &context,
   auto y = makeResult<A>(op.getType(), context);
   if (!y)
     return y.takeError();
+  if (a.element.isInteger(8)) {
+    sumBytes(a, b, *y);
+    out.push_back(std::move(*y));
+    return llvm::Error::success();
+  }
   A arithmetic;
   Matrix atA = matrixOf(a, op.getTransposeA());
   Matrix atB = matrixOf(b, op.getTransposeB());

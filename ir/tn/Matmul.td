@@ -26,15 +26,18 @@ def Tn_MatmulOp : Tn_Op<"matmul", [Pure,
     contract's rule of integer products defines: per sub-block of b an exact
     integer sum of products of quants, then f32 multiply-adds with the scales.
 
+    Operands of i8 make y i32: the sum of the products, modulo 2^32.
+
     (C1) rank(a) >= 2, rank(b) is 2 or rank(a). (C2) k agrees. (C3) leading axes
     agree. (C4) bias is [n] of a float type. (C5) a blocked b has transpose_b
     and whole blocks along k. (C6) y's shape follows. (C7) a blocked a is q8_0 in
-    whole blocks along k, without transpose_a, and has a blocked b.
+    whole blocks along k, without transpose_a, and has a blocked b. (C8) a, b are
+    i8 and y i32, with transpose_b alone and no bias, or none of them is.
   }];
-  let arguments = (ins Tn_WeightTensor:$a, Tn_WeightTensor:$b,
+  let arguments = (ins Tn_FactorTensor:$a, Tn_FactorTensor:$b,
                        Optional<Tn_FloatTensor>:$bias, UnitAttr:$transpose_a,
                        UnitAttr:$transpose_b);
-  let results = (outs Tn_FloatTensor:$y);
+  let results = (outs Tn_ProductTensor:$y);
   let assemblyFormat = [{
     $a `,` $b (`bias` $bias^)? attr-dict `:` type($a) `,` type($b)
     (`,` type($bias)^)? `->` type($y)

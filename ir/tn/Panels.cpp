@@ -16,6 +16,7 @@ PanelFormat panelFormat(ElementType type) {
   const base::ElementInfo &info = base::info(type);
   if (!info.isBlocked()) {
     format.bits = info.blockBytes * 8;
+    format.offset = format.isBytes() ? 128 : 0;
     return format;
   }
   format.superBlock = info.blockElements;
@@ -199,12 +200,15 @@ std::string packReference(ElementType type, const void *bytes, int64_t n,
     int64_t lane = row % kPanelLanes;
     const char *from = source + row * k / info.blockElements * info.blockBytes;
     for (int64_t e = 0; e < k; ++e) {
-      if (info.isBlocked())
+      if (info.isBlocked()) {
         storeQuant(format, panel, e, lane, quantOf(type, from, e));
-      else
-        std::memcpy(panel + format.plainByte(e, lane),
-                    from + e * info.blockBytes,
-                    static_cast<size_t>(info.blockBytes));
+        continue;
+      }
+      char *to = panel + format.plainByte(e, lane);
+      std::memcpy(to, from + e * info.blockBytes,
+                  static_cast<size_t>(info.blockBytes));
+      if (format.isBytes())
+        *to = static_cast<char>(*to + format.offset);
     }
   }
   return packed;
@@ -217,8 +221,11 @@ float unpackedElement(ElementType type, const void *packed, int64_t columns,
                       n / kPanelLanes * format.panelBytes(columns);
   int64_t lane = n % kPanelLanes;
   if (!format.hasScale) {
+    const char *at = panel + format.plainByte(k, lane);
+    if (format.isBytes())
+      return static_cast<float>(static_cast<uint8_t>(*at) - format.offset);
     float value;
-    (void)base::unpack(type, panel + format.plainByte(k, lane), 1, &value);
+    (void)base::unpack(type, at, 1, &value);
     return value;
   }
   BlockedElement element = elementOf(format, loadQuant(format, panel, k, lane));

@@ -8,6 +8,8 @@
 //   bf16            panel: [K / 2][32] words of two k, the even one in the high
 //                     half: the order in which the machine adds their products.
 //                     An odd K ends with a word of one
+//   i8              panel: [K / 4][32] words of four k, in order, 128 added to
+//                     each; the last one is padded by zeros
 //   blocked types   panel: [K / superBlock] super-blocks, each
 //                     scale [32]                      f16
 //                     minimum [32]                    f16, if any
@@ -92,11 +94,16 @@ struct PanelFormat {
     return quantsByte() + perGroup() * subBlockBytes();
   }
 
+  bool isBytes() const { return type == base::ElementType::I8; }
   /// Elements along k that share a word, of a plain type.
-  int64_t group() const { return type == base::ElementType::BF16 ? 2 : 1; }
+  int64_t group() const {
+    if (isBytes())
+      return kQuad;
+    return type == base::ElementType::BF16 ? 2 : 1;
+  }
   /// Where an element of a plain type lies in its panel.
   int64_t plainByte(int64_t k, int64_t lane) const {
-    int64_t inWord = group() - 1 - k % group();
+    int64_t inWord = isBytes() ? k % group() : group() - 1 - k % group();
     return (k / group() * kPanelLanes * group() + lane * group() + inWord) *
            bits / 8;
   }
@@ -127,7 +134,7 @@ struct PanelFormat {
   }
 };
 
-/// Describes the panels of `type`: f32, f16, bf16 or a blocked type.
+/// Describes the panels of `type`: f32, f16, bf16, i8 or a blocked type.
 PanelFormat panelFormat(base::ElementType type);
 
 /// The bytes of a packed [n, k] weight; k is a multiple of the block.

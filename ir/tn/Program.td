@@ -118,8 +118,8 @@ def Tn_PackOp : Tn_Op<"pack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]>
     (C1) x is [N, K] without, y with the encoding #tn.panels. (C2) otherwise
     their types are equal.
   }];
-  let arguments = (ins Tn_WeightTensor:$x);
-  let results = (outs Tn_WeightTensor:$y);
+  let arguments = (ins Tn_FactorTensor:$x);
+  let results = (outs Tn_FactorTensor:$y);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
   let hasVerifier = 1;
 }

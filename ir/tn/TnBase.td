@@ -173,6 +173,8 @@ def Tn_Tensor : RankedTensorOf<[Tn_FloatElement, Tn_IntElement, I1, I8,
 def Tn_ValueTensor : RankedTensorOf<[Tn_FloatElement, Tn_IntElement, I1]>;
 def Tn_FloatTensor : RankedTensorOf<[Tn_FloatElement]>;
 def Tn_WeightTensor : RankedTensorOf<[Tn_FloatElement, Tn_BlockElement]>;
+def Tn_FactorTensor : RankedTensorOf<[Tn_FloatElement, Tn_BlockElement, I8]>;
+def Tn_ProductTensor : RankedTensorOf<[Tn_FloatElement, I32]>;
 def Tn_IndexTensor : RankedTensorOf<[I32]>;
 def Tn_BoolTensor : RankedTensorOf<[I1]>;
 def Tn_NumberTensor : RankedTensorOf<[Tn_FloatElement, Tn_IntElement]>;

@@ -232,3 +232,33 @@ func.func @matmul_c7_plain(%a: tensor<4x32x!tn.block<q8_0>>,
       tensor<8x32xf32> -> tensor<4x8xf32>
   return
 }
+
+// -----
+
+// 1 * 5 - 2 * 6 + 3 * -7.
+// CHECK: @bytes contract: tensor<1x1xi32> [-28]
+// CHECK: @bytes real: tensor<1x1xi32> [-28]
+func.func @bytes(%a: tensor<1x3xi8>, %b: tensor<1x3xi8>) -> tensor<1x1xi32>
+    attributes {tn.test_inputs = [dense<[[1, -2, 3]]> : tensor<1x3xi8>,
+                                  dense<[[5, 6, -7]]> : tensor<1x3xi8>]} {
+  %y = tn.matmul %a, %b {transpose_b} : tensor<1x3xi8>, tensor<1x3xi8>
+      -> tensor<1x1xi32>
+  return %y : tensor<1x1xi32>
+}
+
+// -----
+
+func.func @matmul_c8(%a: tensor<4x32xi8>, %b: tensor<8x32xf32>) {
+  // expected-error@+1 {{expects a and b of i8 and y of i32, got 'i8', 'f32'}}
+  %y = tn.matmul %a, %b {transpose_b} : tensor<4x32xi8>, tensor<8x32xf32>
+      -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c8_columns(%a: tensor<4x32xi8>, %b: tensor<32x8xi8>) {
+  // expected-error@+1 {{expects transpose_b alone, and no bias}}
+  %y = tn.matmul %a, %b : tensor<4x32xi8>, tensor<32x8xi8> -> tensor<4x8xi32>
+  return
+}
