@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 namespace tenon::testing {
 
@@ -119,22 +120,43 @@ KernelRunner::create(MLIRContext &context, llvm::StringRef text,
   return runner;
 }
 
+tenon_failure KernelRunner::runTiles(const tenon_frame &shared, int64_t first,
+                                     int64_t step, int64_t tiles) const {
+  std::unique_ptr<void, decltype(&std::free)> scratch(
+      std::aligned_alloc(64, (details.scratchBytes + 127) / 64 * 64),
+      &std::free);
+  tenon_failure failure{};
+  tenon_frame frame = shared;
+  frame.scratch = scratch.get();
+  frame.failure = &failure;
+  ir::ref::FlushSubnormals flush;
+  for (int64_t tile = first; tile < tiles; tile += step)
+    function(&frame, static_cast<uint32_t>(tile));
+  return failure;
+}
+
 tenon_failure KernelRunner::run(const llvm::StringMap<int64_t> &symbols,
-                                std::vector<void *> buffers) {
+                                std::vector<void *> buffers, uint32_t threads) {
   std::vector<int64_t> dims;
   for (const std::string &name : details.dims)
     dims.push_back(symbols.lookup(name));
   dims.push_back(0); // so that data() is never null
   StatusOr<int64_t> tiles = details.tiles.evaluate(dims, {});
-  std::unique_ptr<void, decltype(&std::free)> scratch(
-      std::aligned_alloc(64, (details.scratchBytes + 127) / 64 * 64),
-      &std::free);
-  tenon_failure failure{};
-  tenon_frame frame{buffers.data(), dims.data(), scratch.get(), &failure};
-  ir::ref::FlushSubnormals flush;
-  for (int64_t tile = 0; tiles.ok() && tile < *tiles; ++tile)
-    function(&frame, static_cast<uint32_t>(tile));
-  return failure;
+  if (!tiles.ok())
+    return {};
+  tenon_frame shared{buffers.data(), dims.data(), nullptr, nullptr};
+  std::vector<tenon_failure> failures(threads);
+  std::vector<std::thread> others;
+  for (uint32_t i = 1; i < threads; ++i)
+    others.emplace_back(
+        [&, i] { failures[i] = runTiles(shared, i, threads, *tiles); });
+  failures[0] = runTiles(shared, 0, threads, *tiles);
+  for (std::thread &other : others)
+    other.join();
+  for (const tenon_failure &failure : failures)
+    if (failure.kind)
+      return failure;
+  return {};
 }
 
 std::vector<ir::ref::Value<ir::ref::Contract>> KernelRunner::expected(

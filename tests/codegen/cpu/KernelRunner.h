@@ -30,10 +30,10 @@ public:
   create(mlir::MLIRContext &context, llvm::StringRef text,
          base::CpuFeatures features);
 
-  /// Runs all tiles under the runtime's floating-point mode, in order, and
-  /// returns the failure they noted.
+  /// Runs all tiles under the runtime's floating-point mode and returns the
+  /// first failure they noted. Thread i of n runs tiles i, i + n, ... in order.
   tenon_failure run(const llvm::StringMap<int64_t> &symbols,
-                    std::vector<void *> buffers);
+                    std::vector<void *> buffers, uint32_t threads = 1);
 
   /// What the results are by the contract, nest by nest.
   std::vector<ir::ref::Value<ir::ref::Contract>>
@@ -46,6 +46,10 @@ public:
   const std::string &object() const { return code; }
 
 private:
+  /// Runs every `step`th tile from `first` on, with scratch of its own.
+  tenon_failure runTiles(const tenon_frame &shared, int64_t first, int64_t step,
+                         int64_t tiles) const;
+
   mlir::OwningOpRef<mlir::ModuleOp> source;
   ir::KernelOp op;
   codegen::cpu::KernelInfo details;

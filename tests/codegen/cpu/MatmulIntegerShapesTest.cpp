@@ -2,7 +2,7 @@
 //
 // Products with blocked weights, of f32 rows and of quantised ones, and of i8,
 // packed or not, of seeded m, n and k. Each equals the contract's interpreter
-// bit for bit with every feature set, whatever m is.
+// bit for bit with every feature set, on one thread and two, whatever m is.
 //
 //===----------------------------------------------------------------------===//
 
@@ -132,13 +132,14 @@ void IntegerShapes::check(int64_t m, int64_t n, int64_t k) {
   llvm::StringMap<int64_t> symbols{{"T", m}};
   Tensor want =
       std::get<Tensor>(runners.front()->expected(symbols, {a, b}).front());
-  for (const auto &runner : runners) {
-    GuardedBytes out = guarded(std::string(toBytes(want).size(), '\x5a'));
-    runner->run(symbols, {left.data(), right.data(), out.data()});
-    Tensor got = fromBytes(want.element, want.shape, out.data());
-    EXPECT_EQ(firstDifference(want, got), "")
-        << "m " << m << ", n " << n << ", k " << k;
-  }
+  for (const auto &runner : runners)
+    for (uint32_t threads : {1, 2}) {
+      GuardedBytes out = guarded(std::string(toBytes(want).size(), '\x5a'));
+      runner->run(symbols, {left.data(), right.data(), out.data()}, threads);
+      Tensor got = fromBytes(want.element, want.shape, out.data());
+      EXPECT_EQ(firstDifference(want, got), "")
+          << "m " << m << ", n " << n << ", k " << k << ", threads " << threads;
+    }
 }
 
 /// Sizes around the widths of registers and panels, or any.

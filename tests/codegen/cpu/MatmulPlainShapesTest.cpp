@@ -143,13 +143,14 @@ void PlainShapes::check(int64_t m, int64_t n, int64_t k) {
   llvm::StringMap<int64_t> symbols{{"T", m}};
   Tensor want =
       std::get<Tensor>(runners.front()->expected(symbols, {a, b}).front());
-  for (const auto &runner : runners) {
-    GuardedBytes out = guarded(std::string(toBytes(want).size(), '\x5a'));
-    runner->run(symbols, {left.data(), right.data(), out.data()});
-    Tensor got = fromBytes(want.element, want.shape, out.data());
-    EXPECT_EQ(firstDifference(want, got), "")
-        << "m " << m << ", n " << n << ", k " << k;
-  }
+  for (const auto &runner : runners)
+    for (uint32_t threads : {1, 2}) {
+      GuardedBytes out = guarded(std::string(toBytes(want).size(), '\x5a'));
+      runner->run(symbols, {left.data(), right.data(), out.data()}, threads);
+      Tensor got = fromBytes(want.element, want.shape, out.data());
+      EXPECT_EQ(firstDifference(want, got), "")
+          << "m " << m << ", n " << n << ", k " << k << ", threads " << threads;
+    }
 }
 
 /// Sizes around the widths of registers, panels and segments, or any.
