@@ -47,6 +47,7 @@ private:
   void group(Value panel, Value number, Value to);
   void storeScales(const QuantReader &reader, const QuantRow &row, Value lane,
                    const PanelSubBlock &to);
+  void prefetchNext(Value panel, Value number);
   SmallVector<Value> transposed(Value bytes);
   void storeQuants(ArrayRef<Value> words, int64_t quad, Value to);
   Value bitsOf(Value words, int64_t from, int64_t count, int64_t to);
@@ -183,6 +184,18 @@ void PanelPacker::storeQuants(ArrayRef<Value> words, int64_t quad, Value to) {
           });
 }
 
+// The rows of a panel follow one another in the source, but are read a group of
+// each at a time, in steps that no hardware prefetcher follows. Meanwhile the
+// next panel is fetched as it lies: its part `number` of 32 a group.
+void PanelPacker::prefetchNext(Value panel, Value number) {
+  const base::ElementInfo &info =
+      base::info(ir::storageOf(type.getElementType()));
+  int64_t rowBytes = columns / info.blockElements * info.blockBytes;
+  int64_t part = llvm::divideCeil(rowBytes, columns / kQuantGroup);
+  Value next = e.mul(e.add(panel, e.index(1)), kPanelLanes * rowBytes);
+  e.prefetch(e.address(source, i8, e.add(next, e.mul(number, part))));
+}
+
 // Elements [32 * number, + 32) of the panel's rows, to the panel at `to`.
 void PanelPacker::group(Value panel, Value number, Value to) {
   static_assert(kQuantGroup == ir::kPanelGroup);
@@ -198,6 +211,7 @@ void PanelPacker::group(Value panel, Value number, Value to) {
     e.store(reader.quants(at), bytes, e.mul(lane, kQuantGroup),
             Lanes{kQuantGroup});
     storeScales(reader, at, lane, block);
+    prefetchNext(panel, e.add(e.mul(number, kPanelLanes), lane));
   });
   SmallVector<Value> words = transposed(bytes);
   int64_t quads = format.subBlock / ir::kQuad;
