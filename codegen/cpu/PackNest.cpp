@@ -1,10 +1,10 @@
 //===- PackNest.cpp - Lays a weight out in panels -------------------------===//
 //
 // A tile is some panels of 32 rows. Blocked weights go 32 elements of each row
-// at a time: each row's quants are widened to bytes, the 32 x 8 words of four
-// bytes are transposed in registers, and words of 32 lanes are stored.
-// `ir/tn/Panels.h` defines the result; its packReference is what this must
-// equal.
+// at a time: each row's quants are widened to bytes, and the words of four
+// bytes of eight rows each are transposed in registers into the lanes of those
+// rows. `ir/tn/Panels.h` defines the result; its packReference is what this
+// must equal.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,6 +21,9 @@ using base::ElementType;
 using ir::kPanelLanes;
 
 namespace {
+
+// Of four quants, in a group of a row.
+constexpr int64_t kWords = kQuantGroup / ir::kQuad;
 
 ir::PackOp packOf(const Nest &nest) {
   return *nest.body->getOps<ir::PackOp>().begin();
@@ -48,7 +51,7 @@ private:
   void storeScales(const QuantReader &reader, const QuantRow &row, Value lane,
                    const PanelSubBlock &to);
   void prefetchNext(Value panel, Value number);
-  SmallVector<Value> transposed(Value bytes);
+  SmallVector<Value> transposed(Value bytes, Value part);
   void storeQuants(ArrayRef<Value> words, int64_t quad, Value to);
   Value bitsOf(Value words, int64_t from, int64_t count, int64_t to);
 
@@ -115,24 +118,25 @@ void PanelPacker::storeScales(const QuantReader &reader, const QuantRow &row,
             lane);
 }
 
-// Transposes 32 x 8 words by five perfect shuffles: interleaving the first
-// half of the rows with the second moves one bit of the row number below the
-// column's. The result's vectors 4 * q .. 4 * q + 3 are column q.
-SmallVector<Value> PanelPacker::transposed(Value bytes) {
-  constexpr int64_t kWords = kQuantGroup / ir::kQuad;
+// Transposes 8 x 8 words, rows 8 * part and on, by three perfect shuffles:
+// interleaving the first half of the rows with the second moves one bit of the
+// row number below the column's.
+SmallVector<Value> PanelPacker::transposed(Value bytes, Value part) {
   SmallVector<Value> matrix;
-  for (int64_t row = 0; row < kPanelLanes; ++row)
+  Value first = e.mul(part, kWords * kWords);
+  for (int64_t row = 0; row < kWords; ++row)
     matrix.push_back(e.load(bytes, e.builder.getI32Type(),
-                            e.index(row * kWords), Lanes{kWords}));
+                            e.add(first, e.index(row * kWords)),
+                            Lanes{kWords}));
   SmallVector<int64_t> low, high;
   for (int64_t i = 0; i < kWords / 2; ++i) {
     low.append({i, i + kWords});
     high.append({i + kWords / 2, i + kWords / 2 + kWords});
   }
-  for (int64_t round = 0; round < 5; ++round) {
+  for (int64_t bit = 1; bit < kWords; bit *= 2) {
     SmallVector<Value> next;
-    for (int64_t i = 0; i < kPanelLanes / 2; ++i) {
-      Value a = matrix[i], b = matrix[i + kPanelLanes / 2];
+    for (int64_t i = 0; i < kWords / 2; ++i) {
+      Value a = matrix[i], b = matrix[i + kWords / 2];
       next.push_back(vector::ShuffleOp::create(e.builder, a, b, low));
       next.push_back(vector::ShuffleOp::create(e.builder, a, b, high));
     }
@@ -159,19 +163,15 @@ Value PanelPacker::bitsOf(Value words, int64_t from, int64_t count,
 
 // The low or the high parts of the quads that share a word of a sub-block.
 void PanelPacker::storeQuants(ArrayRef<Value> words, int64_t quad, Value to) {
-  constexpr int64_t parts = ir::kQuad; // Vectors of a column of words.
   auto store = [&](int64_t byte, int64_t quads, auto bitsOfQuad) {
-    for (int64_t part = 0; part < parts; ++part) {
-      Value joined;
-      for (int64_t q = quad; q < quad + quads; ++q) {
-        Value bits = bitsOfQuad(words[q * parts + part], q);
-        joined = joined ? Value(arith::OrIOp::create(e.builder, joined, bits))
-                        : bits;
-      }
-      int64_t at = byte + part * ir::kWordRowBytes / parts;
-      e.store(joined, e.address(to, i8, e.index(at)), e.index(0),
-              Lanes{kQuantGroup / ir::kQuad});
+    Value joined;
+    for (int64_t q = quad; q < quad + quads; ++q) {
+      Value bits = bitsOfQuad(words[q], q);
+      joined =
+          joined ? Value(arith::OrIOp::create(e.builder, joined, bits)) : bits;
     }
+    e.store(joined, e.address(to, i8, e.index(byte)), e.index(0),
+            Lanes{kWords});
   };
   if (quad % format.quadsPerWord() == 0)
     store(format.lowByte(quad), format.quadsPerWord(), [&](Value x, int64_t q) {
@@ -213,14 +213,17 @@ void PanelPacker::group(Value panel, Value number, Value to) {
     storeScales(reader, at, lane, block);
     prefetchNext(panel, e.add(e.mul(number, kPanelLanes), lane));
   });
-  SmallVector<Value> words = transposed(bytes);
   int64_t quads = format.subBlock / ir::kQuad;
-  int64_t perSub = words.size() / format.perGroup();
-  for (int64_t sub = 0; sub < format.perGroup(); ++sub)
-    for (int64_t quad = 0; quad < quads; ++quad)
-      storeQuants(
-          ArrayRef(words).slice(sub * perSub, perSub), quad,
-          e.address(block.quants, i8, e.index(sub * format.subBlockBytes())));
+  int64_t perSub = kWords / format.perGroup();
+  e.loop(e.index(0), e.index(kPanelLanes / kWords), 1, [&](Value part) {
+    SmallVector<Value> words = transposed(bytes, part);
+    Value lanes = e.address(block.quants, i8, e.mul(part, kWords * ir::kQuad));
+    for (int64_t sub = 0; sub < format.perGroup(); ++sub)
+      for (int64_t quad = 0; quad < quads; ++quad)
+        storeQuants(
+            ArrayRef(words).slice(sub * perSub, perSub), quad,
+            e.address(lanes, i8, e.index(sub * format.subBlockBytes())));
+  });
   e.restoreScratch(mark);
 }
 
