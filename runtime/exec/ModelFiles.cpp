@@ -51,7 +51,8 @@ std::string printReference(const io::WeightsFile &weights,
 
 StatusOr<std::shared_ptr<const io::WeightsFile>>
 openWeights(const LoadedProgram &program, const std::string &programPath,
-            const std::string &weightsPath) {
+            const std::string &weightsPath,
+            std::shared_ptr<const io::WeightsFile> opened) {
   std::string_view stored =
       textOf(program.section(base::SectionKind::Reference));
   Reference reference;
@@ -63,15 +64,19 @@ openWeights(const LoadedProgram &program, const std::string &programPath,
     path = std::filesystem::path(programPath)
                .replace_filename(reference.file)
                .string();
-  if (path.empty())
-    return std::shared_ptr<const io::WeightsFile>();
-  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights, io::WeightsFile::open(path));
-  std::string hash = weights.contentHash().toHex();
+  if (path.empty() && !opened)
+    return opened;
+  if (!opened) {
+    TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
+                           io::WeightsFile::open(path));
+    opened = std::make_shared<const io::WeightsFile>(std::move(weights));
+  }
+  std::string hash = opened->contentHash().toHex();
   if (!reference.hash.empty() && hash != reference.hash)
     return dataLoss(
         "expects the weights the program was compiled for, of hash ",
-        reference.hash, ", got '", path, "' of hash ", hash);
-  return std::make_shared<const io::WeightsFile>(std::move(weights));
+        reference.hash, ", got '", opened->path(), "' of hash ", hash);
+  return opened;
 }
 
 StatusOr<io::Tokenizer> loadTokenizer(const LoadedProgram &program,

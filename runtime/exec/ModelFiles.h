@@ -32,12 +32,13 @@ std::string printReference(const io::WeightsFile &weights,
 
 /// Opens the weights a program read from `programPath` needs: those at
 /// `weightsPath`, or, where that is empty, those it refers to; null where it
-/// refers to none.
+/// refers to none. Where `opened` is not null, these are taken instead.
 /// Errors: those of io::WeightsFile; DATA_LOSS (a reference that is none, or
 ///         the file is not the one the program was compiled for).
 StatusOr<std::shared_ptr<const io::WeightsFile>>
 openWeights(const LoadedProgram &program, const std::string &programPath,
-            const std::string &weightsPath);
+            const std::string &weightsPath,
+            std::shared_ptr<const io::WeightsFile> opened = nullptr);
 
 /// Loads the tokenizer that the program embeds, or else that of `weights`,
 /// which may be null.

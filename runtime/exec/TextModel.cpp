@@ -4,6 +4,7 @@
 #include "runtime/exec/EmbeddedParameters.h"
 
 #include <algorithm>
+#include <future>
 
 namespace tenon::exec {
 namespace {
@@ -42,24 +43,30 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
                          sessionOptions(program->program(), options));
   std::shared_ptr<const io::WeightsFile> weights;
   if (!options.parameters) {
-    TENON_ASSIGN_OR_RETURN(
-        weights, openWeights(*program, programPath, options.weightsPath));
+    TENON_ASSIGN_OR_RETURN(weights,
+                           openWeights(*program, programPath,
+                                       options.weightsPath, options.weights));
   }
 
   std::unique_ptr<TextModel> model(new TextModel());
-  StatusOr<io::Tokenizer> tokenizer = loadTokenizer(*program, weights.get());
-  model->tokenizerFailure = tokenizer.status();
-  if (tokenizer.ok())
-    model->loadedTokenizer = *std::move(tokenizer);
+  // A large vocabulary takes a while; weights are packed meanwhile.
+  std::future<StatusOr<io::Tokenizer>> tokenizer =
+      std::async(std::launch::async, [program, weights] {
+        return loadTokenizer(*program, weights.get());
+      });
   ParameterLookup lookup = options.parameters;
   if (weights) {
-    lookup = lookupIn(std::move(weights));
+    lookup = lookupIn(weights);
   } else if (!lookup) {
     TENON_ASSIGN_OR_RETURN(lookup, embeddedParameters(program));
   }
   TENON_ASSIGN_OR_RETURN(model->opened,
                          Session::open(std::move(program), std::move(device),
                                        limits, std::move(lookup)));
+  StatusOr<io::Tokenizer> loaded = tokenizer.get();
+  model->tokenizerFailure = loaded.status();
+  if (loaded.ok())
+    model->loadedTokenizer = *std::move(loaded);
   auto generator = Generator::create(*model->opened, {});
   model->generatorFailure = generator.status();
   if (generator.ok())

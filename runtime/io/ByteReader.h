@@ -72,6 +72,19 @@ public:
                             raw.size());
   }
 
+  /// Skips `count` strings, each after its u64 length: what files of large
+  /// vocabularies mostly are.
+  Status skipStrings(uint64_t count, std::string_view what) {
+    for (uint64_t size = 0; count > 0; --count, at += sizeof(size) + size) {
+      bool hasSize = remaining() >= sizeof(size);
+      if (hasSize)
+        std::memcpy(&size, bytes.data() + at, sizeof(size));
+      if (!hasSize || size > remaining() - sizeof(size))
+        return readString(what, bytes.size()).status();
+    }
+    return Status();
+  }
+
 private:
   std::span<const uint8_t> bytes;
   std::string_view source;

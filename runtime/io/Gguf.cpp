@@ -163,10 +163,8 @@ StatusOr<Value> Parser::readArray(std::string_view key) {
     return dataLoss(source, ": expects an array \"", key, "\" that fits in ",
                     in.remaining(), " bytes, got ", count, " of ",
                     valueTypeName(element));
-  if (size)
-    TENON_RETURN_IF_ERROR(in.skip(count * size, key));
-  for (uint64_t i = 0; !size && i < count; ++i)
-    TENON_RETURN_IF_ERROR(in.readString(key, bytes.size()).status());
+  TENON_RETURN_IF_ERROR(size ? in.skip(count * size, key)
+                             : in.skipStrings(count, key));
   return Value(
       ArrayView{element, count, bytes.subspan(start, in.position() - start)});
 }

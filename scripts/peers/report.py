@@ -56,9 +56,11 @@ class Row:
         return self.tenon * each / most if each and most else None
 
     def verdict(self):
-        """Whether the target is reached; UNMEASURED where that is unknown."""
+        """Whether the target, if any, is reached; UNMEASURED: unknown."""
         if not self.tenon:
             return UNMEASURED
+        if self.target == work.Target():
+            return "told"
         target, parts = self.target, []
         if target.most:
             parts.append(self.tenon <= target.most)
@@ -108,8 +110,9 @@ def rows_of(results):
         for name, record in results["rows"].items():
             if name != item.name and not name.startswith(item.name + "/"):
                 continue
-            target = (item.decode_target if "/decode" in name else
-                      work.CACHED if name.endswith("/cached") else item.target)
+            target = work.COMPILE_TARGETS.get(
+                name.rsplit("/", 1)[-1],
+                item.decode_target if "/decode" in name else item.target)
             rows.append(Row(name, item.group, target, record, probes))
     return rows, probes
 

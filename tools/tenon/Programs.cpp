@@ -54,6 +54,7 @@ struct Source {
   std::string path;
   std::string weightsType; // of drawn weights
   std::string digest;
+  std::shared_ptr<const io::WeightsFile> weights; // null: drawn
 };
 
 /// What to compile, and how.
@@ -170,7 +171,7 @@ StatusOr<ReadyProgram> openCompiled(const ProgramRequest &request,
 StatusOr<Source> findSource(const ProgramRequest &request) {
   std::optional<std::string> config = loneConfig(request.model);
   if (config && request.randomWeights) {
-    Source source{*config, request.weightsType, ""};
+    Source source{*config, request.weightsType, "", nullptr};
     if (source.weightsType.empty())
       source.weightsType = "bf16";
     TENON_ASSIGN_OR_RETURN(source.digest,
@@ -187,8 +188,9 @@ StatusOr<Source> findSource(const ProgramRequest &request) {
                            request.model, "'");
   TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
                          openWeightsFile(request.model));
-  Source source{request.model, "", ""};
+  Source source{request.model, "", "", nullptr};
   TENON_ASSIGN_OR_RETURN(source.digest, modelDigest(weights));
+  source.weights = std::make_shared<const io::WeightsFile>(std::move(weights));
   return source;
 }
 
@@ -209,6 +211,7 @@ StatusOr<ReadyProgram> prepareProgram(const ProgramRequest &request,
   ReadyProgram ready;
   if (source.weightsType.empty())
     ready.weights = source.path;
+  ready.opened = source.weights;
   Job job{compiler, request, source, features};
   TENON_RETURN_IF_ERROR(request.skipCache
                             ? compileUncached(job, progress, ready)

@@ -9,6 +9,7 @@
 #define TENON_TOOLS_PROGRAMS_H
 
 #include "runtime/exec/LoadedProgram.h"
+#include "runtime/io/WeightsFile.h"
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Machine.h"
 
@@ -38,6 +39,7 @@ struct ReadyProgram {
   std::shared_ptr<const exec::LoadedProgram> program;
   std::string path;    // what it was read from
   std::string weights; // empty: embedded, or the file that it refers to
+  std::shared_ptr<const io::WeightsFile> opened; // that file; null: not yet
   ProgramSource source = ProgramSource::File;
   double compileSeconds = 0;
   double loadSeconds = 0;
