@@ -100,6 +100,9 @@ void products(benchmark::internal::Benchmark *bench) {
   for (int64_t m : {1, 16, 128, 512})
     for (int64_t threads : {1, 2})
       bench->Args({m, 4096, 1024, threads});
+  for (int64_t m : {1, 512}) // of a model of 1.1B parameters
+    for (int64_t threads : {1, 2})
+      bench->Args({m, 5632, 2048, threads});
   bench->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 

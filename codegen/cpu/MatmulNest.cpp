@@ -5,7 +5,8 @@
 // into scratch, row group by row group, then the epilogue reads the sums as
 // elements. With many rows the segments of k are the outermost loop: a segment
 // of the rows and of one panel then stay in the second-level cache while they
-// are used.
+// are used. The last segment of a row group is followed by its epilogue, so
+// that results are stored while the next group is multiplied.
 //
 //===----------------------------------------------------------------------===//
 
@@ -193,7 +194,7 @@ void MatmulNest::forSegments(Value k,
 
 // Adds a segment of one product to the sums of a group of columns.
 void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
-                            const Segment &segment) {
+                            const Segment &segment, RowsBody afterRows) {
   int64_t mark = e.scratchMark();
   TileOperands operands = rightOperand(product, column, segment);
   const MatmulRows &left = lefts[product.getA()];
@@ -214,6 +215,8 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
     operands.rowGroup = e.div(row, registers.rows);
     operands.out = e.address(sums, f32, e.mul(row, registers.columns()));
     emitRegisterTile(e, registers, operands);
+    if (afterRows)
+      afterRows(row, e.min(e.add(row, e.index(registers.rows)), rows));
   });
   e.restoreScratch(mark);
 }
@@ -241,18 +244,24 @@ void MatmulNest::emitBySegments() {
           e.address(sum, e.builder.getF32Type(), e.mul(column, paddedRows)));
     return groups;
   };
-  forSegments(extentOfK(products.front()), [&](const Segment &segment) {
+  Value k = extentOfK(products.front());
+  forSegments(k, [&](const Segment &segment) {
     for (auto [a, left] : lefts)
       if (left.isSegment)
         stageSegment(a, left, segment);
+    Value isLast = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::eq,
+                                         segment.to, k);
     e.loop(e.index(0), columns, registers.columns(), [&](Value column) {
       Elements::Scope scope(elements);
-      for (auto [product, group] : llvm::zip_equal(products, groupsAt(column)))
-        accumulate(product, column, group, segment);
+      SmallVector<Value> groups = groupsAt(column);
+      auto finish = [&](Value from, Value to) {
+        e.ifThen(isLast, [&] { emitEpilogue(column, groups, from, to); });
+      };
+      for (auto [product, group] : llvm::zip_equal(products, groups))
+        accumulate(product, column, group, segment,
+                   product == products.back() ? RowsBody(finish) : nullptr);
     });
   });
-  e.loop(e.index(0), columns, registers.columns(),
-         [&](Value column) { emitEpilogue(column, groupsAt(column)); });
 }
 
 void MatmulNest::emitByColumns() {
@@ -267,7 +276,7 @@ void MatmulNest::emitByColumns() {
         accumulate(product, column, sums.back(), segment);
       });
     }
-    emitEpilogue(column, sums);
+    emitEpilogue(column, sums, e.index(0), rows);
   });
 }
 
@@ -297,10 +306,12 @@ void MatmulNest::bindSums(ir::MatmulOp product, Value column, Value sums,
   });
 }
 
-void MatmulNest::emitEpilogue(Value column, ArrayRef<Value> sums) {
+// Of rows [fromRow, toRow) of the tile.
+void MatmulNest::emitEpilogue(Value column, ArrayRef<Value> sums, Value fromRow,
+                              Value toRow) {
   Value count = e.min(e.index(registers.columns()), e.sub(columns, column));
   Value from = e.add(firstColumn, column);
-  e.loop(e.index(0), rows, 1, [&](Value row) {
+  e.loop(fromRow, toRow, 1, [&](Value row) {
     Elements::Scope scope(elements);
     for (auto [product, sum] : llvm::zip_equal(products, sums))
       bindSums(product, column, sum, row);

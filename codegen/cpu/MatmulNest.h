@@ -47,6 +47,7 @@ public:
 
 private:
   using RunBody = llvm::function_ref<void(mlir::ValueRange, const Lanes &)>;
+  using RowsBody = llvm::function_ref<void(mlir::Value from, mlir::Value to)>;
 
   mlir::LogicalResult verify();
   mlir::Value extentOfK(ir::MatmulOp product);
@@ -56,10 +57,11 @@ private:
   void emitBySegments();
   void emitByColumns();
   void accumulate(ir::MatmulOp product, mlir::Value column, mlir::Value sums,
-                  const Segment &segment);
+                  const Segment &segment, RowsBody afterRows = nullptr);
   void bindSums(ir::MatmulOp product, mlir::Value column, mlir::Value sums,
                 mlir::Value row);
-  void emitEpilogue(mlir::Value column, llvm::ArrayRef<mlir::Value> sums);
+  void emitEpilogue(mlir::Value column, llvm::ArrayRef<mlir::Value> sums,
+                    mlir::Value fromRow, mlir::Value toRow);
   llvm::SmallVector<mlir::Value> rowIndex(mlir::RankedTensorType type,
                                           mlir::Value row);
   void forEachRun(mlir::Value tensor, llvm::SmallVector<mlir::Value> index,

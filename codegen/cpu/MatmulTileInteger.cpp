@@ -128,6 +128,7 @@ void TileEmitter::scaleSums(const SubBlocks &blocks, Value number,
 SmallVector<Value> TileEmitter::integerSteps(Value from, Value to,
                                              ValueRange carried) {
   auto subBlock = [&](Value number, ValueRange before) {
+    prefetchNext(e.mul(number, in.format.subBlock), in.format.subBlock);
     SmallVector<Value> sums = integerSums(addressSubBlocks(number), number);
     SmallVector<Value> acc(before);
     scaleSums(loadSubBlocks(number), number, sums, acc);

@@ -130,12 +130,15 @@ void TileEmitter::prefetchNext(Value k, int64_t steps) {
   const Segment &segment = in.segment;
   Value step = e.add(e.mul(segment.count, in.rowGroup), e.sub(k, segment.from));
   Value ahead = e.add(segment.from, e.div(step, in.rowGroups));
-  int64_t bytes = kPanelLanes * in.format.bits / 8;
-  int64_t lines = llvm::divideCeil(steps * bytes, kLineBytes * in.rowGroups);
+  // A super-block's bytes count evenly for its elements.
+  int64_t superBlock = in.format.superBlock * in.format.group();
+  int64_t bytes = in.format.panelBytes(superBlock);
+  int64_t lines =
+      llvm::divideCeil(steps * bytes, superBlock * kLineBytes * in.rowGroups);
+  Value first = e.div(e.mul(ahead, bytes), superBlock);
   for (Value panel : in.panels)
     for (int64_t line = 0; line < lines; ++line) {
-      Value at = e.add(e.mul(ahead, bytes),
-                       e.index(in.bytesToNext + line * kLineBytes));
+      Value at = e.add(first, e.index(in.bytesToNext + line * kLineBytes));
       e.prefetch(e.address(panel, e.builder.getI8Type(), at));
     }
 }
