@@ -192,6 +192,26 @@ void MatmulNest::forSegments(Value k,
   });
 }
 
+// Fetches where a register tile's part of the first result goes: its epilogue
+// would wait for every line that it overwrites.
+void MatmulNest::prefetchResult(Value row, Value column) {
+  constexpr int64_t kLineBytes = 64;
+  RankedTensorType type = typeOf(nest.yield()->getOperand(0));
+  if (type.getShape() != shape.y.getShape() ||
+      !type.getElementType().isIntOrFloat())
+    return;
+  int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  Value result = e.resultPointer(nest, 0);
+  Value top = e.add(e.mul(matrix, matrixRows), e.add(firstRow, row));
+  for (int64_t r = 0; r < registers.rows; ++r) {
+    Value element = e.add(e.mul(e.add(top, e.index(r)), allColumns),
+                          e.add(firstColumn, column));
+    for (int64_t at = 0; at < registers.columns() * bytes; at += kLineBytes)
+      e.prefetch(e.address(result, e.builder.getI8Type(),
+                           e.add(e.mul(element, bytes), e.index(at))));
+  }
+}
+
 // Adds a segment of one product to the sums of a group of columns.
 void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
                             const Segment &segment, RowsBody afterRows) {
@@ -214,6 +234,8 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
       operands.quants = left.quants.of(e, row, operands.format);
     operands.rowGroup = e.div(row, registers.rows);
     operands.out = e.address(sums, f32, e.mul(row, registers.columns()));
+    if (afterRows)
+      prefetchResult(row, column);
     emitRegisterTile(e, registers, operands);
     if (afterRows)
       afterRows(row, e.min(e.add(row, e.index(registers.rows)), rows));

@@ -56,6 +56,7 @@ private:
   bool cutsBySegments();
   void emitBySegments();
   void emitByColumns();
+  void prefetchResult(mlir::Value row, mlir::Value column);
   void accumulate(ir::MatmulOp product, mlir::Value column, mlir::Value sums,
                   const Segment &segment, RowsBody afterRows = nullptr);
   void bindSums(ir::MatmulOp product, mlir::Value column, mlir::Value sums,
