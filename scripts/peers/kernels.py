@@ -155,6 +155,57 @@ class OpenVino:
         return request.infer
 
 
+class OnnxRuntime:
+    """Weights are a constant of the model; int8 is unsigned by signed."""
+
+    def matmul(self, type, m, n, k):
+        if type not in ("f32", "int8"):
+            raise NotImplementedError(type)
+        import numpy
+        from onnx import TensorProto, numpy_helper
+        random = numpy.random.default_rng(1)
+        if type == "f32":
+            x, w = (random.standard_normal(shape, dtype="float32")
+                    for shape in ((m, k), (k, n)))
+            kinds = "MatMul", TensorProto.FLOAT, TensorProto.FLOAT
+        else:
+            x = random.integers(0, 256, (m, k), dtype="uint8")
+            w = random.integers(-127, 128, (k, n), dtype="int8")
+            kinds = "MatMulInteger", TensorProto.UINT8, TensorProto.INT32
+        return self.run(kinds, x, (m, n), [numpy_helper.from_array(w, "w")])
+
+    def rows(self, kind, rows, columns):
+        if kind != "softmax":
+            raise NotImplementedError(kind)
+        import numpy
+        from onnx import TensorProto
+        x = numpy.random.default_rng(1).standard_normal((rows, columns),
+                                                        dtype="float32")
+        kinds = "Softmax", TensorProto.FLOAT, TensorProto.FLOAT
+        return self.run(kinds, x, (rows, columns), [])
+
+    def run(self, kinds, x, shape, constants):
+        """Of one node; its output is written to the same memory each time."""
+        import onnxruntime
+        from onnx import helper
+        op, before, after = kinds
+        graph = helper.make_graph(
+            [helper.make_node(op, ["x", *(c.name for c in constants)], ["y"])],
+            "g", [helper.make_tensor_value_info("x", before, x.shape)],
+            [helper.make_tensor_value_info("y", after, shape)], constants)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options,
+            providers=["CPUExecutionProvider"])
+        binding = session.io_binding()
+        binding.bind_cpu_input("x", x)
+        binding.bind_output("y")
+        return lambda: session.run_with_iobinding(binding)
+
+
 class Iree:
     """Compiled for this machine; weights are an argument."""
 
@@ -193,7 +244,7 @@ class Iree:
 
 
 CLASSES = {"numpy": Numpy, "torch": Torch, "onednn": OneDnn, "jax": Jax,
-           "openvino": OpenVino, "iree": Iree}
+           "openvino": OpenVino, "onnxruntime": OnnxRuntime, "iree": Iree}
 
 
 def timed(call, seconds):

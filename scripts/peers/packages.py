@@ -48,6 +48,8 @@ PEERS = {peer.name: peer for peer in (
     Peer("iree", FOLDER / "kernels",
          ("iree-base-compiler==3.13.0", "iree-base-runtime==3.13.0"), None,
          None, "100 MB"),
+    Peer("onnxruntime", FOLDER / "kernels",
+         ("onnxruntime==1.32.0", "onnx==1.23.2"), None, None, "60 MB"),
     # Has oneDNN inside, and on x86-64 CUDA's libraries, which go unused.
     Peer("torch", FOLDER / "kernels", ("torch==2.15.0",), None, TORCH_CHECK,
          "3 GB, and 8 on the disk"),

@@ -8,9 +8,10 @@ import dataclasses
 
 SQUARES = [(size, size, size) for size in (512, 1024, 2048, 4096)]
 PANELS = [(m, n, 1024) for m in (1, 16, 128, 512) for n in (4096, 2816)]
-PEERS_OF = {"f32": ("onednn", "torch", "numpy", "jax", "openvino", "iree"),
+PEERS_OF = {"f32": ("onednn", "torch", "numpy", "jax", "openvino",
+                    "onnxruntime", "iree"),
             "bf16": ("onednn", "torch", "jax", "openvino"),
-            "int8": ("onednn",)}
+            "int8": ("onednn", "onnxruntime")}
 # Names of Tenon's benchmarks of a type, the first that there is.
 TYPES = {"f32": ("f32",), "bf16": ("bf16_by_bf16", "bf16"),
          "int8": ("int8_by_int8", "i8_by_i8", "int8", "i8", "s8")}
@@ -64,9 +65,9 @@ def matmuls(type):
         for threads in (1, 2):
             shape = f"m:{m}/n:{n}/k:{k}/threads:{threads}"
             peers = PEERS_OF[type]
-            if m == 4096:  # Seconds each; these two are no match there.
+            if m == 4096:  # Seconds each; these are no match there.
                 peers = tuple(peer for peer in peers
-                              if peer not in ("openvino", "iree"))
+                              if peer not in ("openvino", "onnxruntime", "iree"))
             yield Item(
                 f"matmul/{type}/{shape}", f"matmul {type}",
                 matmul_target(type, m, n, k, threads), threads,
@@ -86,7 +87,8 @@ def rows():
                 f"rows/{kind}/{shape}", "rows", target, threads,
                 {"work": "rows", "kind": kind, "rows": count,
                  "columns": columns},
-                "rows", (f"rows/{kind}/{shape}(/.*)?",), ("torch", "jax"),
+                "rows", (f"rows/{kind}/{shape}(/.*)?",),
+                ("torch", "jax", *["onnxruntime"] * (kind == "softmax")),
                 is_quick=columns == 7168)
 
 
