@@ -4,6 +4,8 @@
 
 #include "frontend/dsl/OpBuild.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace tenon {
@@ -188,6 +190,8 @@ DType Tensor::dtype() const {
     return DType::bf16;
   if (element.isInteger(1))
     return DType::i1;
+  if (element.isInteger(8))
+    return DType::i8;
   return element.isInteger(32) ? DType::i32 : DType::i64;
 }
 
@@ -252,6 +256,28 @@ Tensor operator>=(const Operand &a, const Operand &b) {
 
 Tensor linear(const Tensor &x, const Tensor &w, const Tensor &bias, Site site) {
   return matmul(x, w, bias, /*transposeA=*/false, /*transposeB=*/true, site);
+}
+
+QuantizedRows quantizeRows(const Tensor &x, Site site) {
+  constexpr double kMost = 127; // -128 stays unused, so that signs are alike
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  Tensor y = x.to(f32, site);
+  Tensor most = max(abs(y, site), -1, site);
+  // A maximum ignores NaN; a row with one must not look like numbers.
+  Tensor isNan = compare(y, y, Predicate::NE, site).to(f32, site);
+  Tensor hasNan = Operand(max(isNan, -1, site), site) > Operand(0, site);
+  Tensor scales = select(hasNan, fullLike(most, kNan, f32, site),
+                         Operand(most, site) / Operand(kMost, site), site);
+  Tensor ratio = Operand(y, site) / Operand(scales, site);
+  return {roundEven(ratio, site).to(i8, site), scales};
+}
+
+Tensor linearInt8(const Tensor &x, const Tensor &w, const Tensor &scales,
+                  Site site) {
+  QuantizedRows rows = quantizeRows(x, site);
+  Tensor sums = linear(rows.values, w, Tensor(), site).to(f32, site);
+  Tensor scaled = Operand(sums, site) * Operand(rows.scales, site);
+  return Operand(scaled, site) * Operand(scales, site);
 }
 
 Tensor sum(const Tensor &x, int64_t axis, Site site) {

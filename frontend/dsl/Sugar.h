@@ -44,6 +44,22 @@ Tensor operator>=(const Operand &a, const Operand &b);
 Tensor linear(const Tensor &x, const Tensor &w, const Tensor &bias = Tensor(),
               Site site = Site::current());
 
+/// x in 8 bits: values * scales is x but for rounding.
+struct QuantizedRows {
+  Tensor values; // i8, of x's shape
+  Tensor scales; // f32 [..., 1]: the row's largest magnitude / 127
+};
+
+/// Quantises each row (of the last axis) by a scale of its own. A row with a
+/// NaN or an infinity has zeros for values and NaN or infinity for its scale.
+QuantizedRows quantizeRows(const Tensor &x, Site site = Site::current());
+
+/// Multiplies rows quantised by `quantizeRows` by a weight of 8 bits with a
+/// scale for each channel: sums of integers, which are exact. Shapes: x [...,
+/// K], w [N, K] of i8, scales [N] of f32; result [..., N] of f32.
+Tensor linearInt8(const Tensor &x, const Tensor &w, const Tensor &scales,
+                  Site site = Site::current());
+
 /// Reduces an axis. It stays, with extent 1, so that x / sum(x, -1) is right.
 Tensor sum(const Tensor &x, int64_t axis = -1, Site site = Site::current());
 Tensor mean(const Tensor &x, int64_t axis = -1, Site site = Site::current());

@@ -65,6 +65,8 @@ Type Tracer::elementType(DType type) {
     return opBuilder.getF16Type();
   case DType::bf16:
     return opBuilder.getBF16Type();
+  case DType::i8:
+    return opBuilder.getI8Type();
   case DType::i32:
     return opBuilder.getI32Type();
   case DType::i64:

@@ -12,6 +12,8 @@ std::string_view dtypeName(DType type) {
     return "f16";
   case DType::bf16:
     return "bf16";
+  case DType::i8:
+    return "i8";
   case DType::i32:
     return "i32";
   case DType::i64:

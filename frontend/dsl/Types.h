@@ -23,10 +23,11 @@ using Site = std::source_location;
 
 /// What an element of a tensor is. Weights may also be stored in blocks; that
 /// is the weights file's choice and shows only in `ParameterTypes`.
-enum class DType { f32, f16, bf16, i32, i64, i1 };
+enum class DType { f32, f16, bf16, i8, i32, i64, i1 };
 inline constexpr DType f32 = DType::f32;
 inline constexpr DType f16 = DType::f16;
 inline constexpr DType bf16 = DType::bf16;
+inline constexpr DType i8 = DType::i8;
 inline constexpr DType i32 = DType::i32;
 inline constexpr DType i64 = DType::i64;
 inline constexpr DType i1 = DType::i1;

@@ -31,6 +31,10 @@ Array Array::of(const std::vector<float> &values, std::vector<int64_t> shape) {
   return copied(base::ElementType::F32, values, std::move(shape));
 }
 
+Array Array::of(const std::vector<int8_t> &values, std::vector<int64_t> shape) {
+  return copied(base::ElementType::I8, values, std::move(shape));
+}
+
 Array Array::of(const std::vector<int32_t> &values,
                 std::vector<int64_t> shape) {
   return copied(base::ElementType::I32, values, std::move(shape));

@@ -30,6 +30,8 @@ public:
 
   /// Copies values; there must be as many as the shape has elements.
   static Array of(const std::vector<float> &values, std::vector<int64_t> shape);
+  static Array of(const std::vector<int8_t> &values,
+                  std::vector<int64_t> shape);
   static Array of(const std::vector<int32_t> &values,
                   std::vector<int64_t> shape);
   static Array of(const std::vector<int64_t> &values,

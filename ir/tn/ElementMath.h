@@ -51,9 +51,8 @@ template <typename A, typename V> V quotient(A &a, V x, V y) {
 /// x towards zero in an integer of `width` bits: saturates; 0 for NaN.
 template <typename A>
 typename A::N truncated(A &a, typename A::F x, unsigned width) {
-  double bound = width == 32 ? 0x1p31 : 0x1p63;
-  int64_t least = width == 32 ? std::numeric_limits<int32_t>::min()
-                              : std::numeric_limits<int64_t>::min();
+  int64_t least = std::numeric_limits<int64_t>::min() >> (64 - width);
+  double bound = -static_cast<double>(least);
   auto low = a.constant(-bound), high = a.constant(bound);
   auto fits = a.both(a.lessEqual(low, x), a.less(x, high));
   auto y = a.toNumber(a.select(fits, x, a.constant(0)), width);
@@ -97,6 +96,7 @@ template <typename A> typename A::F geluTanh(A &a, typename A::F x) {
 
 TN_ELEMENT_1(NegOp, a.neg(x))
 TN_ELEMENT_1(AbsOp, a.abs(x))
+TN_ELEMENT_1(RoundEvenOp, a.roundEven(x))
 TN_ELEMENT_1(ExpOp, a.exp(x))
 TN_ELEMENT_1(LogOp, a.log(x))
 TN_ELEMENT_1(SinOp, a.sin(x))

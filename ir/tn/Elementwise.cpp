@@ -138,6 +138,7 @@ static llvm::Error evaluateCast(CastOp op, Context &, Operands<A> in,
 
 TN_UNARY(NegOp)
 TN_UNARY(AbsOp)
+TN_UNARY(RoundEvenOp)
 TN_UNARY(ExpOp)
 TN_UNARY(LogOp)
 TN_UNARY(SinOp)

@@ -24,6 +24,8 @@ class Tn_Unary<string m, string formula>
 
 def Tn_NegOp : Tn_Unary<"neg", "-x"> { let hasFolder = 0; }
 def Tn_AbsOp : Tn_Unary<"abs", "|x|">;
+def Tn_RoundEvenOp : Tn_Unary<"round_even",
+    "x to the nearest integer, of two the even one">;
 def Tn_ExpOp : Tn_Unary<"exp", "e^x">;
 def Tn_LogOp : Tn_Unary<"log", "ln x">;
 def Tn_SinOp : Tn_Unary<"sin", "sin x">;
@@ -104,8 +106,8 @@ def Tn_CastOp : Tn_Pointwise<"cast"> {
 
     (C1) equal shapes and encodings.
   }];
-  let arguments = (ins Tn_ValueTensor:$x);
-  let results = (outs Tn_ValueTensor:$y);
+  let arguments = (ins Tn_PlainTensor:$x);
+  let results = (outs Tn_PlainTensor:$y);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
   let hasVerifier = 1;
   let hasFolder = 1;

@@ -171,6 +171,7 @@ def Tn_IntElement : AnyTypeOf<[I32, I64]>;
 def Tn_Tensor : RankedTensorOf<[Tn_FloatElement, Tn_IntElement, I1, I8,
                                 Tn_BlockElement]>;
 def Tn_ValueTensor : RankedTensorOf<[Tn_FloatElement, Tn_IntElement, I1]>;
+def Tn_PlainTensor : RankedTensorOf<[Tn_FloatElement, Tn_IntElement, I1, I8]>;
 def Tn_FloatTensor : RankedTensorOf<[Tn_FloatElement]>;
 def Tn_WeightTensor : RankedTensorOf<[Tn_FloatElement, Tn_BlockElement]>;
 def Tn_FactorTensor : RankedTensorOf<[Tn_FloatElement, Tn_BlockElement, I8]>;

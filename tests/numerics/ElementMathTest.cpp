@@ -75,8 +75,8 @@ std::vector<Case> ElementMath::cases() {
   values.push_back(i1);
   std::vector<Case> all;
   for (const char *op :
-       {"neg", "abs", "exp", "log", "sin", "cos", "tanh", "sqrt", "rsqrt",
-        "sigmoid", "silu", "relu", "gelu_tanh"})
+       {"neg", "abs", "round_even", "exp", "log", "sin", "cos", "tanh", "sqrt",
+        "rsqrt", "sigmoid", "silu", "relu", "gelu_tanh"})
     for (Type type : floats)
       all.push_back({std::string("tn.") + op, {type}, type});
   for (const char *op : {"add", "sub", "mul", "div", "max", "min"})
@@ -90,6 +90,7 @@ std::vector<Case> ElementMath::cases() {
     all.push_back({"tn.select", {i1, type, type}, type});
   for (const char *op : {"and", "or"})
     all.push_back({std::string("tn.") + op, {i1, i1}, i1});
+  values.push_back(b.getI8Type());
   for (Type from : values)
     for (Type to : values)
       all.push_back({"tn.cast", {from}, to});

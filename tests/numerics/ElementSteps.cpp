@@ -46,21 +46,43 @@ static bool cast(GraphBuilder &g, StringRef op) {
   return g.add(op, x, ir::withElement(g.typeOf(x), g.valueType()));
 }
 
+/// To i8 and back: few ops take bytes.
+static bool castByBytes(GraphBuilder &g, StringRef op) {
+  SsaValue x = g.find([](SsaValue) { return true; });
+  Operation *bytes =
+      g.add(op, x, ir::withElement(g.typeOf(x), g.builder.getI8Type()));
+  return bytes && g.add(op, bytes->getResult(0),
+                        ir::withElement(g.typeOf(x), g.valueType()));
+}
+
 llvm::ArrayRef<Step> elementSteps() {
-  static constexpr Step steps[] = {
-      {"tn.neg", "", unary},       {"tn.abs", "", unary},
-      {"tn.exp", "", unary},       {"tn.log", "", unary},
-      {"tn.sin", "", unary},       {"tn.cos", "", unary},
-      {"tn.tanh", "", unary},      {"tn.sqrt", "", unary},
-      {"tn.rsqrt", "", unary},     {"tn.sigmoid", "", unary},
-      {"tn.silu", "", unary},      {"tn.relu", "", unary},
-      {"tn.gelu_tanh", "", unary}, {"tn.add", "", binary},
-      {"tn.sub", "", binary},      {"tn.mul", "", binary},
-      {"tn.div", "", binary},      {"tn.max", "", binary},
-      {"tn.min", "", binary},      {"tn.compare", "", compare},
-      {"tn.select", "", select},   {"tn.and", "", logical},
-      {"tn.or", "", logical},      {"tn.cast", "", cast},
-      {"tn.cast", "again", cast}};
+  static constexpr Step steps[] = {{"tn.neg", "", unary},
+                                   {"tn.abs", "", unary},
+                                   {"tn.round_even", "", unary},
+                                   {"tn.exp", "", unary},
+                                   {"tn.log", "", unary},
+                                   {"tn.sin", "", unary},
+                                   {"tn.cos", "", unary},
+                                   {"tn.tanh", "", unary},
+                                   {"tn.sqrt", "", unary},
+                                   {"tn.rsqrt", "", unary},
+                                   {"tn.sigmoid", "", unary},
+                                   {"tn.silu", "", unary},
+                                   {"tn.relu", "", unary},
+                                   {"tn.gelu_tanh", "", unary},
+                                   {"tn.add", "", binary},
+                                   {"tn.sub", "", binary},
+                                   {"tn.mul", "", binary},
+                                   {"tn.div", "", binary},
+                                   {"tn.max", "", binary},
+                                   {"tn.min", "", binary},
+                                   {"tn.compare", "", compare},
+                                   {"tn.select", "", select},
+                                   {"tn.and", "", logical},
+                                   {"tn.or", "", logical},
+                                   {"tn.cast", "", cast},
+                                   {"tn.cast", "again", cast},
+                                   {"tn.cast", "bytes", castByBytes}};
   return steps;
 }
 

@@ -310,8 +310,10 @@ Operation *GraphBuilder::create(OperationState &state) {
   ++opCount;
   for (SsaValue result : op->getResults()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
-    // Packed weights and caches are for the step that makes them.
+    // Packed weights, bytes and caches are for the step that makes them.
     if (!type || isa_and_nonnull<ir::PanelsAttr>(type.getEncoding()))
+      continue;
+    if (type.getElementType().isInteger(8))
       continue;
     bool isBlocked = isa<ir::BlockType>(type.getElementType());
     (isBlocked ? blocked : values).push_back(result);

@@ -24,7 +24,7 @@ using ir::ref::Contract;
 using ir::ref::Real;
 
 /// `$x` stands for the type [lead.., C], `$w` for [C], `$r` for [lead..], `$b`
-/// for i1 [lead.., C], `$t` for [C, 24], `$y` for [lead.., 24].
+/// for i1 and `$i` for i8 [lead.., C], `$t` for [C, 24], `$y` for [lead.., 24].
 struct OpCase {
   const char *name;
   const char *arguments;
@@ -37,6 +37,9 @@ void PrintTo(const OpCase &op, std::ostream *out) { *out << op.name; }
 
 const OpCase kOps[] = {
     {"exp", "%x: $x", "%y = tn.exp %x : $x", "$x"},
+    {"round_even", "%x: $x", "%y = tn.round_even %x : $x", "$x"},
+    {"to_bytes", "%x: $x", "%y = tn.cast %x : $x -> $i", "$i"},
+    {"from_bytes", "%x: $i", "%y = tn.cast %x : $i -> $x", "$x"},
     {"log", "%x: $x", "%y = tn.log %x : $x", "$x"},
     {"sin", "%x: $x", "%y = tn.sin %x : $x", "$x"},
     {"tanh", "%x: $x", "%y = tn.tanh %x : $x", "$x"},
@@ -118,6 +121,7 @@ std::string sourceOf(const OpCase &op, const Shape &shape, StringRef element) {
       {"$w", typeText({}, shape.columns, element)},
       {"$r", typeText(shape.lead, {}, element)},
       {"$b", typeText(shape.lead, shape.columns, "i1")},
+      {"$i", typeText(shape.lead, shape.columns, "i8")},
       {"$t", typeText({}, {shape.columns, 24}, element)},
       {"$y", typeText(shape.lead, 24, element)}};
   for (const auto &[from, to] : types)

@@ -14,6 +14,18 @@ func.func @to_i32(%x: tensor<6xf32>) -> tensor<6xi32>
 
 // -----
 
+// Towards zero, saturating, to bytes too, which are signed.
+// CHECK: @to_i8 contract: tensor<5xi8> [1, -1, 0, 127, -128]
+// CHECK: @to_i8 real: tensor<5xi8> [1, -1, 0, 127, -128]
+func.func @to_i8(%x: tensor<5xf32>) -> tensor<5xi8>
+    attributes {tn.test_inputs = [
+        dense<[1.9, -1.9, 0x7FC00000, 128.0, -200.0]> : tensor<5xf32>]} {
+  %y = tn.cast %x : tensor<5xf32> -> tensor<5xi8>
+  return %y : tensor<5xi8>
+}
+
+// -----
+
 // Ties to even; real does not round.
 // CHECK: @to_bf16 contract: tensor<2xbf16> [1, 1.015625]
 // CHECK: @to_bf16 real: tensor<2xbf16> [1.00390625, 1.01171875]
