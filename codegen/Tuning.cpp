@@ -63,6 +63,8 @@ std::string printTuning(const Tuning &tuning) {
       file.attribute(
           "tile", json::Array{schedule.getTileRows(), schedule.getTileCols()});
       file.attribute("registers", json::Array(schedule.getRegisterRows()));
+      if (schedule.getStreamBytes() > 0)
+        file.attribute("stream", schedule.getStreamBytes());
     });
   };
   auto printKernel = [&](const TunedKernel &tuned) {
@@ -96,6 +98,7 @@ namespace {
 struct ScheduleFields {
   std::string kind;
   std::vector<int64_t> tile, registers;
+  int64_t stream = 0;
 };
 
 bool fromJSON(const json::Value &value, ScheduleFields &fields,
@@ -103,7 +106,8 @@ bool fromJSON(const json::Value &value, ScheduleFields &fields,
   json::ObjectMapper mapper(value, path);
   return mapper && mapper.map("kind", fields.kind) &&
          mapper.map("tile", fields.tile) &&
-         mapper.map("registers", fields.registers);
+         mapper.map("registers", fields.registers) &&
+         mapper.mapOptional("stream", fields.stream);
 }
 } // namespace
 
@@ -133,9 +137,14 @@ static absl::StatusOr<TunedKernel> parseKernel(const json::Value &value,
       return absl::InvalidArgumentError(absl::StrCat(
           "expects a schedule of a known kind with a tile of 2 extents, got '",
           schedule.kind, "' with ", schedule.tile.size()));
-    tuned.schedules.push_back(
-        ir::ScheduleAttr::get(context, *kind, schedule.tile[0],
-                              schedule.tile[1], schedule.registers));
+    bool streams = schedule.stream != 0;
+    if (schedule.stream < 0 || (streams && *kind != ir::NestKind::Rows))
+      return absl::InvalidArgumentError(absl::StrCat(
+          "expects a stream of >= 0 bytes, of rows alone, got ",
+          schedule.stream, " of a schedule of '", schedule.kind, "'"));
+    tuned.schedules.push_back(ir::ScheduleAttr::get(
+        context, *kind, schedule.tile[0], schedule.tile[1], schedule.registers,
+        schedule.stream));
   }
   return tuned;
 }

@@ -25,15 +25,17 @@ constexpr int64_t kMostExtent = 1 << 20, kMostElements = 1 << 24,
 struct Parts {
   explicit Parts(ir::ScheduleAttr schedule)
       : kind(schedule.getKind()), rows(schedule.getTileRows()),
-        cols(schedule.getTileCols()), registers(schedule.getRegisterRows()) {}
+        cols(schedule.getTileCols()), registers(schedule.getRegisterRows()),
+        stream(schedule.getStreamBytes()) {}
 
   ir::ScheduleAttr make(MLIRContext *context) const {
-    return ir::ScheduleAttr::get(context, kind, rows, cols, registers);
+    return ir::ScheduleAttr::get(context, kind, rows, cols, registers, stream);
   }
 
   ir::NestKind kind;
   int64_t rows, cols;
   SmallVector<int64_t, 3> registers;
+  int64_t stream;
 };
 
 /// The rows that heads of one attention share caches by.
@@ -110,6 +112,10 @@ CpuTarget::neighbours(ir::KernelOp kernel, unsigned nest, ir::ScheduleAttr from,
   int64_t held = hasRegisters ? from.getRegisterRows()[number] : 1;
   add([&](Parts &p) { p.rows = llvm::alignTo(p.rows * 2, held); });
   add([&](Parts &p) { p.rows = llvm::alignTo(p.rows / 2, held); });
+  // Where results outgrow the caches, storing past them may be tried or not.
+  int64_t stream = scheduleNest(kernel, nest, ranges, machine).getStreamBytes();
+  if (stream > 0)
+    add([&](Parts &p) { p.stream = p.stream > 0 ? 0 : stream; });
   if (from.getKind() == ir::NestKind::Matmul) {
     add([&](Parts &p) { p.cols = p.cols * 2; });
     add([&](Parts &p) { p.cols = llvm::alignTo(p.cols / 2, kPanelLanes); });
@@ -138,7 +144,7 @@ bool CpuTarget::admits(ir::KernelOp kernel, unsigned nest,
       (cols > 0) != (own.getTileCols() > 0) || cols < 0 || cols > kMostExtent ||
       rows * std::max<int64_t>(cols, 1) > kMostElements ||
       registers.size() != own.getRegisterRows().size() ||
-      !llvm::all_of(registers, isHeld))
+      schedule.getStreamBytes() < 0 || !llvm::all_of(registers, isHeld))
     return false;
   if (auto attention = rootOf<ir::AttentionOp>(kernel, nest))
     return headsPerCache(attention) % cols == 0;

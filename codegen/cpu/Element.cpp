@@ -31,6 +31,13 @@ bool sameValues(ValueRange a, ValueRange b) {
          });
 }
 
+bool sameShape(RankedTensorType a, RankedTensorType b) {
+  return a.getRank() == b.getRank() &&
+         llvm::all_of(llvm::seq<int64_t>(0, a.getRank()), [&](int64_t axis) {
+           return ir::sameExtent(a, axis, b, axis);
+         });
+}
+
 Type memoryType(Type element) {
   bool isByte = element.isInteger(1) || isa<ir::BlockType>(element);
   return isByte ? IntegerType::get(element.getContext(), 8) : element;
@@ -218,11 +225,14 @@ Value Elements::fromMemory(RankedTensorType type, Value pointer,
 }
 
 void Elements::store(Value value, RankedTensorType type, Value pointer,
-                     ValueRange index, const Lanes &lanes) {
+                     ValueRange index, const Lanes &lanes, Value isPast) {
   Value offset = e.linearise(type, index);
   if (lanes.offset)
     offset = e.add(offset, lanes.offset);
-  e.store(toStored(e, value, type.getElementType()), pointer, offset, lanes);
+  Value stored = toStored(e, value, type.getElementType());
+  if (isPast && !lanes.mask)
+    return e.storePast(stored, pointer, offset, isPast);
+  e.store(stored, pointer, offset, lanes);
 }
 
 /// The type that a staged row holds: floats are not narrowed again.
@@ -261,7 +271,8 @@ int64_t Elements::widthFor(int64_t run) const {
 }
 
 void Elements::forColumns(ValueRange tensors, ValueRange row,
-                          function_ref<void(ValueRange, const Lanes &)> body) {
+                          function_ref<void(ValueRange, const Lanes &)> body,
+                          Value first) {
   RankedTensorType type = tensorType(tensors.front());
   Value count = e.extent(type, type.getRank() - 1);
   int64_t run = 0;
@@ -272,10 +283,13 @@ void Elements::forColumns(ValueRange tensors, ValueRange row,
     index.push_back(start);
     for (Value tensor : tensors)
       prepare(tensor, index);
-    e.columns(length, widthFor(run), [&](const Lanes &lanes) {
+    auto step = [&](const Lanes &lanes) {
       Scope scope(*this);
       body(index, lanes);
-    });
+    };
+    if (first)
+      return e.columnsFrom(first, length, widthFor(run), step);
+    e.columns(length, widthFor(run), step);
   };
   if (run == 0)
     return walk(e.index(0), count);

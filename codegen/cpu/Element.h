@@ -45,6 +45,8 @@ public:
 
   /// See the head of this file.
   int64_t runLength(mlir::Value tensor);
+  /// Whether lanes may begin at any column.
+  bool startsAnywhere(mlir::Value tensor);
   /// The lanes to walk the runs of `tensor` by: a register or a scalar.
   int64_t widthFor(int64_t run) const;
 
@@ -59,12 +61,20 @@ public:
   void prepareRopes(mlir::Block *body, mlir::RankedTensorType rows,
                     mlir::Value token);
 
+  /// From now on the last statistic of a row op over rows of their shape also
+  /// prefetches the row after its own of `inputs`, operands of the kernel.
+  void prefetchNextRow(llvm::ArrayRef<mlir::Value> inputs) {
+    ahead.assign(inputs.begin(), inputs.end());
+  }
+
   mlir::Value element(mlir::Value tensor, mlir::ValueRange index,
                       const Lanes &lanes);
 
-  /// Rounds to the type's element and stores at an index of it, row-major.
+  /// Rounds to the type's element and stores at an index of it, row-major; a
+  /// whole vector past the caches where `isPast` (see the emitter) holds.
   void store(mlir::Value value, mlir::RankedTensorType type,
-             mlir::Value pointer, mlir::ValueRange index, const Lanes &lanes);
+             mlir::Value pointer, mlir::ValueRange index, const Lanes &lanes,
+             mlir::Value isPast = {});
 
   /// Computes and stores the row of a quantised result; the columns are all.
   void storeQuantized(ir::QuantizeOp op, mlir::ValueRange row,
@@ -75,11 +85,13 @@ public:
   mlir::Value stage(mlir::Value tensor, mlir::ValueRange index);
 
   /// Calls `body` for all columns of the row of `tensor` at `index`, run by
-  /// run, each prepared; `body` gets the run's start and the lanes in it.
+  /// run, each prepared; `body` gets the run's start and the lanes in it. Whole
+  /// vectors begin at column `first` where that is given, for tensors whose
+  /// lanes may begin anywhere.
   void forColumns(
       mlir::ValueRange tensors, mlir::ValueRange row,
-      llvm::function_ref<void(mlir::ValueRange index, const Lanes &lanes)>
-          body);
+      llvm::function_ref<void(mlir::ValueRange index, const Lanes &lanes)> body,
+      mlir::Value first = {});
 
   /// Whether every op met could be emitted; others were diagnosed.
   mlir::LogicalResult status() const { return mlir::success(!hasFailed); }
@@ -198,6 +210,8 @@ private:
                             mlir::ValueRange row, mlir::ValueRange statistics);
   mlir::Value emitTerm(ir::RowOp op, int64_t statistic, mlir::ValueRange row,
                        mlir::ValueRange statistics, const Lanes &lanes);
+  void prefetchAhead(ir::RowOp op, int64_t statistic, mlir::ValueRange row,
+                     const Lanes &lanes);
   mlir::Value addSegment(mlir::Value partials);
 
   // ElementRuns.cpp
@@ -230,12 +244,16 @@ private:
   llvm::SmallVector<Emitted, 0> memo;
   llvm::SmallVector<Prepared, 0> prepared;
   llvm::SmallVector<Visited, 0> visited;
+  llvm::SmallVector<mlir::Value, 2> ahead; // see prefetchNextRow
   bool hasFailed = false;
 };
 
 /// Whether two values are the same computation of the same values.
 bool sameValue(mlir::Value a, mlir::Value b);
 bool sameValues(mlir::ValueRange a, mlir::ValueRange b);
+
+/// Whether two tensors have the same extents.
+bool sameShape(mlir::RankedTensorType a, mlir::RankedTensorType b);
 
 /// The type that memory holds elements of `element` as: i8 for i1.
 mlir::Type memoryType(mlir::Type element);

@@ -188,6 +188,22 @@ Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
   return rounded(value, tensorType(op->getResult(0)).getElementType());
 }
 
+void Elements::prefetchAhead(ir::RowOp op, int64_t statistic, ValueRange row,
+                             const Lanes &lanes) {
+  RankedTensorType own = tensorType(op->getOperand(op.rowOperands()[0]));
+  if (statistic + 1 != op.statisticCount() || lanes.mask)
+    return;
+  for (Value input : ahead) {
+    RankedTensorType type = tensorType(input);
+    if (!sameShape(type, own))
+      continue;
+    Index next(row);
+    next.push_back(e.add(lanes.offset, e.extent(own, own.getRank() - 1)));
+    e.prefetch(e.address(e.pointer(input), memoryType(type.getElementType()),
+                         e.linearise(type, next)));
+  }
+}
+
 Value Elements::emitTerm(ir::RowOp op, int64_t statistic, ValueRange row,
                          ValueRange statistics, const Lanes &lanes) {
   Index index(row);
@@ -257,6 +273,7 @@ Value Elements::reduceSum(ir::RowOp op, int64_t statistic, Value count,
     e.columns(length, width, [&](const Lanes &lanes) {
       Scope scope(*this);
       Lanes at{width, lanes.mask, e.add(from, lanes.offset)};
+      prefetchAhead(op, statistic, row, at);
       Value term = emitTerm(op, statistic, row, statistics, at);
       if (terms)
         e.store(term, terms, at.offset, {width, at.mask});
@@ -295,6 +312,7 @@ Value Elements::reduceExtreme(ir::RowOp op, int64_t statistic, Value count,
   Value identity = ir::identityOf(a, kind);
   auto step = [&](Value so, const Lanes &lanes) -> Value {
     Scope scope(*this);
+    prefetchAhead(op, statistic, row, lanes);
     Value term = emitTerm(op, statistic, row, statistics, lanes);
     if (lanes.mask)
       term = arith::SelectOp::create(e.builder, lanes.mask, term, identity);

@@ -26,6 +26,10 @@ int64_t Elements::runLength(Value tensor) {
   return run;
 }
 
+bool Elements::startsAnywhere(Value tensor) {
+  return runLength(tensor) == 0 && !holdsPairs(tensor);
+}
+
 /// Whether an interleaved rotation is on the way.
 bool Elements::holdsPairs(Value tensor) {
   if (sources.contains(tensor) || isa<BlockArgument>(tensor))

@@ -159,6 +159,24 @@ SmallVector<Value> KernelEmitter::columns(Value count, int64_t width,
   return body(so, {width, firstLanes(sub(count, full), width), full});
 }
 
+void KernelEmitter::columnsFrom(Value first, Value count, int64_t width,
+                                function_ref<void(const Lanes &)> body) {
+  Value from = min(first, count), rest = sub(count, from);
+  Value to = add(from, sub(rest, rem(rest, index(width))));
+  loop(from, to, width, [&](Value iv) { body({width, Value(), iv}); });
+  // One copy of the masked code serves both ends.
+  loop(index(0), index(2), 1, [&](Value end) {
+    Value isFirst =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, end, index(0));
+    Value at = arith::SelectOp::create(builder, isFirst, index(0), to);
+    Value lanes =
+        arith::SelectOp::create(builder, isFirst, from, sub(count, to));
+    Value isSome = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
+                                         lanes, index(0));
+    ifThen(isSome, [&] { body({width, firstLanes(lanes, width), at}); });
+  });
+}
+
 void KernelEmitter::ifThen(Value condition, function_ref<void()> then) {
   auto op = scf::IfOp::create(builder, condition, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(builder);

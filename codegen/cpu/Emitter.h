@@ -143,6 +143,15 @@ public:
   void store(mlir::Value value, mlir::Value base, mlir::Value offset,
              const Lanes &lanes = {});
 
+  /// Stores a whole vector past the caches where `isPast` (i1) holds, which
+  /// promises an address that is a multiple of its size; else as above.
+  void storePast(mlir::Value value, mlir::Value base, mlir::Value offset,
+                 mlir::Value isPast);
+  /// Makes what was stored past the caches seen before what is stored later.
+  void fence();
+  /// The address modulo a power of two.
+  mlir::Value misalignment(mlir::Value pointer, int64_t bytes);
+
   /// Asks for the line at `pointer` in the second-level cache; it need not be
   /// mapped.
   void prefetch(mlir::Value pointer);
@@ -180,6 +189,10 @@ public:
   llvm::SmallVector<mlir::Value> columns(mlir::Value count, int64_t width,
                                          mlir::ValueRange init,
                                          CarryColumns body);
+  /// Columns [0, count) as full vectors from column `first` (below the width)
+  /// on, then, with masks, what lies before and after them.
+  void columnsFrom(mlir::Value first, mlir::Value count, int64_t width,
+                   llvm::function_ref<void(const Lanes &)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
 
   /// Notes the step's first failure where `condition` (i1) holds: `kind` is a

@@ -5,6 +5,7 @@
 #include "tenon/abi.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace tenon::codegen::cpu {
@@ -221,6 +222,35 @@ void KernelEmitter::store(Value value, Value base, Value offset,
   else
     LLVM::MaskedStoreOp::create(builder, value, at, lanes.mask,
                                 builder.getI32IntegerAttr(1));
+}
+
+// One branch at the store, the same way for a whole row, is cheaper than two
+// loops are to compile.
+void KernelEmitter::storePast(Value value, Value base, Value offset,
+                              Value isPast) {
+  auto vector = cast<VectorType>(value.getType());
+  Value at = address(base, vector.getElementType(), offset);
+  auto choice = scf::IfOp::create(builder, TypeRange(), isPast,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(choice.thenBlock());
+  LLVM::StoreOp::create(builder, value, at,
+                        vector.getNumElements() *
+                            vector.getElementTypeBitWidth() / 8,
+                        /*isVolatile=*/false, /*isNonTemporal=*/true);
+  builder.setInsertionPointToStart(choice.elseBlock());
+  LLVM::StoreOp::create(builder, value, at, /*alignment=*/1);
+}
+
+void KernelEmitter::fence() {
+  LLVM::CallIntrinsicOp::create(
+      builder, builder.getStringAttr("llvm.x86.sse.sfence"), ValueRange());
+}
+
+Value KernelEmitter::misalignment(Value pointer, int64_t bytes) {
+  Type i64 = builder.getI64Type();
+  Value address = LLVM::PtrToIntOp::create(builder, i64, pointer);
+  return rem(toIndex(address), bytes);
 }
 
 void KernelEmitter::prefetch(Value pointer) {

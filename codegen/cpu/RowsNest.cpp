@@ -69,11 +69,9 @@ int64_t tileRows(const Nest &nest) {
 bool walkTogether(const Root &a, const Root &b) {
   if (a.append || b.append || a.tensor.getDefiningOp<ir::QuantizeOp>() ||
       b.tensor.getDefiningOp<ir::QuantizeOp>() || a.rowAxes != b.rowAxes ||
-      a.run != b.run || a.type.getRank() != b.type.getRank())
+      a.run != b.run)
     return false;
-  return llvm::all_of(
-      llvm::seq<int64_t>(0, a.type.getRank()),
-      [&](int64_t axis) { return ir::sameExtent(a.type, axis, b.type, axis); });
+  return sameShape(a.type, b.type);
 }
 
 class RowsNest {
@@ -108,7 +106,17 @@ void RowsNest::emitGroup(ArrayRef<Root> group, ValueRange row) {
     elements.store(value, root.type, e.resultPointer(nest, root.number), index,
                    lanes);
   };
-  if (group[0].rowAxes == group[0].type.getRank()) { // no column axis
+  bool hasColumns = group[0].rowAxes < group[0].type.getRank();
+  if (hasColumns && llvm::all_of(group, [&](const Root &root) {
+        return mayStream(elements, nest, root.tensor);
+      })) {
+    SmallVector<StreamedResult> results;
+    for (const Root &root : group)
+      results.push_back(
+          {root.tensor, root.type, e.resultPointer(nest, root.number)});
+    return storeStreamed(elements, nest, results, row);
+  }
+  if (!hasColumns) {
     for (const Root &root : group) {
       elements.prepare(root.tensor, row);
       store(root, row, {});
@@ -168,11 +176,13 @@ LogicalResult RowsNest::emit(Value tile) {
   int64_t step = tileRows(nest);
   if (step == 1) {
     emitAt(tile);
-    return elements.status();
+  } else {
+    Value from = e.mul(tile, step);
+    Value to = e.min(e.add(from, e.index(step)), countRows(e, roots).device);
+    e.loop(from, to, 1, emitAt);
   }
-  Value from = e.mul(tile, step);
-  Value to = e.min(e.add(from, e.index(step)), countRows(e, roots).device);
-  e.loop(from, to, 1, emitAt);
+  if (streamBytes(nest) > 0) // The tile is done when others see all of it.
+    e.fence();
   return elements.status();
 }
 

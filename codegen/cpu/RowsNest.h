@@ -1,7 +1,8 @@
-//===- RowsNest.h - Roots of rows nests that are not walked by rows -------===//
+//===- RowsNest.h - What rows nests have beside the common walk -*- C++ -*-===//
 //
 // `tn.sum_rows` sums down its columns and is cut by columns; `tn.scatter` is
 // cut by the rows of its result, each tile looking for the rows written to it.
+// Results that outgrow the caches are stored past them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,6 +21,26 @@ mlir::LogicalResult emitSumRows(KernelEmitter &e, const Nest &nest,
 mlir::LogicalResult emitScatter(KernelEmitter &e, const Nest &nest,
                                 ir::ScatterOp op, mlir::Value tile,
                                 int64_t tileRows);
+
+/// A result that may be stored past the caches.
+struct StreamedResult {
+  mlir::Value tensor;
+  mlir::RankedTensorType type;
+  mlir::Value pointer;
+};
+
+/// The least bytes of a result that the nest stores past the caches, or 0.
+int64_t streamBytes(const Nest &nest);
+
+/// Whether rows of the nest's result `tensor` may be stored past the caches.
+bool mayStream(Elements &elements, const Nest &nest, mlir::Value tensor);
+
+/// Prepares and stores one row of results of one shape, all of which may
+/// stream: a result that is large enough past the caches, others as ever.
+/// `KernelEmitter::fence` must follow the last row of a tile.
+void storeStreamed(Elements &elements, const Nest &nest,
+                   llvm::ArrayRef<StreamedResult> results,
+                   mlir::ValueRange row);
 
 } // namespace tenon::codegen::cpu
 #endif // TENON_CODEGEN_CPU_ROWSNEST_H

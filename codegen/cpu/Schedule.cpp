@@ -34,6 +34,9 @@ constexpr int64_t kPrefillColumns = 1024;
 constexpr int64_t kMatmulTilesPerThread = 4;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
 constexpr int64_t kRowsElements = 16384;
+// The same of nests that stream: a tile begins without what the one before it
+// prefetched, and ends by waiting for its stores.
+constexpr int64_t kStreamedElements = 128 << 10;
 // Tiles for each thread that a long nest is cut to at least; and those that one
 // token of attention is, by heads that could share what they read.
 constexpr int64_t kTilesPerThread = 8, kHeadTilesPerThread = 2;
@@ -120,6 +123,17 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
                                tileRows, tileCols, registers);
 }
 
+// What does not fit the last cache is gone from it before anybody reads it.
+int64_t streamBytes(Operation *yield, const SymbolRanges &ranges,
+                    const base::TargetDescription &machine) {
+  for (Type result : yield->getOperandTypes()) {
+    auto type = dyn_cast<RankedTensorType>(result);
+    if (type && mostBytes(type, ranges) >= machine.l3Bytes)
+      return machine.l3Bytes;
+  }
+  return 0;
+}
+
 ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges,
                               const base::TargetDescription &machine) {
   int64_t rows = 1, columns = 1;
@@ -134,10 +148,12 @@ ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges,
     columns = std::max(columns, mostOf(type, last, ranges));
   }
   int64_t leastTiles = kTilesPerThread * machine.threads;
-  int64_t tileRows = std::max<int64_t>(kRowsElements / columns, 1);
+  int64_t stream = streamBytes(yield, ranges, machine);
+  int64_t elements = stream > 0 ? kStreamedElements : kRowsElements;
+  int64_t tileRows = std::max<int64_t>(elements / columns, 1);
   tileRows = std::min(tileRows, std::max<int64_t>(rows / leastTiles, 1));
   return ir::ScheduleAttr::get(yield->getContext(), ir::NestKind::Rows,
-                               tileRows, 0, ArrayRef<int64_t>{});
+                               tileRows, 0, ArrayRef<int64_t>{}, stream);
 }
 
 ir::ScheduleAttr scheduleAttention(ir::AttentionOp op,
@@ -185,6 +201,22 @@ int64_t mostOf(RankedTensorType type, int64_t axis,
     return type.getDimSize(axis);
   auto found = ranges.find(ir::symbolOf(type, axis));
   return found == ranges.end() ? 1 : found->second.getMax();
+}
+
+int64_t mostBytes(RankedTensorType type, const SymbolRanges &ranges) {
+  Type element = type.getElementType();
+  if (!element.isIntOrFloat())
+    return 0;
+  // Rows beyond any memory may overflow; nothing needs to know how many.
+  constexpr int64_t kMost = int64_t{1} << 40;
+  int64_t bytes = llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+  for (int64_t axis = 0; axis < type.getRank(); ++axis) {
+    int64_t extent = mostOf(type, axis, ranges);
+    bytes = extent > kMost / bytes ? kMost : bytes * extent;
+    if (bytes == 0)
+      return 0;
+  }
+  return bytes;
 }
 
 ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,

@@ -27,6 +27,9 @@ ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
 int64_t mostOf(mlir::RankedTensorType type, int64_t axis,
                const SymbolRanges &ranges);
 
+/// The bytes that a tensor has at most within `ranges`: 0 for a blocked one.
+int64_t mostBytes(mlir::RankedTensorType type, const SymbolRanges &ranges);
+
 /// The register tile of a matmul nest: the schedule's rows, and as many panels
 /// beside each other as keep the multiply-adders busy without spilling.
 /// Products of integers have sums of integers beside those of f32.

@@ -147,16 +147,27 @@ def Tn_ScheduleAttr : Tn_Attr<"Schedule", "schedule"> {
 
     A tile is what one call of the kernel computes: `tileRows` rows (tokens)
     by `tileCols` columns (0: all of them). `registerRows` is, for each feature
-    set (v3, v4, v4-vnni), the rows held in registers. Schedules never change a
-    result.
+    set (v3, v4, v4-vnni), the rows held in registers. A result of at least
+    `streamBytes` bytes (0, and not printed: none) is stored past the caches,
+    `stream = 33554432`: whoever reads it would not find it there, and its lines
+    are not read before they are overwritten. Schedules never change a result.
+
+    (C1) streamBytes >= 0. (C2) only nests of rows have streamBytes > 0.
   }];
   let parameters = (ins EnumParameter<Tn_NestKind>:$kind, "int64_t":$tileRows,
                         "int64_t":$tileCols,
-                        ArrayRefParameter<"int64_t">:$registerRows);
+                        ArrayRefParameter<"int64_t">:$registerRows,
+                        DefaultValuedParameter<"int64_t", "0">:$streamBytes);
+  let builders = [AttrBuilder<(ins "NestKind":$kind, "int64_t":$tileRows,
+      "int64_t":$tileCols, "::llvm::ArrayRef<int64_t>":$registerRows), [{
+    return $_get($_ctxt, kind, tileRows, tileCols, registerRows, int64_t(0));
+  }]>];
   let assemblyFormat = [{
     `<` $kind `,` `tile` `=` $tileRows `x` $tileCols `,`
-        `registers` `=` `[` $registerRows `]` `>`
+        `registers` `=` `[` $registerRows `]` (`,` `stream` `=` $streamBytes^)?
+        `>`
   }];
+  let genVerifyDecl = 1;
 }
 
 //===----------------------------------------------------------------------===//

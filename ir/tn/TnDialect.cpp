@@ -73,6 +73,21 @@ LogicalResult TnDialect::verifyOperationAttribute(Operation *op,
 }
 
 //===----------------------------------------------------------------------===//
+// Schedules
+//===----------------------------------------------------------------------===//
+
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   NestKind kind, int64_t, int64_t,
+                                   ArrayRef<int64_t>, int64_t streamBytes) {
+  if (streamBytes < 0) // C1
+    return emitError() << "expects stream >= 0 bytes, got " << streamBytes;
+  if (streamBytes > 0 && kind != NestKind::Rows) // C2
+    return emitError() << "expects stream in nests of rows alone, got it in "
+                       << stringifyNestKind(kind);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//
 

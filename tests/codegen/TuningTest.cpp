@@ -136,7 +136,7 @@ TunedKernel TuningTest::theMatmul() {
 TEST_F(TuningTest, ReadsWhatItPrints) {
   Tuning tuning = withSchedules(
       {matmul(6, 64), ir::ScheduleAttr::get(&context, ir::NestKind::Rows, 5, 0,
-                                            ArrayRef<int64_t>())});
+                                            ArrayRef<int64_t>(), 4096)});
   tuning.machine.threads = 12;
   tuning.kernels[0].analyticUs = 41.25;
   auto read = codegen::parseTuning(codegen::printTuning(tuning), &context);
@@ -207,6 +207,8 @@ TEST_F(TuningTest, RefusesOtherFiles) {
     text.replace(text.find(part), part.size(), "\"other\"");
     return text;
   };
+  std::string streaming = good;
+  streaming.insert(streaming.find("\"tile\""), "\"stream\": 64, ");
   const std::pair<std::string, const char *> cases[] = {
       {"", "expects JSON"},
       {"{\"kernels\": [}", "expects JSON"},
@@ -216,6 +218,7 @@ TEST_F(TuningTest, RefusesOtherFiles) {
       {without("\"key\""), "kernel 0: missing value at kernel.key"},
       {without("\"tile\""), "kernel 0: missing value"},
       {without("\"matmul\""), "a known kind"},
+      {streaming, "a stream of >= 0 bytes, of rows alone, got 64"},
       {without(concat("\"", base::cpuFeaturesName(features), "\"")),
        "kernel 0: expects v3"}};
   for (const auto &[text, says] : cases) {

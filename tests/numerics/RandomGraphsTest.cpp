@@ -76,9 +76,11 @@ protected:
   /// How the compiled graph differs from the oracle; empty if it does not.
   std::string differenceOfKernels(const RandomGraph &graph,
                                   base::CpuFeatures features,
-                                  const CodeEdit &edit = {});
+                                  const CodeEdit &edit = {},
+                                  const base::TargetDescription &machine = {});
   std::string differenceOfProgram(const RandomGraph &graph,
-                                  base::CpuFeatures features);
+                                  base::CpuFeatures features,
+                                  const base::TargetDescription &machine);
   void check(GraphHost host);
 
   MLIRContext context;
@@ -90,16 +92,16 @@ RandomGraphs::expected(const RandomGraph &graph, ir::ref::Context &state) {
                                       graph.parameters, state);
 }
 
-std::string RandomGraphs::differenceOfKernels(const RandomGraph &graph,
-                                              base::CpuFeatures features,
-                                              const CodeEdit &edit) {
+std::string RandomGraphs::differenceOfKernels(
+    const RandomGraph &graph, base::CpuFeatures features, const CodeEdit &edit,
+    const base::TargetDescription &machine) {
   ir::ref::Context state;
   auto results = expected(graph, state);
   if (!results)
     return llvm::toString(results.takeError());
   if (state.failure)
     return "expects no failure of the step, got one of " + state.failure->op;
-  auto code = CompiledFunction::compile(graph.func, features, edit);
+  auto code = CompiledFunction::compile(graph.func, features, edit, machine);
   if (!code.ok())
     return code.status().ToString();
   auto outcome = (*code)->run(graph.arguments, /*seed=*/7);
@@ -114,8 +116,10 @@ std::string RandomGraphs::differenceOfKernels(const RandomGraph &graph,
   return difference(*results, actual);
 }
 
-std::string RandomGraphs::differenceOfProgram(const RandomGraph &graph,
-                                              base::CpuFeatures features) {
+std::string
+RandomGraphs::differenceOfProgram(const RandomGraph &graph,
+                                  base::CpuFeatures features,
+                                  const base::TargetDescription &machine) {
   ir::ref::Context state;
   state.emitLimit = kEmitLimit;
   auto results = expected(graph, state);
@@ -123,7 +127,8 @@ std::string RandomGraphs::differenceOfProgram(const RandomGraph &graph,
     return llvm::toString(results.takeError());
   if (state.failure)
     return "expects no failure of the step, got one of " + state.failure->op;
-  auto code = CompiledProgram::compile(*graph.module, features);
+  std::unique_ptr<codegen::Target> target = codegen::makeTarget("cpu", machine);
+  auto code = CompiledProgram::compile(*graph.module, features, target.get());
   if (!code.ok())
     return code.status().ToString();
   auto session =
@@ -154,9 +159,12 @@ void RandomGraphs::check(GraphHost host) {
     ASSERT_TRUE(succeeded(verify(*graph.module))) << "seed " << seed;
     coverage.count(*graph.module);
     base::CpuFeatures set = features[seed / 2 % features.size()];
+    base::TargetDescription machine;
+    if (seed / 2 / features.size() % 2) // Results are stored past the caches.
+      machine.l3Bytes = 1;
     std::string text = host == GraphHost::Program
-                           ? differenceOfProgram(graph, set)
-                           : differenceOfKernels(graph, set);
+                           ? differenceOfProgram(graph, set, machine)
+                           : differenceOfKernels(graph, set, {}, machine);
     failures += !text.empty();
     EXPECT_EQ(text, "") << "seed " << seed << ", " << nameOf(set);
     if (!text.empty() && setting("TENON_PRINT_GRAPH", 0))

@@ -23,16 +23,17 @@ using SsaValue = mlir::Value;
 namespace {
 
 constexpr char kGarbage = '\xc3';
-constexpr int64_t kPadding = 64; // after every buffer that the runtime owns
+constexpr int64_t kPadding = 64; // around every buffer that the runtime owns
 
-SmallVector<ir::ScheduleAttr> schedules(ir::KernelOp kernel,
-                                        ArrayRef<ir::SymbolAttr> symbols) {
+SmallVector<ir::ScheduleAttr>
+schedules(ir::KernelOp kernel, ArrayRef<ir::SymbolAttr> symbols,
+          const base::TargetDescription &machine) {
   codegen::SymbolRanges ranges;
   for (ir::SymbolAttr symbol : symbols)
     ranges[symbol.getName().getValue()] = symbol;
   SmallVector<ir::ScheduleAttr> result;
   for (unsigned nest = 0; nest < kernel->getNumRegions(); ++nest)
-    result.push_back(codegen::cpu::scheduleNest(kernel, nest, ranges));
+    result.push_back(codegen::cpu::scheduleNest(kernel, nest, ranges, machine));
   return result;
 }
 
@@ -61,13 +62,17 @@ unsigned aliasedOperand(ir::KernelOp kernel, unsigned number) {
 
 absl::StatusOr<std::unique_ptr<CompiledFunction>>
 CompiledFunction::compile(func::FuncOp original, base::CpuFeatures features,
-                          const CodeEdit &edit) {
+                          const CodeEdit &edit,
+                          const base::TargetDescription &machine) {
   auto result = std::make_unique<CompiledFunction>();
   result->fused = original->getParentOfType<ModuleOp>().clone();
   if (edit.program)
     edit.program(*result->fused);
   PassManager passes(original.getContext());
-  passes::buildVariantPipeline(passes, {"any", {}}, schedules);
+  auto scheduler = [&](ir::KernelOp kernel, ArrayRef<ir::SymbolAttr> symbols) {
+    return schedules(kernel, symbols, machine);
+  };
+  passes::buildVariantPipeline(passes, {"any", {}}, scheduler);
   if (failed(passes.run(*result->fused)))
     return absl::InternalError("expects a function that the passes accept");
   result->func = *result->fused->getOps<func::FuncOp>().begin();
@@ -121,6 +126,8 @@ private:
   /// Memory with `bytes` at its end.
   void *hold(StringRef bytes);
   void *holdGarbage(int64_t sizeBytes);
+  /// The same with padding before and after, beginning anywhere.
+  char *holdResult(int64_t sizeBytes);
   SmallVector<int64_t, 4> shapeOf(RankedTensorType type) const;
   int64_t sizeOf(RankedTensorType type) const;
 
@@ -147,6 +154,11 @@ void *FunctionRun::hold(StringRef bytes) {
 void *FunctionRun::holdGarbage(int64_t sizeBytes) {
   int64_t held = llvm::alignTo(sizeBytes, 64) + kPadding;
   return hold(std::string(held, kGarbage));
+}
+
+char *FunctionRun::holdResult(int64_t sizeBytes) {
+  void *data = holdGarbage(sizeBytes + 2 * kPadding);
+  return static_cast<char *>(data) + kPadding + random() % kPadding;
 }
 
 SmallVector<int64_t, 4> FunctionRun::shapeOf(RankedTensorType type) const {
@@ -214,8 +226,8 @@ absl::Status FunctionRun::launch(ir::KernelOp kernel,
       continue;
     }
     int64_t size = sizeOf(cast<RankedTensorType>(result.getType()));
-    void *data = holdGarbage(size);
-    written.emplace_back(static_cast<const char *>(data), size);
+    char *data = holdResult(size);
+    written.emplace_back(data, size);
     buffers[result] = {data};
     frameBuffers.push_back(data);
   }
@@ -238,8 +250,8 @@ absl::Status FunctionRun::launch(ir::KernelOp kernel,
       function(&frame, tile);
   }
   for (auto [data, size] : written)
-    for (int64_t i = size; i < size + kPadding; ++i)
-      if (data[i] != kGarbage)
+    for (int64_t i = -kPadding; i < size + kPadding; ++i)
+      if ((i < 0 || i >= size) && data[i] != kGarbage)
         return absl::InternalError(
             absl::StrCat("a kernel wrote byte ", i, " of ", size));
   return absl::OkStatus();

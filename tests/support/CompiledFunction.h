@@ -3,7 +3,7 @@
 // Compiles a function by the passes and the CPU emitter, and runs its kernels
 // one after the other, as a host program would, under a hostile host: tiles in
 // random order, memory full of garbage, arguments that end at a page without
-// access and have any alignment.
+// access, arguments and results of any alignment.
 //
 //   auto code = CompiledFunction::compile(func, CpuFeatures::V4);
 //   auto outcome = (*code)->run({x, w}, /*seed=*/7);
@@ -14,6 +14,7 @@
 #define TENON_TESTS_SUPPORT_COMPILEDFUNCTION_H
 
 #include "codegen/cpu/Emitter.h"
+#include "runtime/base/TargetDescription.h"
 #include "tests/support/CompiledModule.h"
 #include "tests/support/Tensors.h"
 
@@ -23,10 +24,12 @@ namespace tenon::testing {
 
 class CompiledFunction {
 public:
-  /// Compiles a copy of `func`, the only function of its module.
+  /// Compiles a copy of `func`, the only function of its module, scheduled for
+  /// `machine`.
   static absl::StatusOr<std::unique_ptr<CompiledFunction>>
   compile(mlir::func::FuncOp func, base::CpuFeatures features,
-          const CodeEdit &edit = {});
+          const CodeEdit &edit = {},
+          const base::TargetDescription &machine = {});
 
   struct Outcome {
     std::vector<Value> results;

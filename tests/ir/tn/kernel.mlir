@@ -6,7 +6,7 @@
 // CHECK: @kernel real: tensor<2xf32> [3, 8]
 // CHECK: tn.kernel(%{{.*}}, %{{.*}}) : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
 // CHECK: label = "add|mul"
-// CHECK: schedules = [#tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>, #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1]>]
+// CHECK: schedules = [#tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>, #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1], stream = 4096>]
 func.func @kernel(%a: tensor<2xf32>, %b: tensor<2xf32>)
     -> (tensor<2xf32>, tensor<2xf32>)
     attributes {tn.test_inputs = [
@@ -23,7 +23,8 @@ func.func @kernel(%a: tensor<2xf32>, %b: tensor<2xf32>)
     tn.yield %p : tensor<2xf32>
   } {label = "add|mul", schedules = [
       #tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>,
-      #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1]>]}
+      #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1],
+          stream = 4096>]}
   return %y#0, %y#1 : tensor<2xf32>, tensor<2xf32>
 }
 
@@ -123,3 +124,13 @@ func.func @reads(%c: !tn.cache<keys, 1 x 2 x f32>, %d: !tn.cache<keys,
   } {label = ""}
   return %y, %d : !tn.cache<keys, 1 x 2 x f32>, !tn.cache<keys, 1 x 2 x f32>
 }
+
+// -----
+
+// expected-error@+1 {{expects stream >= 0 bytes, got -1}}
+func.func private @schedule_c1() attributes {s = #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1], stream = -1>}
+
+// -----
+
+// expected-error@+1 {{expects stream in nests of rows alone, got it in matmul}}
+func.func private @schedule_c2() attributes {s = #tn.schedule<matmul, tile = 8 x 32, registers = [1, 1, 1], stream = 1>}
