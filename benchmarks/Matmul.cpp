@@ -7,6 +7,9 @@
 //
 //   matmul --benchmark_filter=f32/m:512
 //
+// `normed` is a product of normalised rows; its `roof_fraction` is the time of
+// the product alone, called in turns with it, over its own.
+//
 //===----------------------------------------------------------------------===//
 
 #include "benchmarks/CompiledEntry.h"
@@ -15,7 +18,9 @@
 #include "benchmark/benchmark.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <vector>
 
 namespace {
 using namespace tenon;
@@ -35,16 +40,24 @@ std::string tensor(int64_t rows, int64_t columns, const std::string &type) {
          "x" + type + ">";
 }
 
-std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types) {
+std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types,
+                       bool isNormed = false) {
   std::string x = tensor(m, k, types.argument), w = tensor(n, k, types.weight),
-              y = tensor(m, n, types.result), a = "%x", q = x, quantize;
-  if (types.activation) {
-    a = "%a";
-    q = tensor(m, k, types.activation);
-    quantize = "  %a = tn.quantize %x : " + x + " -> " + q + "\n";
+              y = tensor(m, n, types.result), a = "%x", q = x, before;
+  std::string scale = "tensor<" + std::to_string(k) + "xf32>";
+  if (isNormed) {
+    before =
+        "  %n = tn.rms_norm %x, %s eps 1.0e-6 : " + x + ", " + scale + "\n";
+    a = "%n";
   }
-  return "tn.parameter @w : " + w + "\nfunc.func @f(%x: " + x + ") -> " + y +
-         " {\n  %w = tn.get_parameter @w : " + w + "\n" + quantize +
+  if (types.activation) {
+    q = tensor(m, k, types.activation);
+    before += "  %a = tn.quantize " + a + " : " + x + " -> " + q + "\n";
+    a = "%a";
+  }
+  return "tn.parameter @w : " + w + "\nfunc.func @f(%x: " + x +
+         (isNormed ? ", %s: " + scale : "") + ") -> " + y +
+         " {\n  %w = tn.get_parameter @w : " + w + "\n" + before +
          "  %y = tn.matmul " + a + ", %w {transpose_b} : " + q + ", " + w +
          " -> " + y + "\n  return %y : " + y + "\n}\n";
 }
@@ -69,6 +82,39 @@ void matmul(benchmark::State &state, Types types) {
   state.counters["flops"] = Counter(flops, Counter::kIsIterationInvariantRate);
   state.counters["roof_fraction"] =
       Counter(atLeast, Counter::kIsIterationInvariantRate);
+}
+
+double median(std::vector<double> times) {
+  auto middle = times.begin() + static_cast<ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+void normed(benchmark::State &state, Types types) {
+  int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  auto threads = static_cast<uint32_t>(state.range(3));
+  std::vector<std::unique_ptr<CompiledEntry>> entries; // alone, normed
+  for (bool isNormed : {false, true}) {
+    auto entry = CompiledEntry::compile(matmulText(m, n, k, types, isNormed),
+                                        {.threads = threads});
+    if (!entry.ok())
+      return state.SkipWithError(std::string(entry.status().message()).c_str());
+    entries.push_back(*std::move(entry));
+    if (Status status = entries.back()->call(); !status.ok()) // Warms up.
+      return state.SkipWithError(std::string(status.message()).c_str());
+  }
+  std::vector<double> seconds[2];
+  for (auto _ : state) {
+    for (size_t i = 0; i < 2; ++i) {
+      auto start = std::chrono::steady_clock::now();
+      benchmark::DoNotOptimize(entries[i]->call().ok());
+      std::chrono::duration<double> took =
+          std::chrono::steady_clock::now() - start;
+      seconds[i].push_back(took.count());
+    }
+    state.SetIterationTime(seconds[1].back());
+  }
+  state.counters["roof_fraction"] = median(seconds[0]) / median(seconds[1]);
 }
 
 void squares(benchmark::internal::Benchmark *bench) {
@@ -106,6 +152,19 @@ void products(benchmark::internal::Benchmark *bench) {
   bench->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
+void prologues(benchmark::internal::Benchmark *bench) {
+  bench->ArgNames({"m", "n", "k", "threads"});
+  for (int64_t m : {1, 16, 512})
+    for (int64_t threads : {1, 2})
+      bench->Args({m, 4096, 2048, threads});
+  bench->UseManualTime()->Unit(benchmark::kMicrosecond);
+}
+
+BENCHMARK_CAPTURE(normed, f32, Types{"f32"})->Apply(prologues);
+BENCHMARK_CAPTURE(normed, q4_k_by_q8_0,
+                  Types{"!tn.block<q4_k>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
+    ->Apply(prologues);
 BENCHMARK_CAPTURE(matmul, f32, Types{"f32"})->Apply(squares);
 BENCHMARK_CAPTURE(matmul, bf16, Types{"bf16"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, bf16_by_bf16,

@@ -108,6 +108,25 @@ __attribute__((target("avx2"))) uint64_t readAll256(const char *data,
   return readAll<Words4>(data, sizeBytes);
 }
 
+/// Copies past the caches; everything is a multiple of 64 bytes.
+__attribute__((target("avx512f"))) void copyAll512(char *to, const char *from,
+                                                   size_t sizeBytes) {
+  for (size_t at = 0; at < sizeBytes; at += sizeof(__m512i))
+    _mm512_stream_si512(reinterpret_cast<__m512i *>(to + at),
+                        _mm512_loadu_si512(from + at));
+  _mm_sfence();
+}
+
+__attribute__((target("avx2"))) void copyAll256(char *to, const char *from,
+                                                size_t sizeBytes) {
+  for (size_t at = 0; at < sizeBytes; at += sizeof(__m256i)) {
+    const auto *words = reinterpret_cast<const __m256i *>(from + at);
+    _mm256_stream_si256(reinterpret_cast<__m256i *>(to + at),
+                        _mm256_loadu_si256(words));
+  }
+  _mm_sfence();
+}
+
 /// The best of several runs on `threads` threads, in units per second.
 template <typename Run>
 double best(int threads, double unitsPerRun, const Run &run) {
@@ -183,6 +202,20 @@ double readPeak(int threads, size_t sizeBytes) {
     for (size_t round = 0; round < rounds; ++round)
       sum += readBytes(buffers[thread].data(), each);
     wordSink = sum;
+  });
+}
+
+double copyPeak(int threads, size_t sizeBytes) {
+  constexpr size_t kUnit = 256;
+  size_t each = std::max(sizeBytes / 2 / threads / kUnit, size_t{1}) * kUnit;
+  std::vector<std::vector<char>> from(threads, std::vector<char>(each, 1));
+  std::vector<std::vector<char>> to(threads, std::vector<char>(each + 64, 1));
+  return best(threads, static_cast<double>(2 * each), [&](int thread) {
+    char *start = to[thread].data();
+    start += -reinterpret_cast<uintptr_t>(start) % 64;
+    if (hasAvx512())
+      return copyAll512(start, from[thread].data(), each);
+    copyAll256(start, from[thread].data(), each);
   });
 }
 

@@ -44,5 +44,10 @@ double fmaPeak(int threads);
 /// Takes some 0.1 s.
 double readPeak(int threads, size_t sizeBytes);
 
+/// Bytes per second that `threads` threads together read and write now when
+/// they copy half of `sizeBytes`, far more than caches hold, to the other half
+/// by stores past the caches. Takes some 0.1 s.
+double copyPeak(int threads, size_t sizeBytes);
+
 } // namespace tenon::benchmarks
 #endif // TENON_BENCHMARKS_PROBES_H

@@ -2,7 +2,9 @@
 //
 // `roof_fraction` is of reading and writing every byte once at the bandwidth
 // that reading as many bytes again and again reaches, probed just before: that
-// of memory for rows of 64 MiB, that of a cache for one row.
+// of memory for rows of 64 MiB, that of a cache for one row. Kernels of large
+// rows that write as much as they read also report `copy_fraction`, of a copy
+// past the caches: memory takes writes and reads at once.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +21,7 @@ using namespace tenon::benchmarks;
 struct Kernel {
   const char *arguments; // R and C stand for the extents, F for half of C
   const char *body;      // makes %y of %x
-  double tensors;        // of R x C f32, read or written
+  double tensors;        // of R x C f32, read or written; one is written
   const char *result = "tensor<RxCxf32>";
 };
 
@@ -88,6 +90,11 @@ void rows(benchmark::State &state, const Kernel &kernel) {
   state.counters["bytes"] = Counter(bytes, Counter::kIsIterationInvariantRate);
   state.counters["roof_fraction"] =
       Counter(atLeast, Counter::kIsIterationInvariantRate);
+  constexpr double kLarge = 1 << 26;
+  if (kernel.tensors == 2 && bytes > kLarge)
+    state.counters["copy_fraction"] =
+        Counter(bytes / copyPeak(threads, static_cast<size_t>(bytes)),
+                Counter::kIsIterationInvariantRate);
 }
 
 void shapes(benchmark::internal::Benchmark *bench) {

@@ -212,7 +212,13 @@ private:
                        mlir::ValueRange statistics, const Lanes &lanes);
   void prefetchAhead(ir::RowOp op, int64_t statistic, mlir::ValueRange row,
                      const Lanes &lanes);
-  mlir::Value addSegment(mlir::Value partials);
+  bool isSummedInRegisters(ir::RowOp op);
+  using Term = llvm::function_ref<mlir::Value(const Lanes &)>;
+  llvm::SmallVector<mlir::Value> addGroups(mlir::Value from, mlir::Value to,
+                                           llvm::SmallVector<mlir::Value> sums,
+                                           Term term);
+  mlir::Value sumSegment(mlir::Value from, mlir::Value length, mlir::Value rest,
+                         Term term);
 
   // ElementRuns.cpp
   int64_t computeRun(mlir::Value tensor);

@@ -15,6 +15,9 @@ using namespace mlir;
 namespace {
 
 constexpr int64_t kExtremeChains = 4; // a power of two
+// Registers that partial sums may take: a quarter of those of AVX-512, which
+// those of AVX2 have no room for.
+constexpr int64_t kMostPartialRegisters = 8;
 // Columns whose terms are kept for the elements: what a core's caches hold.
 constexpr int64_t kMostKeptTerms = 16384;
 
@@ -243,13 +246,8 @@ reduceVector(KernelEmitter &e, Value vector,
 
 static Value sumOf(ir::Emit &a, Value x, Value y) { return a.add(x, y); }
 
-/// The tree of halves over the partial sums at `partials`.
-Value Elements::addSegment(Value partials) {
-  int64_t width = e.vectorWidth();
-  SmallVector<Value> sums;
-  for (int64_t at = 0; at < ir::ref::kRowPartials; at += width)
-    sums.push_back(e.load(partials, e.builder.getF32Type(), e.index(at),
-                          Lanes{width, Value(), Value()}));
+/// The tree of halves over the partial sums.
+static Value addPartials(KernelEmitter &e, SmallVector<Value> sums) {
   ir::Emit a(e.builder, e.builder.getLoc(), sums[0].getType());
   for (size_t half = sums.size() / 2; half > 0; half /= 2)
     for (size_t i = 0; i < half; ++i)
@@ -257,43 +255,91 @@ Value Elements::addSegment(Value partials) {
   return reduceVector(e, sums[0], sumOf);
 }
 
-// The partial sums are in memory: 128 of them are half of all registers, and
-// copies of the term's code for each would cost more to compile than the loads
-// and stores, which overlap, cost to run.
+/// Whether a sum's partial sums, and a copy of its term for each of their
+/// vectors, are for the registers and worth compiling.
+bool Elements::isSummedInRegisters(ir::RowOp op) {
+  return ir::ref::kRowPartials / e.vectorWidth() <= kMostPartialRegisters &&
+         !isa<ir::SoftmaxOp, ir::LogSoftmaxOp>(op) &&
+         llvm::none_of(op.rowOperands(), [&](unsigned i) {
+           return isExpensive(op->getOperand(i));
+         });
+}
+
+/// Adds columns [from, to), whole groups of 128, to the partial sums.
+SmallVector<Value> Elements::addGroups(Value from, Value to,
+                                       SmallVector<Value> sums, Term term) {
+  int64_t width = e.vectorWidth();
+  return e.loop(from, to, ir::ref::kRowPartials, sums,
+                [&](Value at, ValueRange carried) -> SmallVector<Value> {
+                  SmallVector<Value> next;
+                  for (auto [i, sum] : llvm::enumerate(carried)) {
+                    Scope scope(*this);
+                    Lanes lanes{width, Value(), e.add(at, e.index(i * width))};
+                    next.push_back(
+                        arith::AddFOp::create(e.builder, sum, term(lanes)));
+                  }
+                  return next;
+                });
+}
+
+// The last `rest` columns are added in memory. For dear terms they are all: in
+// registers they want a copy of the term's code for each vector of sums, which
+// would cost more to compile than the loads and stores, which overlap with the
+// term, cost to run.
+Value Elements::sumSegment(Value from, Value length, Value rest, Term term) {
+  int64_t width = e.vectorWidth();
+  Type f32 = e.builder.getF32Type();
+  Value zero = e.splat(e.f32(0), width);
+  SmallVector<Value> sums(ir::ref::kRowPartials / width, zero);
+  Value whole = e.sub(length, rest);
+  if (getConstantIntValue(whole) != 0)
+    sums = addGroups(from, e.add(from, whole), sums, term);
+  if (getConstantIntValue(rest) == 0)
+    return addPartials(e, sums);
+  Value partials = e.scratch(ir::ref::kRowPartials * 4);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    e.store(sum, partials, e.index(i * width));
+  e.columns(rest, width, [&](const Lanes &lanes) {
+    Scope scope(*this);
+    Lanes at{width, lanes.mask, e.add(e.add(from, whole), lanes.offset)};
+    Value one = term(at);
+    if (at.mask)
+      one = arith::SelectOp::create(e.builder, at.mask, one, zero);
+    Value slot = e.rem(lanes.offset, ir::ref::kRowPartials);
+    Value sum = e.load(partials, f32, slot, Lanes{width, Value(), Value()});
+    e.store(arith::AddFOp::create(e.builder, sum, one), partials, slot);
+  });
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = e.load(partials, f32, e.index(i * width), Lanes{width});
+  return addPartials(e, sums);
+}
+
 Value Elements::reduceSum(ir::RowOp op, int64_t statistic, Value count,
                           ValueRange row, ValueRange statistics, Value terms) {
   Scope outer(*this);
-  int64_t width = e.vectorWidth();
-  Type f32 = e.builder.getF32Type();
-  Value partials = e.scratch(ir::ref::kRowPartials * 4);
-  Value zero = e.splat(e.f32(0), width);
-  auto sumSegment = [&](Value from, Value length) {
-    e.loop(e.index(0), e.index(ir::ref::kRowPartials), width,
-           [&](Value at) { e.store(zero, partials, at); });
-    e.columns(length, width, [&](const Lanes &lanes) {
-      Scope scope(*this);
-      Lanes at{width, lanes.mask, e.add(from, lanes.offset)};
-      prefetchAhead(op, statistic, row, at);
-      Value term = emitTerm(op, statistic, row, statistics, at);
-      if (terms)
-        e.store(term, terms, at.offset, {width, at.mask});
-      if (at.mask)
-        term = arith::SelectOp::create(e.builder, at.mask, term, zero);
-      Value slot = e.rem(lanes.offset, ir::ref::kRowPartials);
-      Value sum = e.load(partials, f32, slot, Lanes{width, Value(), Value()});
-      e.store(arith::AddFOp::create(e.builder, sum, term), partials, slot);
-    });
-    return addSegment(partials);
+  auto termAt = [&](const Lanes &at) {
+    prefetchAhead(op, statistic, row, at);
+    Value term = emitTerm(op, statistic, row, statistics, at);
+    if (terms)
+      e.store(term, terms, at.offset, {at.width, at.mask});
+    return term;
   };
+  bool inRegisters = isSummedInRegisters(op);
   std::optional<int64_t> known = getConstantIntValue(count);
+  auto restOf = [&](Value length) {
+    if (!inRegisters)
+      return length;
+    bool isWhole = known && *known % ir::ref::kRowPartials == 0;
+    return isWhole ? e.index(0) : e.rem(length, ir::ref::kRowPartials);
+  };
   if (known && *known <= ir::ref::kRowSegment)
-    return sumSegment(e.index(0), count);
+    return sumSegment(e.index(0), count, restOf(count), termAt);
   return e.loop(
       e.index(0), count, ir::ref::kRowSegment, e.f32(0),
       [&](Value from, ValueRange carried) -> SmallVector<Value> {
         Scope scope(*this);
         Value length = e.min(e.index(ir::ref::kRowSegment), e.sub(count, from));
-        Value part = sumSegment(from, length);
+        Value part = sumSegment(from, length, restOf(length), termAt);
         Value isFirst = arith::CmpIOp::create(
             e.builder, arith::CmpIPredicate::eq, from, e.index(0));
         Value sum = arith::AddFOp::create(e.builder, carried[0], part);
@@ -309,14 +355,24 @@ Value Elements::reduceExtreme(ir::RowOp op, int64_t statistic, Value count,
   ir::Reduction kind = op.statisticKind(statistic);
   auto type = VectorType::get({width}, e.builder.getF32Type());
   ir::Emit a(e.builder, e.builder.getLoc(), type);
-  Value identity = ir::identityOf(a, kind);
+  // A softmax is NaN wherever its operand is, whatever the maximum: -infinity,
+  // unlike NaN, needs one instruction a step.
+  bool isAnyNan = isa<ir::SoftmaxOp, ir::LogSoftmaxOp>(op);
+  Value identity = isAnyNan
+                       ? a.constant(-std::numeric_limits<double>::infinity())
+                       : ir::identityOf(a, kind);
+  auto combine = [&](Value so, Value term) {
+    if (isAnyNan)
+      return a.select(a.less(so, term), term, so);
+    return ir::combine(a, kind, so, term);
+  };
   auto step = [&](Value so, const Lanes &lanes) -> Value {
     Scope scope(*this);
     prefetchAhead(op, statistic, row, lanes);
     Value term = emitTerm(op, statistic, row, statistics, lanes);
     if (lanes.mask)
       term = arith::SelectOp::create(e.builder, lanes.mask, term, identity);
-    return ir::combine(a, kind, so, term);
+    return combine(so, term);
   };
   bool isDear = isExpensive(op->getOperand(op.rowOperands()[0]));
   int64_t chains = isDear ? 1 : kExtremeChains, stride = chains * width;
@@ -332,7 +388,7 @@ Value Elements::reduceExtreme(ir::RowOp op, int64_t statistic, Value count,
     });
   for (int64_t half = chains / 2; half > 0; half /= 2)
     for (int64_t i = 0; i < half; ++i)
-      so[i] = ir::combine(a, kind, so[i], so[i + half]);
+      so[i] = combine(so[i], so[i + half]);
   auto rest = [&](ValueRange now, const Lanes &lanes) -> SmallVector<Value> {
     return {step(now[0], {width, lanes.mask, e.add(whole, lanes.offset)})};
   };

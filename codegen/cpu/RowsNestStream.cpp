@@ -94,6 +94,15 @@ void RowStream::emit() {
     tensors.push_back(result.tensor);
     isPast.push_back(arith::AndIOp::create(e.builder, isAligned, large));
   }
+  // Where rows meet inside a line, the last one is read after all: in time, or
+  // the stores behind it would wait.
+  Value isCut = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::ne,
+                                      first, e.index(0));
+  Value last = e.sub(e.extents(results[0].type).back(), e.index(1));
+  e.ifThen(isCut, [&] {
+    for (const StreamedResult &result : results)
+      e.prefetch(addressOf(result, last));
+  });
   auto store = [&](ValueRange index, const Lanes &lanes) {
     for (auto [result, past] : llvm::zip_equal(results, isPast)) {
       Value value = elements.element(result.tensor, index, lanes);

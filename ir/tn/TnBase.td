@@ -164,8 +164,8 @@ def Tn_ScheduleAttr : Tn_Attr<"Schedule", "schedule"> {
   }]>];
   let assemblyFormat = [{
     `<` $kind `,` `tile` `=` $tileRows `x` $tileCols `,`
-        `registers` `=` `[` $registerRows `]` (`,` `stream` `=` $streamBytes^)?
-        `>`
+        `registers` `=` custom<Registers>($registerRows)
+        (`,` `stream` `=` $streamBytes^)? `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -22,6 +22,20 @@ using namespace tenon::ir;
 #define GET_TYPEDEF_CLASSES
 #include "ir/tn/TnTypes.cpp.inc"
 
+// A generated parser takes no empty list.
+static ParseResult parseRegisters(AsmParser &parser,
+                                  SmallVector<int64_t> &registers) {
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
+    return parser.parseInteger(registers.emplace_back());
+  });
+}
+
+static void printRegisters(AsmPrinter &printer, ArrayRef<int64_t> registers) {
+  printer << '[';
+  llvm::interleaveComma(registers, printer.getStream());
+  printer << ']';
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "ir/tn/TnAttrs.cpp.inc"
 

@@ -92,6 +92,18 @@ def rows():
                 is_quick=columns == 7168)
 
 
+def prologues():
+    """A product of normalised rows: the product alone over it, by time."""
+    for type in ("f32", "q4_k_by_q8_0"):
+        for m in (1, 16, 512):
+            for threads in (1, 2):
+                shape = f"m:{m}/n:4096/k:2048/threads:{threads}"
+                yield Item(f"norm_prologue/{type}/{shape}", "rows",
+                           Target(roof=1 / 1.05), threads, None, "matmul",
+                           (f"normed/{type}/{shape}(/.*)?",),
+                           is_quick=m == 16)
+
+
 def attention():
     for threads in (1, 2):
         yield Item(
@@ -128,4 +140,4 @@ def compiling():
 
 def items():
     return [*matmuls("f32"), *matmuls("bf16"), *matmuls("int8"), *rows(),
-            *attention(), *fork_join(), *models(), *compiling()]
+            *prologues(), *attention(), *fork_join(), *models(), *compiling()]

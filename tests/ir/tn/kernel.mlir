@@ -6,7 +6,7 @@
 // CHECK: @kernel real: tensor<2xf32> [3, 8]
 // CHECK: tn.kernel(%{{.*}}, %{{.*}}) : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
 // CHECK: label = "add|mul"
-// CHECK: schedules = [#tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>, #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1], stream = 4096>]
+// CHECK: schedules = [#tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>, #tn.schedule<rows, tile = 8 x 0, registers = [], stream = 4096>]
 func.func @kernel(%a: tensor<2xf32>, %b: tensor<2xf32>)
     -> (tensor<2xf32>, tensor<2xf32>)
     attributes {tn.test_inputs = [
@@ -23,8 +23,7 @@ func.func @kernel(%a: tensor<2xf32>, %b: tensor<2xf32>)
     tn.yield %p : tensor<2xf32>
   } {label = "add|mul", schedules = [
       #tn.schedule<rows, tile = 16 x 0, registers = [1, 1, 1]>,
-      #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1],
-          stream = 4096>]}
+      #tn.schedule<rows, tile = 8 x 0, registers = [], stream = 4096>]}
   return %y#0, %y#1 : tensor<2xf32>, tensor<2xf32>
 }
 
@@ -128,7 +127,7 @@ func.func @reads(%c: !tn.cache<keys, 1 x 2 x f32>, %d: !tn.cache<keys,
 // -----
 
 // expected-error@+1 {{expects stream >= 0 bytes, got -1}}
-func.func private @schedule_c1() attributes {s = #tn.schedule<rows, tile = 8 x 0, registers = [1, 1, 1], stream = -1>}
+func.func private @schedule_c1() attributes {s = #tn.schedule<rows, tile = 8 x 0, registers = [], stream = -1>}
 
 // -----
 
