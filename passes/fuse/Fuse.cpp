@@ -4,7 +4,6 @@
 #include "passes/Passes.h"
 #include "passes/fuse/NestGraph.h"
 
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SetVector.h"
@@ -179,6 +178,20 @@ private:
   llvm::SetVector<Value> inputs;
 };
 
+/// Moves a view that kernels read, made at the block's end, to the first of
+/// them. Sorting the block would not do: a kernel that has to wait for its view
+/// would fall behind one that changes a cache which it reads.
+void moveToFirstUser(Operation *view) {
+  Block *block = view->getBlock();
+  Operation *first = nullptr;
+  for (Operation *user : view->getUsers()) {
+    Operation *inBlock = block->findAncestorOpInBlock(*user);
+    if (!first || inBlock->isBeforeInBlock(first))
+      first = inBlock;
+  }
+  view->moveBefore(first);
+}
+
 void fuseBlock(Block &block, size_t mostNests) {
   NestGraph graph(block);
   OpBuilder builder(block.getTerminator());
@@ -193,14 +206,18 @@ void fuseBlock(Block &block, size_t mostNests) {
     for (const Nest *nest : group)
       llvm::append_range(fused, nest->ops);
   }
-  sortTopologically(&block);
   for (Operation *op : fused)
     op->dropAllUses();
   for (Operation *op : fused)
     op->erase();
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (graph.isCopied(&op) && op.use_empty())
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    if (!graph.isCopied(&op))
+      continue;
+    if (op.use_empty())
       op.erase();
+    else
+      moveToFirstUser(&op);
+  }
 }
 
 struct FusePass : impl::FuseBase<FusePass> {
