@@ -23,6 +23,7 @@ using namespace tenon;
 using namespace tenon::benchmarks;
 
 constexpr int64_t kFillTokens = 512;
+constexpr const char *kQuants = "!tn.block<q8_0>";
 
 struct Shape {
   int64_t tokens, context, heads, cacheHeads, width, window;
@@ -50,10 +51,10 @@ func.func @attend(%q: tensor<$Tx$Hx$Wxf32>, %b: !tn.batch, %k: !k, %v: !v)
       : tensor<$Tx$Hx$Wxf32>, !k, !v
   return %y, %k, %v : tensor<$Tx$Hx$Wxf32>, !k, !v
 }
-func.func @fill(%x: tensor<$Fx$Gx$Wx$E>, %y: tensor<$Fx$Gx$Wx$E>,
+func.func @fill(%x: tensor<$Fx$Gx$Wx$R>, %y: tensor<$Fx$Gx$Wx$R>,
                 %b: !tn.batch, %k: !k, %v: !v) -> (!k, !v) {
-  %k1 = tn.cache_append %k, %x, %b : !k, tensor<$Fx$Gx$Wx$E>
-  %v1 = tn.cache_append %v, %y, %b : !v, tensor<$Fx$Gx$Wx$E>
+  %k1 = tn.cache_append %k, %x, %b : !k, tensor<$Fx$Gx$Wx$R>
+  %v1 = tn.cache_append %v, %y, %b : !v, tensor<$Fx$Gx$Wx$R>
   return %k1, %v1 : !k, !v
 })";
   auto set = [&](const char *name, int64_t value) {
@@ -65,7 +66,14 @@ func.func @fill(%x: tensor<$Fx$Gx$Wx$E>, %y: tensor<$Fx$Gx$Wx$E>,
   set("$W", shape.width);
   set("$N", shape.window);
   set("$F", kFillTokens);
+  text = replaced(text, "$R", shape.element == kQuants ? "f32" : shape.element);
   return replaced(text, "$E", shape.element);
+}
+
+double elementBytes(const Shape &shape) {
+  if (shape.element == kQuants)
+    return 34.0 / 32;
+  return shape.element == "f32" ? 4 : 2;
 }
 
 struct Work {
@@ -83,10 +91,9 @@ Work workOf(const Shape &shape) {
     pairs += static_cast<double>(inRange(first + t));
   auto read = static_cast<double>(
       std::min(shape.context, inRange(first) + shape.tokens - 1));
-  double elementBytes = shape.element == "f32" ? 4 : 2;
   return {4.0 * pairs * static_cast<double>(shape.heads * shape.width),
           2 * read * static_cast<double>(shape.cacheHeads * shape.width) *
-              elementBytes};
+              elementBytes(shape)};
 }
 
 Status prepare(CompiledEntry &entry, const Shape &shape) {
@@ -139,6 +146,9 @@ BENCHMARK_CAPTURE(attend, prefill_4096_heads_8,
 BENCHMARK_CAPTURE(attend, prefill_4096_bf16,
                   Shape{4096, 4096, 1, 1, 128, 0, "bf16"})
     ->Apply(onThreads);
+BENCHMARK_CAPTURE(attend, prefill_4096_q8_0,
+                  Shape{4096, 4096, 1, 1, 128, 0, kQuants})
+    ->Apply(onThreads);
 BENCHMARK_CAPTURE(attend, prefill_512_grouped,
                   Shape{512, 512, 32, 4, 64, 0, "f32"})
     ->Apply(onThreads);
@@ -157,6 +167,10 @@ BENCHMARK_CAPTURE(attend, decode_32768_f16, decode(32768, "f16"))
 BENCHMARK_CAPTURE(attend, decode_4096_bf16, decode(4096, "bf16"))
     ->Apply(onThreads);
 BENCHMARK_CAPTURE(attend, decode_32768_bf16, decode(32768, "bf16"))
+    ->Apply(onThreads);
+BENCHMARK_CAPTURE(attend, decode_4096_q8_0, decode(4096, kQuants))
+    ->Apply(onThreads);
+BENCHMARK_CAPTURE(attend, decode_32768_q8_0, decode(32768, kQuants))
     ->Apply(onThreads);
 
 } // namespace

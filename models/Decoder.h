@@ -19,7 +19,7 @@ struct DecoderOptions {
   int64_t maxTokens = 512;    ///< of one call, of all its sequences
   int64_t maxSequences = 512; ///< of one call
   int64_t maxStops = 64;      ///< stop tokens of `generate`
-  DType cacheType = DType::f32;
+  CacheElement cacheType = CacheElement::f32;
 };
 
 /// The logits [R, V] of the token rows `rows` i32 [R], for tokens i32 [T].

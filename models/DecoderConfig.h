@@ -15,7 +15,7 @@ struct DecoderConfig {
   int64_t layers, width, hidden, heads, keyHeads, headWidth, vocabulary,
       context;
   double epsilon;
-  DType cacheType = DType::f32;
+  CacheElement cacheType = CacheElement::f32;
 
   /// Reads a GGUF's metadata or a config.json. Heads are `headWidth` wide where
   /// the file does not say; 0: as wide as divides `width` among them.

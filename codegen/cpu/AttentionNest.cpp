@@ -53,7 +53,11 @@ private:
   void findRuns(Value first, Value end);
   Value blockPointer(ir::CacheType type, Value base, const Run &run,
                      Value position);
-  Value converted(Value block, Type element, Value scratch);
+  Value inScratch(ir::CacheType type, Value block, Value scratch);
+  Value dequantized(ir::CacheType type, Value block, Value scratch);
+  void dequantizeRun(Value block, Value at, Value scratch, Value scale);
+  Value scalesOf(ir::CacheType type, Value block);
+  Value valueScales(Value block, Value next);
   KeyBlock keyBlock(const Run &run, Value position);
   void emitRun(Value first, Value tokens);
   void startRows(const Run &run);
@@ -90,7 +94,8 @@ private:
   AttentionState state;
   Value total, totalMaximum, totalSum; // f32, of the segments before
   Value runLengths;                    // i32 [tileTokens]
-  Value keysScratch, valuesScratch;    // f32 of a block; null: not converted
+  // f32 of a block, or of a block's scales; null: not converted
+  Value keysScratch, valuesScratch;
 };
 
 AttentionNest::AttentionNest(KernelEmitter &e, const Nest &nest)
@@ -172,11 +177,14 @@ Value AttentionNest::blockPointer(ir::CacheType type, Value base,
   Value page = readBatch(batch.pages, at);
   Value slot = e.add(e.mul(page, pageBlocks), e.rem(block, pageBlocks));
   Value rows = e.add(e.mul(slot, type.getHeads()), cacheHead);
-  return e.address(base, type.getElementType(), e.mul(rows, width * kBlock));
+  return e.address(base, e.builder.getI8Type(), e.mul(rows, type.headBytes()));
 }
 
 /// A block as f32 in scratch.
-Value AttentionNest::converted(Value block, Type element, Value scratch) {
+Value AttentionNest::inScratch(ir::CacheType type, Value block, Value scratch) {
+  if (type.isQuantized())
+    return dequantized(type, block, scratch);
+  Type element = type.getElementType();
   int64_t step = 4 * lanes; // A block has 64 elements for each of the width.
   e.loop(e.index(0), e.index(width * kBlock), step, [&](Value from) {
     for (int64_t i = 0; i < step; i += lanes) {
@@ -188,11 +196,80 @@ Value AttentionNest::converted(Value block, Type element, Value scratch) {
   return scratch;
 }
 
+//===----------------------------------------------------------------------===//
+// Quantised caches
+//===----------------------------------------------------------------------===//
+
+Value AttentionNest::scalesOf(ir::CacheType type, Value block) {
+  return e.address(block, e.builder.getI8Type(), e.index(type.scalesOffset()));
+}
+
+/// The quants of one vector at `at`, multiplied, to scratch.
+void AttentionNest::dequantizeRun(Value block, Value at, Value scratch,
+                                  Value scale) {
+  Value quants = e.load(block, e.builder.getI8Type(), at, Lanes{lanes});
+  Value number = toFloats(e, quants);
+  e.store(math(number).mul(number, scale), scratch, at, Lanes{lanes});
+}
+
+/// A block of quants as f32 in scratch. What shares scales is 32 rows of keys,
+/// or 32 elements of a value.
+Value AttentionNest::dequantized(ir::CacheType type, Value block,
+                                 Value scratch) {
+  Type f16 = e.builder.getF16Type();
+  Value scales = scalesOf(type, block);
+  if (type.getLayout() == ir::CacheLayout::Values) {
+    e.loop(e.index(0), e.index(width * kBlock), kQuants, [&](Value first) {
+      Value half = e.load(scales, f16, e.div(first, kQuants));
+      Value scale = e.splat(toFloats(e, half), lanes);
+      for (int64_t i = 0; i < kQuants; i += lanes)
+        dequantizeRun(block, e.add(first, e.index(i)), scratch, scale);
+    });
+    return scratch;
+  }
+  e.loop(e.index(0), e.index(width), kQuants, [&](Value d) {
+    SmallVector<Value> vectors;
+    Value first = e.mul(e.div(d, kQuants), kBlock);
+    for (int64_t lane = 0; lane < kBlock; lane += lanes) {
+      Value at = e.add(first, e.index(lane));
+      vectors.push_back(toFloats(e, e.load(scales, f16, at, Lanes{lanes})));
+    }
+    e.loop(d, e.add(d, e.index(kQuants)), 1, [&](Value row) {
+      for (auto [v, scale] : llvm::enumerate(vectors)) {
+        Value at = e.add(e.mul(row, kBlock), e.index(v * lanes));
+        dequantizeRun(block, at, scratch, scale);
+      }
+    });
+  });
+  return scratch;
+}
+
+/// The scales of a block of values as f32 in scratch, to be broadcast from
+/// there; `next` is the block to fetch the scales of.
+Value AttentionNest::valueScales(Value block, Value next) {
+  Type f16 = e.builder.getF16Type();
+  Value from = scalesOf(valuesType, block), ahead = scalesOf(valuesType, next);
+  constexpr int64_t kLine = 64 / sizeof(uint16_t);
+  Value count = e.index(kBlock * width / kQuants);
+  e.loop(e.index(0), count, kLine, [&](Value first) {
+    e.prefetch(e.address(ahead, f16, first));
+    for (int64_t i = 0; i < kLine; i += lanes) {
+      Value at = e.add(first, e.index(i));
+      Value scales = e.load(from, f16, at, Lanes{lanes});
+      e.store(toFloats(e, scales), valuesScratch, at, Lanes{lanes});
+    }
+  });
+  return valuesScratch;
+}
+
 KeyBlock AttentionNest::keyBlock(const Run &run, Value position) {
+  auto stored = [&](ir::CacheType type) -> Type {
+    return type.isQuantized() ? e.builder.getI8Type() : type.getElementType();
+  };
   KeyBlock block{
       position, blockPointer(keysType, e.pointer(op.getKeys()), run, position),
       blockPointer(valuesType, e.pointer(op.getValues()), run, position),
-      keysType.getElementType(), valuesType.getElementType()};
+      stored(keysType), stored(valuesType)};
   if (groups == 1) { // Few rows wait for memory.
     Value next = e.add(position, e.index(kBlock));
     Value last = e.sub(e.add(run.position, run.tokens), e.index(1));
@@ -200,15 +277,19 @@ KeyBlock AttentionNest::keyBlock(const Run &run, Value position) {
     block.nextKeys = blockPointer(keysType, e.pointer(op.getKeys()), run, next);
     block.nextValues =
         blockPointer(valuesType, e.pointer(op.getValues()), run, next);
+    if (keysType.isQuantized()) {
+      block.keyScales = scalesOf(keysType, block.keys);
+      block.nextKeyScales = scalesOf(keysType, block.nextKeys);
+    }
+    if (valuesType.isQuantized())
+      block.valueScales = valueScales(block.values, block.nextValues);
+    return block;
   }
-  if (keysScratch) {
-    block.keys = converted(block.keys, block.keyElement, keysScratch);
-    block.keyElement = f32;
-  }
-  if (valuesScratch) {
-    block.values = converted(block.values, block.valueElement, valuesScratch);
-    block.valueElement = f32;
-  }
+  if (keysScratch)
+    block.keys = inScratch(keysType, block.keys, keysScratch);
+  if (valuesScratch)
+    block.values = inScratch(valuesType, block.values, valuesScratch);
+  block.keyElement = block.valueElement = f32;
   return block;
 }
 
@@ -364,6 +445,8 @@ LogicalResult AttentionNest::emit(Value tile) {
     keysScratch = floats(width * kBlock);
   if (groups > 1 && !valuesType.getElementType().isF32())
     valuesScratch = floats(width * kBlock);
+  if (groups == 1 && valuesType.isQuantized())
+    valuesScratch = floats(width * kBlock / kQuants);
 
   // A head's tiles follow each other, the longest first: they share its part of
   // the caches, and threads end together.

@@ -37,6 +37,13 @@ Value larger(KernelEmitter &e, Value a, Value b) {
 
 } // namespace
 
+Value toFloats(KernelEmitter &e, Value stored) {
+  ir::Emit emit = mathOf(e, stored);
+  if (!getElementTypeOrSelf(stored.getType()).isInteger(8))
+    return emit.extend(stored);
+  return emit.toFloat(emit.resize(stored, 32));
+}
+
 Value foldLanes(KernelEmitter &e, Value vector,
                 function_ref<Value(Value, Value)> combine) {
   int64_t lanes = cast<VectorType>(vector.getType()).getDimSize(0);
@@ -96,36 +103,70 @@ void AttentionBlock::prefetch(Value base, Type element, Value offset,
 // Scores
 //===----------------------------------------------------------------------===//
 
+/// The scales of the quants d .. d + 31 of `vectors` vectors of keys.
+SmallVector<Value> AttentionBlock::keyScales(Value d, Value key,
+                                             int64_t vectors) {
+  SmallVector<Value> scales;
+  Type f16 = e.builder.getF16Type();
+  Value first = e.add(e.mul(e.div(d, kQuants), kBlock), key);
+  prefetch(group.block.nextKeyScales, f16, first, vectors * lanes);
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value at = e.add(first, e.index(v * lanes));
+    Value scale = e.load(group.block.keyScales, f16, at, Lanes{lanes});
+    scales.push_back(toFloats(e, scale));
+  }
+  return scales;
+}
+
+/// Adds the products of element d to the sums [rows][vectors].
+SmallVector<Value> AttentionBlock::scoreProducts(Value d, Value key,
+                                                 ValueRange carried,
+                                                 ArrayRef<Value> scales,
+                                                 int64_t vectors) {
+  SmallVector<Value> next(carried), keys(vectors);
+  prefetch(group.block.nextKeys, group.block.keyElement,
+           e.add(e.mul(d, kBlock), key), vectors * lanes);
+  for (auto [v, loaded] : llvm::enumerate(keys)) {
+    Value lane = e.add(key, e.index(v * lanes));
+    loaded = e.load(group.block.keys, group.block.keyElement,
+                    e.add(e.mul(d, kBlock), lane), Lanes{lanes});
+    loaded = toFloats(e, loaded);
+    if (!scales.empty())
+      loaded = mathOf(e, loaded).mul(loaded, scales[v]);
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    Value element = e.load(group.q, f32, e.add(d, e.index(row * width)));
+    Value q = e.splat(element, lanes);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value &sum = next[row * vectors + v];
+      sum = mathOf(e, sum).fma(q, keys[v], sum);
+    }
+  }
+  return next;
+}
+
 SmallVector<Value> AttentionBlock::scoreChain(Value key, int64_t vectors,
                                               int64_t from, int64_t to) {
   SmallVector<Value> zeros(rows * vectors, e.splat(e.f32(0), lanes));
   int64_t step = rows * vectors >= 12 ? 2 : 4;
   while (width % step)
     step /= 2;
-  auto body = [&](Value d, ValueRange carried) {
-    SmallVector<Value> next(carried), keys(vectors);
-    for (int64_t u = 0; u < step; ++u) {
-      Value at = e.add(d, e.index(u));
-      prefetch(group.block.nextKeys, group.block.keyElement,
-               e.add(e.mul(at, kBlock), key), vectors * lanes);
-      for (auto [v, loaded] : llvm::enumerate(keys)) {
-        Value lane = e.add(key, e.index(v * lanes));
-        loaded = e.load(group.block.keys, group.block.keyElement,
-                        e.add(e.mul(at, kBlock), lane), Lanes{lanes});
-        loaded = mathOf(e, loaded).extend(loaded);
-      }
-      for (int64_t row = 0; row < rows; ++row) {
-        Value element = e.load(group.q, f32, e.add(at, e.index(row * width)));
-        Value q = e.splat(element, lanes);
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value &sum = next[row * vectors + v];
-          sum = mathOf(e, sum).fma(q, keys[v], sum);
-        }
-      }
-    }
-    return next;
+  auto walk = [&](Value first, Value end, ValueRange start,
+                  ArrayRef<Value> scales) {
+    return e.loop(first, end, step, start, [&](Value d, ValueRange carried) {
+      SmallVector<Value> next(carried);
+      for (int64_t u = 0; u < step; ++u)
+        next = scoreProducts(e.add(d, e.index(u)), key, next, scales, vectors);
+      return next;
+    });
   };
-  return e.loop(e.index(from), e.index(to), step, zeros, body);
+  if (!group.block.keyScales)
+    return walk(e.index(from), e.index(to), zeros, {});
+  auto body = [&](Value d, ValueRange carried) {
+    return walk(d, e.add(d, e.index(kQuants)), carried,
+                keyScales(d, key, vectors));
+  };
+  return e.loop(e.index(from), e.index(to), kQuants, zeros, body);
 }
 
 void AttentionBlock::emitScores() {
@@ -261,6 +302,14 @@ void AttentionBlock::emitSums() {
 // Values
 //===----------------------------------------------------------------------===//
 
+/// The scale of block `number` of a key's quants, or null.
+Value AttentionBlock::valueScale(Value key, Value number) {
+  if (!group.block.valueScales)
+    return {};
+  Value at = e.add(e.mul(key, width / kQuants), number);
+  return e.splat(e.load(group.block.valueScales, f32, at), across);
+}
+
 /// values = values * keep, then one multiply-add for each key of [from, to).
 void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
                                    Value to) {
@@ -279,11 +328,18 @@ void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
     SmallVector<Value> next(carried), values(vectors);
     prefetch(group.block.nextValues, group.block.valueElement,
              e.add(e.mul(key, width), column), vectors * across);
+    Value scale;
     for (auto [v, loaded] : llvm::enumerate(values)) {
       Value at = e.add(e.mul(key, width), offset(0, v));
       loaded = e.load(group.block.values, group.block.valueElement, at,
                       Lanes{across});
-      loaded = mathOf(e, loaded).extend(loaded);
+      loaded = toFloats(e, loaded);
+      // A tile is whole blocks, or in one.
+      if (int64_t inTile = v * across; inTile % kQuants == 0)
+        scale = valueScale(
+            key, e.add(e.div(column, kQuants), e.index(inTile / kQuants)));
+      if (scale)
+        loaded = mathOf(e, loaded).mul(loaded, scale);
     }
     for (int64_t row = 0; row < rows; ++row) {
       Value at = e.add(key, e.index(row * kBlock));
@@ -330,8 +386,10 @@ void AttentionBlock::emitRowValues(bool isBefore) {
         Value value = e.load(group.block.values, group.block.valueElement,
                              e.add(e.mul(key, width), column), Lanes{across});
         ir::Emit emit = mathOf(e, carried[0]);
-        return {emit.fma(e.splat(weight, across),
-                         mathOf(e, value).extend(value), carried[0])};
+        value = toFloats(e, value);
+        if (Value scale = valueScale(key, e.div(column, kQuants)))
+          value = emit.mul(value, scale);
+        return {emit.fma(e.splat(weight, across), value, carried[0])};
       };
       acc = e.loop(from, to, 1, acc, body)[0];
       e.store(acc, group.values, at, Lanes{across});

@@ -25,13 +25,23 @@ struct AttentionState {
   mlir::Value maximum, sum; // f32 [groups][lanes], of the segment
 };
 
-/// Where a block's keys, [width][64], and values, [64][width], lie.
+/// Elements that share a scale, where a block's elements are quants.
+inline constexpr int64_t kQuants = 32;
+
+/// Where a block's keys, [width][64], and values, [64][width], lie. An element
+/// of i8 is a quant, to be multiplied with its scale.
 struct KeyBlock {
   mlir::Value position; // index, of the first key
   mlir::Value keys, values;
   mlir::Type keyElement, valueElement;
   mlir::Value nextKeys = {}, nextValues = {}; // to fetch ahead; null: not
+  mlir::Value keyScales = {};                 // f16 [width/32][64]
+  mlir::Value nextKeyScales = {};             // to fetch ahead; null: not
+  mlir::Value valueScales = {};               // f32 [64][width/32]
 };
+
+/// Elements as memory has them to f32; quants to the integers they are.
+mlir::Value toFloats(KernelEmitter &emitter, mlir::Value stored);
 
 class AttentionBlock {
 public:
@@ -59,6 +69,12 @@ private:
                 int64_t count);
   mlir::Value rowNumber(mlir::Value array, int64_t row);
   void emitScores();
+  llvm::SmallVector<mlir::Value> keyScales(mlir::Value d, mlir::Value key,
+                                           int64_t vectors);
+  llvm::SmallVector<mlir::Value>
+  scoreProducts(mlir::Value d, mlir::Value key, mlir::ValueRange carried,
+                llvm::ArrayRef<mlir::Value> scales, int64_t vectors);
+  mlir::Value valueScale(mlir::Value key, mlir::Value number);
   llvm::SmallVector<mlir::Value> scoreChain(mlir::Value key, int64_t vectors,
                                             int64_t from, int64_t to);
   void emitMask();

@@ -31,6 +31,12 @@
 
 namespace tenon::codegen::cpu {
 
+/// 32 elements as `tn.quantize` makes them.
+struct QuantizedBlock {
+  mlir::Value scale;                        // f16
+  llvm::SmallVector<mlir::Value, 4> quants; // vectors of i8
+};
+
 class Elements {
 public:
   /// Gives elements at an index; the column is index.back() + lanes.offset.
@@ -76,6 +82,12 @@ public:
              mlir::Value pointer, mlir::ValueRange index, const Lanes &lanes,
              mlir::Value isPast = {});
 
+  /// Calls `body` for each block of q8_0 that the row of `x` at `row` becomes,
+  /// in a loop.
+  void forQuantized(
+      mlir::Value x, mlir::ValueRange row,
+      llvm::function_ref<void(mlir::Value number, const QuantizedBlock &)>
+          body);
   /// Computes and stores the row of a quantised result; the columns are all.
   void storeQuantized(ir::QuantizeOp op, mlir::ValueRange row,
                       mlir::Value pointer);

@@ -78,9 +78,9 @@ Value quantsOf(KernelEmitter &e, Value part, const Scale &scale) {
 
 } // namespace
 
-void Elements::storeQuantized(ir::QuantizeOp op, ValueRange row,
-                              Value pointer) {
-  Value x = op.getX();
+void Elements::forQuantized(
+    Value x, ValueRange row,
+    llvm::function_ref<void(Value number, const QuantizedBlock &)> body) {
   Index start(row);
   start.push_back(e.index(0));
   // Blocks cut shorter runs: those rows are computed first.
@@ -88,11 +88,9 @@ void Elements::storeQuantized(ir::QuantizeOp op, ValueRange row,
     stage(x, start);
   else
     prepare(x, start);
-  Type i8 = e.builder.getI8Type();
-  int64_t blocks = op.getY().getType().getShape().back() / kElements;
+  int64_t columns = cast<RankedTensorType>(x.getType()).getShape().back();
   int64_t width = e.vectorWidth();
-  Value first = e.mul(rowNumber(x, row), blocks);
-  e.loop(e.index(0), e.index(blocks), 1, [&](Value number) {
+  e.loop(e.index(0), e.index(columns / kElements), 1, [&](Value number) {
     Scope scope(*this);
     SmallVector<Value> parts;
     for (int64_t at = 0; at < kElements; at += width) {
@@ -100,13 +98,28 @@ void Elements::storeQuantized(ir::QuantizeOp op, ValueRange row,
       parts.push_back(element(x, start, Lanes{width, Value(), offset}));
     }
     Scale scale = scaleOf(e, parts);
+    QuantizedBlock block{scale.stored, {}};
+    for (Value part : parts)
+      block.quants.push_back(quantsOf(e, part, scale));
+    body(number, block);
+  });
+}
+
+void Elements::storeQuantized(ir::QuantizeOp op, ValueRange row,
+                              Value pointer) {
+  Value x = op.getX();
+  Type i8 = e.builder.getI8Type();
+  int64_t blocks = op.getY().getType().getShape().back() / kElements;
+  int64_t width = e.vectorWidth();
+  Value first = e.mul(rowNumber(x, row), blocks);
+  forQuantized(x, row, [&](Value number, const QuantizedBlock &made) {
     Value block =
         e.address(pointer, i8, e.mul(e.add(first, number), sizeof(Block)));
-    e.store(scale.stored, block, e.index(0));
+    e.store(made.scale, block, e.index(0));
     static_assert(offsetof(Block, d) == 0);
-    for (auto [i, part] : llvm::enumerate(parts))
-      e.store(quantsOf(e, part, scale), block,
-              e.index(offsetof(Block, qs) + i * width), Lanes{width});
+    for (auto [i, quants] : llvm::enumerate(made.quants))
+      e.store(quants, block, e.index(offsetof(Block, qs) + i * width),
+              Lanes{width});
   });
 }
 

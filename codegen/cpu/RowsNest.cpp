@@ -11,11 +11,15 @@
 
 #include "tenon/abi.h"
 
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
 namespace tenon::codegen::cpu {
 
 using namespace mlir;
 
 namespace {
+
+constexpr int64_t kQuants = 32; // of a block of q8_0
 
 /// One result of the nest.
 struct Root {
@@ -88,6 +92,7 @@ private:
   void emitAppend(const Root &root, ValueRange row);
   void storeInPage(const Root &root, ValueRange row, Value page,
                    Value positionInPage);
+  void storeQuants(const Root &root, ValueRange row, Value block, Value lane);
 
   KernelEmitter &e;
   const Nest &nest;
@@ -216,6 +221,42 @@ void RowsNest::emitAppend(const Root &root, ValueRange row) {
   });
 }
 
+// A block of 32 elements is one scale and, of keys, a byte in each of 32 rows
+// of lanes; of values, 32 bytes beside each other.
+void RowsNest::storeQuants(const Root &root, ValueRange row, Value block,
+                           Value lane) {
+  auto cache =
+      cast<ir::CacheType>(ir::CacheAppendOp(root.append).getCache().getType());
+  bool isKeys = cache.getLayout() == ir::CacheLayout::Keys;
+  int64_t width = cache.getWidth(), blocks = width / kQuants;
+  Type i8 = e.builder.getI8Type();
+  Value head = e.add(e.mul(block, cache.getHeads()), row[1]);
+  Value quants = e.address(e.resultPointer(nest, root.number), i8,
+                           e.mul(head, cache.headBytes()));
+  Value scales = e.address(quants, i8, e.index(cache.scalesOffset()));
+  auto store = [&](Value number, const QuantizedBlock &made) {
+    Value first = e.mul(number, kQuants);
+    if (!isKeys) {
+      Value scale = e.add(e.mul(lane, blocks), number);
+      e.store(made.scale, scales, scale);
+      Value at = e.add(e.mul(lane, width), first);
+      for (auto [i, part] : llvm::enumerate(made.quants))
+        e.store(part, quants, e.add(at, e.index(i * e.vectorWidth())),
+                Lanes{e.vectorWidth()});
+      return;
+    }
+    e.store(made.scale, scales, e.add(e.mul(number, TENON_CACHE_BLOCK), lane));
+    Value at = e.add(e.mul(first, TENON_CACHE_BLOCK), lane);
+    for (int64_t i = 0; i < kQuants; ++i) {
+      Value quant =
+          vector::ExtractOp::create(e.builder, made.quants[i / e.vectorWidth()],
+                                    ArrayRef<int64_t>{i % e.vectorWidth()});
+      e.store(quant, quants, e.add(at, e.index(i * TENON_CACHE_BLOCK)));
+    }
+  };
+  elements.forQuantized(root.tensor, row, store);
+}
+
 void RowsNest::storeInPage(const Root &root, ValueRange row, Value page,
                            Value positionInPage) {
   auto cache =
@@ -225,6 +266,8 @@ void RowsNest::storeInPage(const Root &root, ValueRange row, Value page,
   Value block = e.add(e.mul(page, e.dim("pageBlocks")),
                       e.div(positionInPage, TENON_CACHE_BLOCK));
   Value lane = e.rem(positionInPage, TENON_CACHE_BLOCK);
+  if (cache.isQuantized())
+    return storeQuants(root, row, block, lane);
   Value start = e.mul(block, cache.getHeads() * width * TENON_CACHE_BLOCK);
   auto stored = [&](Value value) {
     return ir::Emit(e.builder, e.builder.getLoc(), value.getType())

@@ -117,9 +117,7 @@ static void writeState(ir::StateOp op, Numbers &numbers,
   base::ElementType element = ir::storageOf(type.getElementType());
   numbers.globals[op.getSymName()] = program.states.size();
   program.states.push_back(
-      {op.getSymName().str(), element,
-       type.getHeads() * type.getWidth() * TENON_CACHE_BLOCK *
-           base::info(element).blockBytes});
+      {op.getSymName().str(), element, type.getHeads() * type.headBytes()});
 }
 
 static std::vector<base::Value> valuesOf(ArrayAttr values, rt::EntryOp entry) {

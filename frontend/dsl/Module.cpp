@@ -4,6 +4,7 @@
 
 #include "frontend/dsl/ModuleTree.h"
 #include "frontend/dsl/Tracer.h"
+#include "runtime/base/Blocks.h"
 
 #include <algorithm>
 
@@ -62,20 +63,25 @@ Tensor Module::param(std::string_view name, const Shape &shape, DType type,
 }
 
 Cache Module::cache(std::string_view name, CacheLayout layout, int64_t heads,
-                    int64_t width, DType type, Site site) {
+                    int64_t width, CacheElement element, Site site) {
   std::string full = join(modulePath, name);
-  bool isFloat = type == f32 || type == f16 || type == bf16;
-  if (heads < 1 || width < 1 || !isFloat) {
-    owner->error(
-        site, "cache expects heads and width of at least 1 and a float type "
-              "for '" +
-                  full + "', got " + std::to_string(heads) + " x " +
-                  std::to_string(width) + " x " + std::string(dtypeName(type)));
+  if (heads < 1 || width < 1) {
+    owner->error(site, "cache expects heads and width of at least 1 for '" +
+                           full + "', got " + std::to_string(heads) + " x " +
+                           std::to_string(width));
+    return Cache(poisoned());
+  }
+  int64_t block = base::info(base::ElementType::Q8_0).blockElements;
+  if (element == CacheElement::q8_0 && width % block != 0) {
+    owner->error(site, "cache expects a width of whole blocks of " +
+                           std::to_string(block) + " elements of q8_0 for '" +
+                           full + "', got " + std::to_string(width));
     return Cache(poisoned());
   }
   if (!claim(*owner, full, site))
     return Cache(poisoned());
-  owner->states.push_back({owner.get(), full, layout, heads, width, type, {}});
+  owner->states.push_back(
+      {owner.get(), full, layout, heads, width, element, {}});
   detail::Handle handle;
   handle.state = &owner->states.back();
   return Cache(handle);

@@ -50,8 +50,10 @@ protected:
                DType type = DType::f32, Site site = Site::current());
 
   /// Declares a cache of rows [heads, width] that lives across calls.
+  /// Errors: noted for `trace`: a name taken; a width that is not whole blocks
+  /// of 32 elements of q8_0.
   Cache cache(std::string_view name, CacheLayout layout, int64_t heads,
-              int64_t width, DType type = DType::f32,
+              int64_t width, CacheElement element = CacheElement::f32,
               Site site = Site::current());
 
 private:

@@ -38,7 +38,7 @@ struct State {
   CacheLayout layout;
   int64_t heads;
   int64_t width;
-  DType dtype;
+  CacheElement element;
   mlir::Type type; // of the running trace
 };
 

@@ -207,12 +207,26 @@ Tensor Tensor::to(DType type, Site site) const {
   return cast(*this, type, site);
 }
 
+/// Rows are quantised where they are appended, of f32.
+static DType rowType(CacheElement element) {
+  switch (element) {
+  case CacheElement::f16:
+    return DType::f16;
+  case CacheElement::bf16:
+    return DType::bf16;
+  case CacheElement::f32:
+  case CacheElement::q8_0:
+    return DType::f32;
+  }
+  return DType::f32;
+}
+
 void Cache::append(const Tensor &x, const Batch &batch, Site site) const {
   if (!held.state) {
     fail(x, site, "append expects a cache of a module, got another value");
     return;
   }
-  Tensor rows = x.to(held.state->dtype, site);
+  Tensor rows = x.to(rowType(held.state->element), site);
   Cache updated = cacheAppend(*this, rows, batch, site);
   if (Tracer *tracer = held.state->tree->tracer;
       tracer && !updated.handle().poisoned)

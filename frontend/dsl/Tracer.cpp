@@ -77,6 +77,20 @@ Type Tracer::elementType(DType type) {
   return {};
 }
 
+Type Tracer::elementType(CacheElement element) {
+  switch (element) {
+  case CacheElement::f32:
+    return opBuilder.getF32Type();
+  case CacheElement::f16:
+    return opBuilder.getF16Type();
+  case CacheElement::bf16:
+    return opBuilder.getBF16Type();
+  case CacheElement::q8_0:
+    return ir::BlockType::get(context.get(), base::ElementType::Q8_0);
+  }
+  return {};
+}
+
 bool Tracer::declareSymbol(const Dim &dim, Site site) {
   StringAttr name = opBuilder.getStringAttr(dim.name());
   auto symbol = ir::SymbolAttr::get(context.get(), name, dim.min(), dim.max(),
@@ -339,7 +353,7 @@ Tracer::Tracer(ModuleTree &modules, const TraceOptions &traceOptions)
         context.get(),
         state.layout == CacheLayout::Keys ? ir::CacheLayout::Keys
                                           : ir::CacheLayout::Values,
-        state.heads, state.width, elementType(state.dtype));
+        state.heads, state.width, elementType(state.element));
   for (Parameter &parameter : tree.parameters) {
     parameter.type = {};
     parameter.used = false;

@@ -67,6 +67,7 @@ public:
   std::string takeDiagnostics();
 
   mlir::Type elementType(DType type);
+  mlir::Type elementType(CacheElement element);
   /// The tensor type; nothing after an error, which is noted.
   std::optional<mlir::RankedTensorType>
   tensorType(const Shape &shape, mlir::Type element, Site site);

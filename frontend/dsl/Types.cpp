@@ -24,6 +24,28 @@ std::string_view dtypeName(DType type) {
   return "unknown";
 }
 
+std::string_view cacheElementName(CacheElement element) {
+  switch (element) {
+  case CacheElement::f32:
+    return "f32";
+  case CacheElement::f16:
+    return "f16";
+  case CacheElement::bf16:
+    return "bf16";
+  case CacheElement::q8_0:
+    return "q8_0";
+  }
+  return "unknown";
+}
+
+std::optional<CacheElement> parseCacheElement(std::string_view name) {
+  for (CacheElement element : {CacheElement::f32, CacheElement::f16,
+                               CacheElement::bf16, CacheElement::q8_0})
+    if (cacheElementName(element) == name)
+      return element;
+  return std::nullopt;
+}
+
 Dim Dim::symbol(std::string name, int64_t min, int64_t max, int64_t divisor) {
   Dim dim(-1);
   dim.symbolName = std::move(name);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -36,6 +37,14 @@ std::string_view dtypeName(DType type);
 
 /// Which axis of a cache lies in the lanes: !tn.cache's layouts.
 enum class CacheLayout { Keys, Values };
+
+/// What a cache holds its rows as; of q8_0, appended rows are quantised.
+enum class CacheElement { f32, f16, bf16, q8_0 };
+
+std::string_view cacheElementName(CacheElement element);
+
+/// Finds an element type of caches by its name; nothing when there is none.
+std::optional<CacheElement> parseCacheElement(std::string_view name);
 
 /// The extent of an axis: a number, or a symbol with bounds. Equal names are
 /// equal extents within an entry.

@@ -35,8 +35,14 @@ llvm::Expected<Tensor<A>> packedTensor(mlir::Type element,
 /// Writes a dense tensor; a double of `Real` rounds to f32 first.
 template <typename A> std::string tensorToBytes(const Tensor<A> &tensor);
 
-/// Reads and writes the pages of a cache of `type` (a `!tn.cache`).
-/// Errors: a size that is not whole blocks of 64 rows.
+/// Makes the blocks of q8_0 that `tn.quantize` makes of whole blocks of values.
+std::string quantizedBytes(llvm::ArrayRef<float> values);
+
+/// Reads and writes the pages of a cache of `type` (a `!tn.cache`). A cache of
+/// q8_0 holds the unpacked values of its rows: of the blocks that mean them,
+/// one is written.
+/// Errors: a size that is not whole blocks of 64 rows; values that no block of
+/// q8_0 means.
 template <typename A>
 llvm::Expected<Cache<A>> cacheFromBytes(mlir::Type type,
                                         llvm::ArrayRef<char> bytes);

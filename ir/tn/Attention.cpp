@@ -83,11 +83,11 @@ LogicalResult CacheAppendOp::verify() {
   RankedTensorType x = tensorType(getX());
   if (x.getRank() == 3 && x.getDimSize(1) == cache.getHeads() &&
       x.getDimSize(2) == cache.getWidth() &&
-      x.getElementType() == cache.getElementType()) // C1
+      x.getElementType() == cache.getRowElement()) // C1
     return success();
   return emitOpError("expects x of shape [T, ")
          << cache.getHeads() << ", " << cache.getWidth() << "] of "
-         << cache.getElementType() << ", the rows of the cache, got " << x;
+         << cache.getRowElement() << ", the rows of the cache, got " << x;
 }
 
 LogicalResult AttentionOp::verify() {

@@ -45,9 +45,12 @@ def Tn_CacheAppendOp : Tn_Op<"cache_append", [Pure, AllTypesMatch<["cache", "upd
   let summary = "Writes each token's row at its position";
   let description = [{
     Row t of x, [heads, width], becomes the row of position[t] in the pages of
-    sequence[t]. A position without a page is a failure of the step.
+    sequence[t]. A position without a page is a failure of the step. Rows become
+    q8_0 in a cache of it, as `tn.quantize` defines that; what reads the cache
+    sees their unpacked values.
 
-    (C1) x is [T, heads, width] of the cache's element type (the model casts).
+    (C1) x is [T, heads, width] of the cache's element type (the model casts),
+    of f32 where that is q8_0.
     (C2) linear use of the cache, checked by the verifier of the function
     (`ir/tn/Caches.h`).
   }];

@@ -2,6 +2,7 @@
 
 #include "ir/reference/Evaluate.h"
 #include "ir/reference/Reduction.h"
+#include "ir/reference/Storage.h"
 #include "ir/tn/Verify.h"
 
 #include "tenon/abi.h"
@@ -78,8 +79,19 @@ llvm::Expected<const Float<A> *> rowOf(const Cache<A> &cache,
   return cache.rows.data() + *slot * stride;
 }
 
+/// Makes rows those that q8_0 holds; over Real, too, they are quantised.
+template <typename A> void quantizeRows(llvm::MutableArrayRef<Float<A>> rows) {
+  std::vector<float> values(rows.begin(), rows.end());
+  std::string bytes = quantizedBytes(values);
+  [[maybe_unused]] Status status = base::unpack(
+      base::ElementType::Q8_0, bytes.data(), values.size(), values.data());
+  assert(status.ok() &&
+         "expects whole blocks, as the type is verified to have");
+  llvm::copy(values, rows.begin());
+}
+
 template <typename A>
-llvm::Error evaluateCacheAppend(CacheAppendOp, Context &context,
+llvm::Error evaluateCacheAppend(CacheAppendOp op, Context &context,
                                 ArrayRef<ref::Value<A>> in,
                                 SmallVectorImpl<ref::Value<A>> &out) {
   Cache<A> updated = cache<A>(in[0]);
@@ -97,8 +109,10 @@ llvm::Error evaluateCacheAppend(CacheAppendOp, Context &context,
                    tokens.position[t]);
       continue;
     }
-    std::copy_n(x.floats.begin() + t * stride, stride,
-                updated.rows.begin() + (*row - updated.rows.data()));
+    Float<A> *stored = updated.rows.data() + (*row - updated.rows.data());
+    std::copy_n(x.floats.begin() + t * stride, stride, stored);
+    if (op.getCache().getType().isQuantized())
+      quantizeRows<A>({stored, static_cast<size_t>(stride)});
   }
   out.push_back(std::move(updated));
   return llvm::Error::success();

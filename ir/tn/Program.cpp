@@ -3,7 +3,6 @@
 #include "ir/reference/Evaluate.h"
 #include "ir/reference/Storage.h"
 #include "ir/tn/Verify.h"
-#include "runtime/base/BlockLayouts.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -75,8 +74,6 @@ LogicalResult PackOp::verify() {
 
 namespace {
 
-constexpr uint16_t kNanHalf = 0x7e00;
-
 template <typename A>
 llvm::Error evaluateConstant(ConstantOp op, Context &, ArrayRef<ref::Value<A>>,
                              SmallVectorImpl<ref::Value<A>> &out) {
@@ -110,28 +107,14 @@ llvm::Error evaluateUnpack(UnpackOp op, Context &, ArrayRef<ref::Value<A>> in,
   return llvm::Error::success();
 }
 
-/// The bytes of one block: `tn.quantize` says what they are.
-base::BlockQ8_0 quantizedBlock(const float *x) {
-  base::BlockQ8_0 block{kNanHalf, {}};
-  constexpr int64_t size = std::size(block.qs);
-  // Nothing but a NaN or an infinity is refused.
-  (void)base::pack(base::ElementType::Q8_0, x, size, &block);
-  return block;
-}
-
 template <typename A>
 llvm::Error evaluateQuantize(QuantizeOp op, Context &,
                              ArrayRef<ref::Value<A>> in,
                              SmallVectorImpl<ref::Value<A>> &out) {
   const Tensor<A> &x = tensor<A>(in[0]);
   std::vector<float> values(x.floats.begin(), x.floats.end());
-  std::string bytes;
-  for (size_t i = 0; i < values.size(); i += 32) {
-    base::BlockQ8_0 block = quantizedBlock(values.data() + i);
-    bytes.append(reinterpret_cast<const char *>(&block), sizeof(block));
-  }
   auto y = tensorFromBytes<A>(tensorType(op.getY()).getElementType(), x.shape,
-                              bytes);
+                              quantizedBytes(values));
   if (!y)
     return y.takeError();
   out.push_back(std::move(*y));

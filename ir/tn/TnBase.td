@@ -71,11 +71,26 @@ def Tn_CacheType : Tn_Type<"Cache", "cache"> {
     64 positions. A block of layout `keys` is [heads][width][64], of layout
     `values` [heads][64][width]. A cache is used linearly: a value has at most
     one use that changes it, and no use after that one (verified).
+
+    Of element type `!tn.block<q8_0>`, 32 elements of a row have one scale; the
+    width is a multiple of 32. Each head of a block is its quants, i8 laid out
+    as above, and then its scales, f16: [width/32][64] of keys, [64][width/32]
+    of values.
   }];
   let parameters = (ins EnumParameter<Tn_CacheLayout>:$layout, "int64_t":$heads,
                         "int64_t":$width, "::mlir::Type":$elementType);
   let assemblyFormat = "`<` $layout `,` $heads `x` $width `x` $elementType `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Whether elements are 8-bit integers with a scale for each block of them.
+    bool isQuantized() const;
+    /// The element type of the rows that are appended.
+    ::mlir::Type getRowElement() const;
+    /// The bytes of one head of a block of 64 positions.
+    int64_t headBytes() const;
+    /// Where the scales of a head of a block of q8_0 start, in bytes.
+    int64_t scalesOffset() const;
+  }];
 }
 
 //===----------------------------------------------------------------------===//

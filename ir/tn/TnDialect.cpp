@@ -5,6 +5,8 @@
 #include "ir/tn/Panels.h"
 #include "ir/tn/Verify.h"
 
+#include "tenon/abi.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -138,10 +140,34 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (heads < 1 || width < 1)
     return emitError() << "expects heads and width of at least 1, got " << heads
                        << " x " << width;
-  if (!isa<Float32Type, Float16Type, BFloat16Type>(elementType))
-    return emitError() << "expects an element type of f32, f16 or bf16, got "
-                       << elementType;
+  if (isa<Float32Type, Float16Type, BFloat16Type>(elementType))
+    return success();
+  auto block = dyn_cast<BlockType>(elementType);
+  if (!block || block.getFormat() != base::ElementType::Q8_0)
+    return emitError()
+           << "expects an element type of f32, f16, bf16 or q8_0, got "
+           << elementType;
+  if (int64_t elements = base::info(block.getFormat()).blockElements;
+      width % elements != 0)
+    return emitError() << "expects a width of whole blocks of " << elements
+                       << " elements in a cache of q8_0, got " << width;
   return success();
+}
+
+bool CacheType::isQuantized() const { return isa<BlockType>(getElementType()); }
+
+Type CacheType::getRowElement() const {
+  return isQuantized() ? Type(Float32Type::get(getContext()))
+                       : getElementType();
+}
+
+int64_t CacheType::headBytes() const {
+  const base::ElementInfo &info = base::info(storageOf(getElementType()));
+  return getWidth() * TENON_CACHE_BLOCK / info.blockElements * info.blockBytes;
+}
+
+int64_t CacheType::scalesOffset() const {
+  return getWidth() * TENON_CACHE_BLOCK;
 }
 
 //===----------------------------------------------------------------------===//

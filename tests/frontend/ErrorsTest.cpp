@@ -96,6 +96,25 @@ TEST(Errors, ParametersHaveNamesOfTheirOwn) {
                         "cache, got 'w' twice"));
 }
 
+struct NarrowCache : Module {
+  NarrowCache()
+      : Module(nullptr, "model"),
+        keys(cache("keys", CacheLayout::Keys, 1, 48, CacheElement::q8_0)) {}
+  Cache keys;
+};
+
+TEST(Errors, CachesOfBlocksHaveWholeOnes) {
+  NarrowCache model;
+  Entry entry{"f", [&](Arguments &in) -> Results {
+                return {{"y", in.tensor("x", {4})}};
+              }};
+  absl::StatusOr<TracedProgram> program = trace(model, {entry});
+  ASSERT_FALSE(program.ok());
+  EXPECT_THAT(std::string(program.status().message()),
+              HasSubstr("cache expects a width of whole blocks of 32 elements "
+                        "of q8_0 for 'keys', got 48"));
+}
+
 struct OneWeight : Module {
   OneWeight() : Module(nullptr, "model"), w(param("w", {4, 8})) {}
   Tensor w;

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -108,6 +110,59 @@ TEST_F(Storage, CachesLieInBlocksOf64Positions) {
     ASSERT_TRUE(bool(back));
     EXPECT_EQ(std::memcmp(back->data(), stored.data(), bytes.size()), 0);
   }
+}
+
+// A head of a block is its quants, then its scales.
+TEST_F(Storage, CachesOfBlocksHaveAScaleForEach32) {
+  constexpr int64_t kWidth = 64, kHead = kWidth * 64 / 32 * 34;
+  auto element = BlockType::get(&context, base::ElementType::Q8_0);
+  for (CacheLayout layout : {CacheLayout::Keys, CacheLayout::Values}) {
+    bool isKeys = layout == CacheLayout::Keys;
+    auto type = CacheType::get(&context, layout, 2, kWidth, element);
+    EXPECT_EQ(type.headBytes(), kHead);
+    std::string bytes(2 * 2 * kHead, '\0');
+    int64_t slot = 64 + 5, head = 1, number = 1; // position 5 of block 1
+    char *start = bytes.data() + (1 * 2 + head) * kHead;
+    for (int64_t i = 0; i < 32; ++i)
+      start[isKeys ? (32 + i) * 64 + 5 : 5 * kWidth + 32 + i] = char(127 - i);
+    int64_t scale = isKeys ? number * 64 + 5 : 5 * 2 + number;
+    start[kWidth * 64 + 2 * scale + 1] = 0x38; // 0.5
+    auto cache = cacheFromBytes<Contract>(type, bytes);
+    ASSERT_TRUE(bool(cache));
+    EXPECT_EQ(std::count(cache->rows.begin(), cache->rows.end(), 0.0f),
+              int64_t(cache->rows.size()) - 32);
+    for (int64_t i = 0; i < 32; ++i)
+      EXPECT_EQ(cache->rows[(slot * 2 + head) * kWidth + 32 + i],
+                0.5f * float(127 - i));
+    auto back = cacheToBytes(type, *cache);
+    ASSERT_TRUE(bool(back));
+    EXPECT_EQ(*back, bytes);
+  }
+}
+
+// Whatever rows become, there are blocks that mean it; of other rows not.
+TEST_F(Storage, CachesOfBlocksHoldWhatQuantizingMakes) {
+  auto element = BlockType::get(&context, base::ElementType::Q8_0);
+  auto type = CacheType::get(&context, CacheLayout::Keys, 1, 32, element);
+  Cache<Contract> cache{element, 1, 32, std::vector<float>(64 * 32)};
+  for (int64_t slot = 0; slot < 64; ++slot) {
+    std::vector<float> row(32);
+    for (int64_t i = 0; i < 32; ++i) // from scales of 0 to those of 65504
+      row[i] = std::ldexp(float(i * 37 % 64 - 31), int(slot) - 30);
+    std::string block = quantizedBytes(row);
+    auto values = tensorFromBytes<Contract>(element, {32}, block);
+    ASSERT_TRUE(bool(values));
+    llvm::copy(values->floats, cache.rows.begin() + slot * 32);
+  }
+  auto bytes = cacheToBytes(type, cache);
+  ASSERT_TRUE(bool(bytes));
+  auto back = cacheFromBytes<Contract>(type, *bytes);
+  ASSERT_TRUE(bool(back));
+  EXPECT_EQ(back->rows, cache.rows);
+  cache.rows[3] = 1.0f / 3;
+  auto refused = cacheToBytes(type, cache);
+  EXPECT_FALSE(bool(refused));
+  llvm::consumeError(refused.takeError());
 }
 
 } // namespace

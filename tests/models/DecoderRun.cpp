@@ -26,6 +26,7 @@ CompiledDecoder::compile(const std::string &path,
   std::unique_ptr<CompiledDecoder> made(new CompiledDecoder(*std::move(files)));
   models::DecoderOptions limits;
   limits.maxTokens = kMostTokens;
+  limits.cacheType = options.cacheType;
   auto program = models::traceModel(made->files, limits);
   if (!program.ok())
     return program.status();

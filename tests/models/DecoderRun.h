@@ -25,6 +25,7 @@ struct CompileDecoderOptions {
   std::vector<base::CpuFeatures> features; // empty: the best of this machine
   bool randomWeights = false;              // seeded, in place of the file's
   bool withoutLoop = false; // no entry "generate": generators step themselves
+  CacheElement cacheType = CacheElement::f32;
 };
 
 enum class CodeKind {

@@ -149,6 +149,7 @@ void expectInvariant(const CompiledDecoder &decoder, const PromptRows &prompt,
 struct Model {
   std::string name; // a golden model's, or "wide_qwen2"
   ElementType type;
+  CacheElement cache = CacheElement::f32;
 };
 
 std::vector<Model> smallModels() {
@@ -163,13 +164,18 @@ std::vector<Model> smallModels() {
        {ElementType::BF16, ElementType::Q8_0, ElementType::Q4_K,
         ElementType::Q5_K, ElementType::Q6_K})
     list.push_back({"wide_qwen2", type});
+  for (CacheElement cache :
+       {CacheElement::f16, CacheElement::bf16, CacheElement::q8_0})
+    list.push_back({"tiny_gemma3", ElementType::F32, cache});
+  for (ElementType type : {ElementType::BF16, ElementType::Q8_0})
+    list.push_back({"wide_qwen2", type, CacheElement::q8_0});
   return list;
 }
 
 class Invariance : public ::testing::TestWithParam<Model> {};
 
 TEST_P(Invariance, LogitsAreTheSameBits) {
-  const auto &[name, type] = GetParam();
+  const auto &[name, type, cache] = GetParam();
   bool isWide = name == "wide_qwen2";
   std::string file = isWide ? wideQwen(type) : repackedModel(name, type);
   ASSERT_FALSE(file.empty());
@@ -177,6 +183,7 @@ TEST_P(Invariance, LogitsAreTheSameBits) {
   CompileDecoderOptions options;
   options.features = runnable();
   options.randomWeights = isWide;
+  options.cacheType = cache;
   auto decoder =
       CompiledDecoder::compile(folder.add("model.gguf", file), options);
   ASSERT_TRUE(decoder.ok()) << decoder.status();
@@ -201,11 +208,16 @@ TEST(InvarianceItself, DifferencesAreSeen) {
   EXPECT_NE(differences(*expected, *got), "");
 }
 
+std::string caseName(const ::testing::TestParamInfo<Model> &info) {
+  const auto &[name, type, cache] = info.param;
+  std::string text = concat(name, "_", base::info(type).name);
+  if (cache == CacheElement::f32)
+    return text;
+  return concat(text, "_cache_", cacheElementName(cache));
+}
+
 INSTANTIATE_TEST_SUITE_P(Small, Invariance, ::testing::ValuesIn(smallModels()),
-                         [](const ::testing::TestParamInfo<Model> &info) {
-                           return info.param.name + "_" +
-                                  std::string(base::info(info.param.type).name);
-                         });
+                         caseName);
 
 //===----------------------------------------------------------------------===//
 // Gemma

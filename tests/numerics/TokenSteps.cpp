@@ -52,10 +52,17 @@ static SsaValue dressed(GraphBuilder &g, RankedTensorType type) {
   return type.getDimSize(2) % 2 == 0 && g.below(2) ? addRope(g, x) : x;
 }
 
+/// Elements of a cache: floats or, where the width has whole blocks, q8_0.
+static Type cacheElement(GraphBuilder &g, int64_t width) {
+  if (width % 32 == 0 && g.below(2))
+    return ir::BlockType::get(g.builder.getContext(), base::ElementType::Q8_0);
+  return g.floatType();
+}
+
 static void append(GraphBuilder &g, size_t cache) {
   auto type = cast<ir::CacheType>(g.cache(cache).getType());
-  SsaValue x = dressed(g, g.tensor({T, type.getHeads(), type.getWidth()},
-                                   type.getElementType()));
+  SsaValue x = dressed(
+      g, g.tensor({T, type.getHeads(), type.getWidth()}, type.getRowElement()));
   Operation *op = g.add("tn.cache_append", {g.cache(cache), x, g.batch()},
                         g.cache(cache).getType());
   g.setCache(cache, op->getResult(0));
@@ -63,9 +70,10 @@ static void append(GraphBuilder &g, size_t cache) {
 
 static bool cacheAppend(GraphBuilder &g, StringRef) {
   auto layout = static_cast<ir::CacheLayout>(g.below(2));
+  int64_t width = g.below(3) ? 1 + g.below(40) : 32 * (1 + g.below(3));
   append(g, g.newCache(ir::CacheType::get(g.builder.getContext(), layout,
-                                          1 + g.below(3), 1 + g.below(40),
-                                          g.floatType())));
+                                          1 + g.below(3), width,
+                                          cacheElement(g, width))));
   return true;
 }
 
@@ -73,11 +81,11 @@ static bool cacheAppend(GraphBuilder &g, StringRef) {
 /// only where the rows of earlier calls are there.
 static bool attention(GraphBuilder &g, StringRef op) {
   MLIRContext *context = g.builder.getContext();
-  constexpr int64_t widths[] = {2, 6, 8, 16, 24, 32, 34};
+  constexpr int64_t widths[] = {2, 6, 8, 16, 24, 32, 34, 64, 96};
   int64_t heads = 1 + g.below(2), width = g.pick(widths);
   auto make = [&](ir::CacheLayout layout) {
-    return g.newCache(
-        ir::CacheType::get(context, layout, heads, width, g.floatType()));
+    return g.newCache(ir::CacheType::get(context, layout, heads, width,
+                                         cacheElement(g, width)));
   };
   size_t keys = make(ir::CacheLayout::Keys);
   size_t values = make(ir::CacheLayout::Values);

@@ -145,9 +145,10 @@ class Cache(ToolTest):
 
     def test_options_have_their_own_entries(self):
         before = len(self.programs())
-        self.greedy(MODEL, "--cache-type", "f16")
+        for cache in ("f16", "bf16", "q8_0"):
+            self.greedy(MODEL, "--cache-type", cache)
         self.greedy(MODEL, "--activations", "q8")
-        self.assertEqual(len(self.programs()), before + 2)
+        self.assertEqual(len(self.programs()), before + 4)
         for path in self.programs():
             if path != self.programs()[0]:
                 path.unlink()

@@ -111,13 +111,12 @@ Status ModelCompiler::readOptions() {
     settings.features = {features};
   }
   std::string_view cache = options.cache_type ? options.cache_type : "";
-  if (cache == "f16")
-    decoder.cacheType = DType::f16;
-  else if (cache == "f32")
-    decoder.cacheType = DType::f32;
-  else if (!cache.empty())
-    return invalidArgument("expects a cache type of f32 or f16, got '", cache,
-                           "'");
+  std::optional<CacheElement> element = parseCacheElement(cache);
+  if (!element && !cache.empty())
+    return invalidArgument("expects a cache type of f32, f16, bf16 or q8_0, "
+                           "got '",
+                           cache, "'");
+  decoder.cacheType = element.value_or(decoder.cacheType);
   settings.activations = options.activations ? options.activations : "f32";
   if (settings.activations != "f32" && settings.activations != "bf16" &&
       settings.activations != "q8")

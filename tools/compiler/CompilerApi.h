@@ -44,7 +44,8 @@ typedef struct tenon_compile_options_t {
   /* Feature sets code is made for: "v3", "v4", "v4-vnni"; NULL or "all": each.
    */
   const char *cpu;
-  /* Element type of the attention caches: "f32", "f16"; NULL: the model's. */
+  /* Element type of the attention caches: "f32", "f16", "bf16", "q8_0" (8-bit
+   * integers, a scale for each 32 of them); NULL: the model's. */
   const char *cache_type;
   /* Where to write the IR after each stage; NULL: nowhere. */
   const char *dump_folder;

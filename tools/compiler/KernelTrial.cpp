@@ -107,9 +107,9 @@ absl::Status KernelTrial::addBatch() {
 
 absl::Status KernelTrial::addCache(ir::CacheType type) {
   base::ElementType element = ir::storageOf(type.getElementType());
-  int64_t rows = values.lookup("P") * kPageBlocks * TENON_CACHE_BLOCK;
+  int64_t blocks = values.lookup("P") * kPageBlocks;
   absl::StatusOr<Buffer *> buffer =
-      add(*base::sizeBytes(element, rows * type.getHeads() * type.getWidth()));
+      add(blocks * type.getHeads() * type.headBytes());
   if (!buffer.ok())
     return buffer.status();
   auto *data = static_cast<char *>((*buffer)->memory.data());

@@ -183,9 +183,9 @@ void addCompileCommand(CLI::App &app, Action &action) {
       ->check(CLI::IsMember({"all", "v3", "v4", "v4-vnni"}));
   command
       ->add_option("--cache-type", options->request.cacheType,
-                   "Element type of the attention caches; default: the "
-                   "model's")
-      ->check(CLI::IsMember({"f32", "f16"}));
+                   "Element type of the attention caches; all but f32 change "
+                   "the text. Default: the model's")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
   command
       ->add_option("--activations", options->request.activations,
                    "Activations of products: f32; bf16: rounded where they "

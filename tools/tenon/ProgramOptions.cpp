@@ -32,8 +32,9 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
       ->check(CLI::IsMember({"v3", "v4", "v4-vnni"}))
       ->group(group);
   app.add_option("--cache-type", request.cacheType,
-                 "Element type of the attention caches; default: the model's")
-      ->check(CLI::IsMember({"f32", "f16"}))
+                 "Element type of the attention caches; all but f32 change "
+                 "the text. Default: the model's")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
       ->group(group);
   app.add_option("--activations", request.activations,
                  "Activations of products: f32; bf16: rounded where they "

@@ -124,9 +124,9 @@ void addCompileOptions(CLI::App &command, CompileRequest &request) {
       ->check(CLI::IsMember({"v3", "v4", "v4-vnni"}));
   command
       .add_option("--cache-type", request.cacheType,
-                  "Element type of the attention caches; default: the "
-                  "model's")
-      ->check(CLI::IsMember({"f32", "f16"}));
+                  "Element type of the attention caches, as of `tenon "
+                  "compile`; default: the model's")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
   command
       .add_option("--activations", request.activations,
                   "Activations of products, as of `tenon compile`")

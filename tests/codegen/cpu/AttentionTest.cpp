@@ -20,6 +20,7 @@ using Cache = ir::ref::Cache<ir::ref::Contract>;
 using ir::ref::Batch;
 
 constexpr int64_t kBlock = TENON_CACHE_BLOCK;
+constexpr const char *kQuants = "!tn.block<q8_0>";
 
 struct Shape {
   int64_t heads, cacheHeads, width, window, pageBlocks;
@@ -111,7 +112,8 @@ class Attention : public ::testing::TestWithParam<base::CpuFeatures> {
 protected:
   /// Fills the caches of the rows that `chunks` read, changes them by `edit`
   /// and compares; expects the failure of the reference.
-  using Edit = std::function<void(Tensor &q, Cache &keys, const Batch &batch)>;
+  using Edit = std::function<void(Tensor &q, Cache &keys, Cache &values,
+                                  const Batch &batch)>;
   void check(const Shape &shape, const std::vector<Chunk> &chunks = kRagged,
              const Edit &edit = nullptr);
   tenon_failure runOnPages(int32_t position, std::vector<int32_t> pages);
@@ -129,13 +131,15 @@ void Attention::check(const Shape &shape, const std::vector<Chunk> &chunks,
     element = mlir::Float16Type::get(&context);
   if (shape.element == "bf16")
     element = mlir::BFloat16Type::get(&context);
+  if (shape.element == kQuants)
+    element = ir::BlockType::get(&context, base::ElementType::Q8_0);
   Batch batch = batchOf(chunks, shape.pageBlocks);
   int64_t tokens = static_cast<int64_t>(batch.sequence.size());
   Tensor q = randomTensor(random, f32, {tokens, shape.heads, shape.width});
   Cache keys = filledCache(random, element, shape, batch);
   Cache values = filledCache(random, element, shape, batch);
   if (edit)
-    edit(q, keys, batch);
+    edit(q, keys, values, batch);
   llvm::StringMap<int64_t> symbols{{"T", tokens},
                                    {"P", batch.pagesPerSequence},
                                    {"pageBlocks", shape.pageBlocks}};
@@ -188,9 +192,41 @@ TEST_P(Attention, HeadsThatFillARegisterTileBadly) {
     check({heads, 1, 8, 0, 1, "f32", 1}, {{0, 600, 1}});
 }
 
+TEST_P(Attention, QuantizedCaches) {
+  check({4, 1, 64, 0, 1, kQuants});
+  check({4, 2, 32, 100, 3, kQuants});
+  check({2, 2, 96, 513, 32, kQuants});
+  check({2, 1, 32, 100, 1, kQuants, 4096},
+        {{0, 700, 1}, {0, 699, 3}, {0, 5, 20}, {0, 640, 1}, {0, 640, 2}});
+  for (int64_t width : {32, 64, 96, 160, 256, 544})
+    check({6, 1, width, 0, 1, kQuants, 2}, {{0, 69, 2}});
+  for (int64_t heads : {1, 2, 3, 5, 7, 11})
+    check({heads, 1, 32, 0, 1, kQuants, 1}, {{0, 600, 1}});
+}
+
+TEST_P(Attention, LongChunksOverQuantizedCaches) {
+  const std::vector<Chunk> chunks = {{0, 0, 130}, {1, 470, 100}, {2, 1023, 2}};
+  check({2, 2, 96, 0, 2, kQuants, 4096}, chunks);
+  check({3, 1, 32, 70, 1, kQuants, 4096}, chunks);
+  check({8, 1, 64, 200, 4, kQuants, 512}, chunks);
+}
+
+// Scales that are subnormal halves are numbers; one of NaN is in no range.
+TEST_P(Attention, SubnormalScales) {
+  auto edit = [](Tensor &, Cache &keys, Cache &values, const Batch &batch) {
+    for (int64_t j = 0; j <= 600; j += 7)
+      for (int64_t d = 0; d < keys.width; ++d)
+        for (Cache *cache : {&keys, &values})
+          cache->rows[*batch.slot(0, j) * keys.width + d] =
+              float(127 - 8 * (d % 32)) * float(1 + j) * 0x1p-24f;
+  };
+  check({4, 1, 64, 0, 1, kQuants, 1}, {{0, 600, 1}}, edit);
+  check({4, 1, 64, 0, 1, kQuants, 512}, {{0, 571, 30}}, edit);
+}
+
 // Scores of -inf are numbers: weights of 0 beside others, NaN alone.
 TEST_P(Attention, InfiniteScores) {
-  auto edit = [](Tensor &q, Cache &keys, const Batch &batch) {
+  auto edit = [](Tensor &q, Cache &keys, Cache &, const Batch &batch) {
     for (float &each : q.floats)
       each = 1e30f;
     for (int64_t j = 0; j < 100; ++j)

@@ -139,6 +139,29 @@ func.func @window_of_segments(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys,
 
 // -----
 
+// Over caches of q8_0: the value of the only key is that of its quants.
+// CHECK: @quantized contract: tensor<1x1x32xf32> [127, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+// CHECK: @quantized real: tensor<1x1x32xf32> [127, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+!keys = !tn.cache<keys, 1 x 32 x !tn.block<q8_0>>
+!quants = !tn.cache<values, 1 x 32 x !tn.block<q8_0>>
+func.func @quantized(%x: tensor<1x1x32xf32>, %k: !keys, %v: !quants,
+    %b: !tn.batch) -> tensor<1x1x32xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[127.0, -0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]]>
+        : tensor<1x1x32xf32>,
+        {slots = 64},
+        {slots = 64},
+        {sequence = dense<0> : tensor<1xi32>, position = dense<0>
+        : tensor<1xi32>, pages = dense<0> : tensor<1x1xi32>}]} {
+  %k1 = tn.cache_append %k, %x, %b : !keys, tensor<1x1x32xf32>
+  %v1 = tn.cache_append %v, %x, %b : !quants, tensor<1x1x32xf32>
+  %y = tn.attention %x, %k1, %v1, %b scale 1.0
+      : tensor<1x1x32xf32>, !keys, !quants
+  return %y : tensor<1x1x32xf32>
+}
+
+// -----
+
 // CHECK: @nan contract: tensor<1x1x2xf32> [nan, nan]
 // CHECK: @nan contract fails: nan in tn.attention, row 0, value 0
 // CHECK: @nan real: tensor<1x1x2xf32> [nan, nan]

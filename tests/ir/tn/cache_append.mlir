@@ -37,6 +37,38 @@ func.func @no_page(%c: !tn.cache<keys, 1 x 2 x f16>, %x: tensor<1x1x2xf16>,
 
 // -----
 
+// A row of q8_0 has steps of its largest magnitude / 127: 1 here, and what f16 makes
+// of 1 / 127, of which 1 is 127 and 0.5 is 64.
+// CHECK: @quantized contract: cache {0: [127, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1: [0.999938965, 0.50390625, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+// CHECK: @quantized real: cache {0: [127, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1: [0.999938965, 0.50390625, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+// CHECK: tn.cache_append %{{.*}}, %{{.*}}, %{{.*}} : <values, 1 x 32 x !tn.block<q8_0>>, tensor<2x1x32xf32>
+!quantized = !tn.cache<values, 1 x 32 x !tn.block<q8_0>>
+func.func @quantized(%c: !quantized, %x: tensor<2x1x32xf32>, %b: !tn.batch)
+    -> !quantized
+    attributes {tn.test_inputs = [
+        {slots = 64},
+        dense<[[[127.0, -0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]],
+               [[1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]]>
+            : tensor<2x1x32xf32>,
+        {sequence = dense<0> : tensor<2xi32>, position = dense<[0, 1]>
+        : tensor<2xi32>, pages = dense<0> : tensor<1x1xi32>}]} {
+  %y = tn.cache_append %c, %x, %b : !quantized, tensor<2x1x32xf32>
+  return %y : !quantized
+}
+
+// -----
+
+func.func @cache_append_c1_quantized(
+    %c: !tn.cache<keys, 1 x 32 x !tn.block<q8_0>>,
+    %x: tensor<3x1x32xf16>, %b: !tn.batch) {
+  // expected-error@+1 {{expects x of shape [T, 1, 32] of 'f32', the rows of the cache, got}}
+  %y = tn.cache_append %c, %x, %b
+      : !tn.cache<keys, 1 x 32 x !tn.block<q8_0>>, tensor<3x1x32xf16>
+  return
+}
+
+// -----
+
 func.func @cache_append_c1(%c: !tn.cache<keys, 1 x 2 x f16>,
     %x: tensor<3x2x2xf16>, %b: !tn.batch) {
   // expected-error@+1 {{expects x of shape [T, 1, 2] of}}

@@ -3,10 +3,12 @@
 // CHECK: tensor<?x640xf32, #tn.dims<T, 640>>
 // CHECK-SAME: tensor<32x64x!tn.block<q4_k>, #tn.panels<32>>
 // CHECK-SAME: !tn.cache<values, 4 x 256 x bf16>
+// CHECK-SAME: !tn.cache<keys, 1 x 64 x !tn.block<q8_0>>
 // CHECK-SAME: tn.symbols = [#tn.symbol<"T", 1 to 512>, #tn.symbol<"S", 0 to 64 by 16>]
 func.func private @types(tensor<?x640xf32, #tn.dims<T, 640>>,
     tensor<32x64x!tn.block<q4_k>, #tn.panels<32>>,
-    !tn.cache<values, 4 x 256 x bf16>, !tn.batch)
+    !tn.cache<values, 4 x 256 x bf16>,
+    !tn.cache<keys, 1 x 64 x !tn.block<q8_0>>, !tn.batch)
     attributes {tn.symbols = [#tn.symbol<"T", 1 to 512 by 1>,
                               #tn.symbol<"S", 0 to 64 by 16>]}
 
@@ -27,8 +29,18 @@ func.func private @cache_heads(!tn.cache<keys, 0 x 8 x f32>)
 
 // -----
 
-// expected-error@+1 {{expects an element type of f32, f16 or bf16, got 'i32'}}
+// expected-error@+1 {{expects an element type of f32, f16, bf16 or q8_0, got 'i32'}}
 func.func private @cache_element(!tn.cache<keys, 1 x 8 x i32>)
+
+// -----
+
+// expected-error@+1 {{expects an element type of f32, f16, bf16 or q8_0, got '!tn.block<q4_0>'}}
+func.func private @cache_format(!tn.cache<keys, 1 x 32 x !tn.block<q4_0>>)
+
+// -----
+
+// expected-error@+1 {{expects a width of whole blocks of 32 elements in a cache of q8_0, got 48}}
+func.func private @cache_width(!tn.cache<keys, 1 x 48 x !tn.block<q8_0>>)
 
 // -----
 
