@@ -193,5 +193,13 @@ BENCHMARK_CAPTURE(matmul, q6_k_by_q8_0,
                   Types{"!tn.block<q6_k>", "!tn.block<q8_0>", "f32", "f32",
                         Products::Int8})
     ->Apply(products);
+BENCHMARK_CAPTURE(matmul, q4_k_by_q8_k,
+                  Types{"!tn.block<q4_k>", "!tn.block<q8_k>", "f32", "f32",
+                        Products::Int8})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, q6_k_by_q8_k,
+                  Types{"!tn.block<q6_k>", "!tn.block<q8_k>", "f32", "f32",
+                        Products::Int8})
+    ->Apply(products);
 
 } // namespace

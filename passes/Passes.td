@@ -33,7 +33,8 @@ def ChooseComputeTypes : Pass<"tn-choose-compute-types", "::mlir::ModuleOp"> {
     has one of another type.
   }];
   let options = [Option<"activations", "activations", "std::string", "\"f32\"",
-                        "f32: as the model computes them; bf16; q8: q8_0">];
+                        "f32: as the model computes them; bf16; q8: q8_0, or q8_k "
+                        "where they meet q4_k, q5_k or q6_k">];
   let dependentDialects = ["::tenon::ir::TnDialect"];
 }
 

@@ -135,6 +135,9 @@ public:
 
 private:
   using Index = llvm::SmallVector<mlir::Value, 4>;
+  Index prepareBlocks(mlir::Value x, mlir::ValueRange row);
+  void storeSuperBlocks(ir::QuantizeOp op, mlir::ValueRange row,
+                        const Index &start, mlir::Value pointer);
   struct Emitted {
     mlir::Value tensor;
     Index index;

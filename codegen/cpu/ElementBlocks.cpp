@@ -44,6 +44,8 @@ BlockParts partsOf(ElementType type) {
     return {.quants = 16, .bits = 4, .sharing = 64, .minimum = 2};
   case ElementType::Q5_K:
     return {.quants = 48, .bits = 4, .sharing = 64, .high = 16, .minimum = 2};
+  case ElementType::Q8_K:
+    return {.quants = 4, .bits = 8, .sharing = 256};
   default: // Q6_K
     return {.quants = 0, .bits = 4, .sharing = 128, .high = 128, .offset = 32};
   }
@@ -162,6 +164,10 @@ Value BlockRow::highBits() {
 std::pair<Value, Value> BlockRow::scaleAndMinimum() {
   if (type == ElementType::Q4_K || type == ElementType::Q5_K)
     return sixBitScales();
+  if (type == ElementType::Q8_K) {
+    Value at = e.address(row, e.builder.getI8Type(), block);
+    return {e.load(at, e.builder.getF32Type(), e.index(0)), Value()};
+  }
   if (type == ElementType::Q6_K) {
     Value at = e.add(e.index(192), e.div(within, 16));
     Value byte = e.load(row, e.builder.getI8Type(), e.add(block, at));

@@ -1,4 +1,4 @@
-//===- MatmulQuants.cpp - Rows of q8_0 taken apart ------------------------===//
+//===- MatmulQuants.cpp - Rows of quants taken apart ----------------------===//
 
 #include "codegen/cpu/MatmulQuants.h"
 
@@ -90,6 +90,44 @@ void RowStager::storeStarts(const QuantRows::Starts &starts, Value quants,
   }
 }
 
+/// Takes apart the q8_k block at `block`, number `number` of all rows.
+void stageSuperBlock(KernelEmitter &e, const QuantRows &staged, Value block,
+                     Value number) {
+  using Super = base::BlockQ8_K;
+  auto &b = e.builder;
+  static_assert(offsetof(Super, d) == 0);
+  e.store(e.load(block, b.getF32Type(), e.index(0)), staged.scales, number);
+  for (int64_t at = 0; at < kSuperBlock; at += kQuantBlock) {
+    Value quants =
+        e.load(block, b.getI8Type(), e.index(offsetof(Super, qs) + at),
+               Lanes{kQuantBlock});
+    storeQuants(e, quants, staged.quants,
+                e.add(e.mul(number, kSuperBlock), e.index(at)));
+  }
+  constexpr int64_t kSums = kSuperBlock / kSummedQuants;
+  Value bytes = e.address(block, b.getI8Type(), e.index(offsetof(Super, sums)));
+  Value sums = e.load(bytes, b.getI16Type(), e.index(0), Lanes{kSums});
+  if (staged.pairs) {
+    SmallVector<int64_t> even, odd;
+    for (int64_t i = 0; i < kSums; i += 2) {
+      even.push_back(i);
+      odd.push_back(i + 1);
+    }
+    Value sum =
+        arith::AddIOp::create(b, vector::ShuffleOp::create(b, sums, sums, even),
+                              vector::ShuffleOp::create(b, sums, sums, odd));
+    e.store(sum, staged.pairs, e.mul(number, kSums / 2), Lanes{kSums / 2});
+  }
+  for (const QuantRows::Starts &starts : staged.starts) {
+    assert(starts.subBlock == kSummedQuants && "sums are of a sub-block");
+    auto type = VectorType::get({kSums}, b.getI32Type());
+    ir::Emit emit(b, b.getLoc(), type);
+    Value start = emit.mul(arith::ExtSIOp::create(b, type, sums),
+                           emit.integer(-static_cast<int32_t>(starts.offset)));
+    e.store(start, starts.values, e.mul(number, kSums), Lanes{kSums});
+  }
+}
+
 } // namespace
 
 Value QuantRows::startsFor(const ir::PanelFormat &format) const {
@@ -110,8 +148,14 @@ QuantScales QuantRows::of(KernelEmitter &e, Value row,
   };
   if (format.isBytes())
     return {{}, {}, e.address(starts[0].values, e.builder.getI32Type(), row)};
-  return {from(scales, kQuantBlock), from(shifts, kQuantBlock),
-          from(startsFor(format), format.subBlock)};
+  Value first = from(startsFor(format), format.subBlock);
+  if (isSuper)
+    return {from(scales, kSuperBlock),
+            {},
+            first,
+            from(pairs, 2 * kQuantBlock),
+            /*isSuper=*/true};
+  return {from(scales, kQuantBlock), from(shifts, kQuantBlock), first};
 }
 
 int64_t stagedQuantBytes(const KernelEmitter &e) {
@@ -121,16 +165,21 @@ int64_t stagedQuantBytes(const KernelEmitter &e) {
 QuantRows stageQuantRows(KernelEmitter &e, Value a, Value first, Value rows,
                          int64_t mostRows, ArrayRef<ir::PanelFormat> formats) {
   auto type = cast<RankedTensorType>(a.getType());
-  int64_t k = type.getShape().back(), blocks = k / kQuantBlock;
+  const base::ElementInfo &info =
+      base::info(ir::storageOf(type.getElementType()));
+  int64_t k = type.getShape().back(), blocks = k / info.blockElements;
   Type i8 = e.builder.getI8Type();
   Value source =
-      e.address(e.pointer(a), i8, e.mul(first, blocks * sizeof(Block)));
+      e.address(e.pointer(a), i8, e.mul(first, blocks * info.blockBytes));
   QuantRows staged;
+  staged.isSuper = info.blockElements == kSuperBlock;
   staged.k = e.index(k);
   staged.quants = e.scratch(mostRows * k * stagedQuantBytes(e));
   staged.scales = e.scratch(mostRows * blocks * sizeof(float));
   for (const ir::PanelFormat &format : formats) {
-    if (format.hasMin && !staged.shifts)
+    if (format.hasMin && staged.isSuper && !staged.pairs)
+      staged.pairs = e.scratch(mostRows * k / kQuantBlock * sizeof(int16_t));
+    if (format.hasMin && !staged.isSuper && !staged.shifts)
       staged.shifts = e.scratch(mostRows * blocks * sizeof(float));
     if (format.offset && !staged.startsFor(format))
       staged.starts.push_back(
@@ -139,8 +188,10 @@ QuantRows stageQuantRows(KernelEmitter &e, Value a, Value first, Value rows,
   }
   // Rows lie one after the other, and so do their blocks.
   e.loop(e.index(0), e.mul(rows, blocks), 1, [&](Value number) {
-    RowStager(e, staged).stage(
-        e.address(source, i8, e.mul(number, sizeof(Block))), number);
+    Value block = e.address(source, i8, e.mul(number, info.blockBytes));
+    if (staged.isSuper)
+      return stageSuperBlock(e, staged, block, number);
+    RowStager(e, staged).stage(block, number);
   });
   return staged;
 }

@@ -12,11 +12,12 @@
 
 namespace tenon::codegen::cpu {
 
-/// Rows of q8_0 taken apart, in scratch; see `TileOperands`.
+/// Rows of q8_0 or q8_k taken apart, in scratch; see `TileOperands`.
 struct QuantRows {
   mlir::Value quants; // null where a is f32
   mlir::Value k;      // index
-  mlir::Value scales, shifts;
+  mlir::Value scales, shifts, pairs;
+  bool isSuper = false; // of q8_k
   /// Of each format that needs its own.
   struct Starts {
     int64_t offset, subBlock;

@@ -29,6 +29,8 @@ SmallVector<Value> TileEmitter::segment(Value from, Value to) {
   SmallVector<Value> acc(accumulators(), zero);
   if (in.format.isBytes())
     return byteSteps(from, to);
+  if (in.quants.isSuper)
+    return superSteps(from, to, acc);
   if (in.quants.scales)
     return integerSteps(from, to, acc);
   if (in.format.hasScale)

@@ -34,12 +34,21 @@ struct RegisterTile {
 /// Elements of a that share a scale where a is q8_0.
 inline constexpr int64_t kQuantBlock = 32;
 
-/// What rows of q8_0 are taken apart to, beside their quants.
+/// The same where a is q8_k, and elements that share one of their sums.
+inline constexpr int64_t kSuperBlock = 256, kSummedQuants = 16;
+
+/// What rows of q8_0 or q8_k are taken apart to, beside their quants.
 struct QuantScales {
-  mlir::Value scales; // f32 [rows][k / 32]; null where a is f32
-  mlir::Value shifts; // f32 [rows][k / 32]: scale * f32(sum of the quants)
-  mlir::Value starts; // i32 [rows][k / subBlock]: -offset * sum of the quants;
-                      // of rows of i8 one each
+  // f32 [rows][k / 32], of q8_k [k / 256]; null where a is f32
+  mlir::Value scales = {};
+  // f32 [rows][k / 32], of q8_0 alone: scale * f32(sum of the quants)
+  mlir::Value shifts = {};
+  // i32 [rows][k / subBlock]: -offset * sum of the quants; of rows of i8 one
+  // each
+  mlir::Value starts = {};
+  // i16 [rows][k / 32], of q8_k alone: sums of 32 quants
+  mlir::Value pairs = {};
+  bool isSuper = false; // a is q8_k
 };
 
 /// A segment of one product: out[rows][columns] (+)= a[rows][k] *

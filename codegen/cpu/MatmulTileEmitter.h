@@ -1,8 +1,9 @@
 //===- MatmulTileEmitter.h - What the kinds of weights share ----*- C++ -*-===//
 //
 // Private to MatmulTile.cpp (segments), MatmulTilePlain.cpp (plain weights),
-// MatmulTileBlocked.cpp (blocked weights beside f32 rows) and
-// MatmulTileInteger.cpp (blocked weights beside quantised rows).
+// MatmulTileBlocked.cpp (blocked weights beside f32 rows),
+// MatmulTileInteger.cpp (blocked weights beside quantised rows) and
+// MatmulTileSuper.cpp (beside rows of q8_k).
 //
 //===----------------------------------------------------------------------===//
 
@@ -75,6 +76,17 @@ private:
                  llvm::SmallVector<mlir::Value> &acc);
   llvm::SmallVector<mlir::Value> integerSteps(mlir::Value from, mlir::Value to,
                                               mlir::ValueRange carried);
+
+  // MatmulTileSuper.cpp
+  llvm::SmallVector<mlir::Value> superSteps(mlir::Value from, mlir::Value to,
+                                            mlir::ValueRange carried);
+  llvm::SmallVector<mlir::Value> sumSuperBlock(mlir::Value number);
+  llvm::SmallVector<mlir::Value> sumMinima(mlir::Value number);
+  llvm::SmallVector<mlir::Value> minPairs(mlir::Value subBlock);
+  mlir::Value addPair(mlir::Value sum, mlir::Value a, mlir::Value b);
+  void addScaled(mlir::Value number, mlir::ValueRange sums,
+                 llvm::ArrayRef<mlir::Value> scales,
+                 llvm::SmallVector<mlir::Value> &acc);
 
   KernelEmitter &e;
   const RegisterTile &tile;

@@ -130,6 +130,15 @@ void storeOneLaneAsScalar(llvm::Module &module) {
     }
 }
 
+// Registers that are spilled to an unaligned stack would cross lines.
+void alignStacks(llvm::Module &module) {
+  const llvm::Align vectorBytes(64);
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration())
+      function.addFnAttr(llvm::Attribute::getWithStackAlignment(
+          module.getContext(), vectorBytes));
+}
+
 absl::StatusOr<std::string> emit(llvm::Module &module,
                                  base::CpuFeatures features,
                                  llvm::CodeGenFileType type) {
@@ -141,6 +150,7 @@ absl::StatusOr<std::string> emit(llvm::Module &module,
   module.setDataLayout((*machine)->createDataLayout());
   optimise(module, **machine);
   storeOneLaneAsScalar(module);
+  alignStacks(module);
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;

@@ -64,17 +64,38 @@ Value PanelReader::half(const PanelSubBlock &block, int64_t byte,
   return emit(stored).extend(stored);
 }
 
+/// A sub-block's integer; those of minima are below 64.
+Value PanelReader::integer(const PanelSubBlock &block, int64_t byte,
+                           Value lane) const {
+  Value stored = e.load(block.factors, e.builder.getI8Type(),
+                        e.add(e.index(byte), lane), Lanes{width});
+  Type i32 = e.vectorOf(e.builder.getI32Type(), Lanes{width});
+  return arith::ExtSIOp::create(e.builder, i32, stored);
+}
+
+Value PanelReader::factor(const PanelSubBlock &block, Value lane) const {
+  return integer(block, 0, lane);
+}
+
+Value PanelReader::minFactor(const PanelSubBlock &block, Value lane) const {
+  return integer(block, format.minFactorByte(), lane);
+}
+
+Value PanelReader::superScale(const PanelSubBlock &block, Value lane) const {
+  return half(block, 0, lane);
+}
+
+Value PanelReader::superMinimum(const PanelSubBlock &block, Value lane) const {
+  return half(block, format.minimumByte(), lane);
+}
+
 /// A sub-block's part of the super-block's f16: times its integer, if any.
 Value PanelReader::scaled(Value half, const PanelSubBlock &block, int64_t byte,
                           Value lane) const {
   if (!format.hasFactors())
     return half;
-  Value stored = e.load(block.factors, e.builder.getI8Type(),
-                        e.add(e.index(byte), lane), Lanes{width});
-  Type i32 = e.vectorOf(e.builder.getI32Type(), Lanes{width});
-  Value factor = arith::ExtSIOp::create(e.builder, i32, stored);
   ir::Emit a = emit(half);
-  return a.mul(half, a.toFloat(factor));
+  return a.mul(half, a.toFloat(integer(block, byte, lane)));
 }
 
 Value PanelReader::scale(const PanelSubBlock &block, Value lane) const {

@@ -45,6 +45,13 @@ public:
   mlir::Value scale(const PanelSubBlock &block, mlir::Value lane) const;
   mlir::Value minimum(const PanelSubBlock &block, mlir::Value lane) const;
 
+  // Of formats whose sub-blocks have factors: those, i32, and the super-block's
+  // own f16s, f32.
+  mlir::Value factor(const PanelSubBlock &block, mlir::Value lane) const;
+  mlir::Value minFactor(const PanelSubBlock &block, mlir::Value lane) const;
+  mlir::Value superScale(const PanelSubBlock &block, mlir::Value lane) const;
+  mlir::Value superMinimum(const PanelSubBlock &block, mlir::Value lane) const;
+
   /// The stored quants of elements [4 * quad, + 4), the bytes of an i32.
   mlir::Value quad(const PanelSubBlock &block, mlir::Value quad,
                    mlir::Value lane) const;
@@ -54,6 +61,8 @@ public:
 private:
   mlir::Value half(const PanelSubBlock &block, int64_t byte,
                    mlir::Value lane) const;
+  mlir::Value integer(const PanelSubBlock &block, int64_t byte,
+                      mlir::Value lane) const;
   mlir::Value scaled(mlir::Value half, const PanelSubBlock &block, int64_t byte,
                      mlir::Value lane) const;
   mlir::Value word(const PanelSubBlock &block, mlir::Value number, int64_t byte,

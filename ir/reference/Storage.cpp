@@ -108,7 +108,8 @@ std::optional<Block> blockOf(llvm::ArrayRef<float> values) {
   if (llvm::all_of(values, [](float x) { return std::isnan(x); }))
     return Block{kNanHalf, {}};
   Block block;
-  std::memcpy(&block, ref::quantizedBytes(values).data(), sizeof(block));
+  std::string bytes = ref::quantizedBytes(base::ElementType::Q8_0, values);
+  std::memcpy(&block, bytes.data(), sizeof(block));
   constexpr uint16_t kNormalHalf = 0x0400;
   uint16_t last = std::max(block.d, kNormalHalf);
   for (uint16_t d = block.d; d <= last; ++d) {
@@ -172,15 +173,32 @@ llvm::Expected<std::string> packCache(CacheType type, const Cache<A> &cache) {
 
 } // namespace
 
-std::string ref::quantizedBytes(llvm::ArrayRef<float> values) {
+namespace {
+
+template <typename B>
+std::string blocksOf(base::ElementType type, llvm::ArrayRef<float> values,
+                     const B &ofNan) {
   std::string bytes;
-  for (size_t at = 0; at < values.size(); at += kQuants) {
-    Block block{kNanHalf, {}}; // what a NaN or an infinity leaves
-    (void)base::pack(base::ElementType::Q8_0, values.data() + at, kQuants,
-                     &block);
+  constexpr size_t size = std::size(B().qs);
+  for (size_t at = 0; at < values.size(); at += size) {
+    B block = ofNan;
+    // Nothing but a NaN or an infinity is refused.
+    (void)base::pack(type, values.data() + at, size, &block);
     bytes.append(reinterpret_cast<const char *>(&block), sizeof(block));
   }
   return bytes;
+}
+
+} // namespace
+
+std::string ref::quantizedBytes(base::ElementType type,
+                                llvm::ArrayRef<float> values) {
+  if (type == base::ElementType::Q8_0)
+    return blocksOf(type, values, Block{kNanHalf, {}});
+  constexpr uint32_t kNan = 0x7fc00000;
+  base::BlockQ8_K ofNan{};
+  std::memcpy(ofNan.d, &kNan, sizeof(kNan));
+  return blocksOf(type, values, ofNan);
 }
 
 template <typename A>

@@ -11,6 +11,7 @@
 #define TENON_IR_REFERENCE_STORAGE_H
 
 #include "ir/reference/Value.h"
+#include "runtime/base/Blocks.h"
 
 #include "llvm/Support/Error.h"
 
@@ -35,8 +36,10 @@ llvm::Expected<Tensor<A>> packedTensor(mlir::Type element,
 /// Writes a dense tensor; a double of `Real` rounds to f32 first.
 template <typename A> std::string tensorToBytes(const Tensor<A> &tensor);
 
-/// Makes the blocks of q8_0 that `tn.quantize` makes of whole blocks of values.
-std::string quantizedBytes(llvm::ArrayRef<float> values);
+/// Makes the blocks of q8_0 or q8_k that `tn.quantize` makes of whole blocks of
+/// values.
+std::string quantizedBytes(base::ElementType type,
+                           llvm::ArrayRef<float> values);
 
 /// Reads and writes the pages of a cache of `type` (a `!tn.cache`). A cache of
 /// q8_0 holds the unpacked values of its rows: of the blocks that mean them,

@@ -82,7 +82,7 @@ llvm::Expected<const Float<A> *> rowOf(const Cache<A> &cache,
 /// Makes rows those that q8_0 holds; over Real, too, they are quantised.
 template <typename A> void quantizeRows(llvm::MutableArrayRef<Float<A>> rows) {
   std::vector<float> values(rows.begin(), rows.end());
-  std::string bytes = quantizedBytes(values);
+  std::string bytes = quantizedBytes(base::ElementType::Q8_0, values);
   [[maybe_unused]] Status status = base::unpack(
       base::ElementType::Q8_0, bytes.data(), values.size(), values.data());
   assert(status.ok() &&

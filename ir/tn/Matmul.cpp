@@ -9,18 +9,35 @@ using namespace mlir;
 using namespace tenon::ir;
 using namespace tenon::ir::ref;
 
+/// C5
+static LogicalResult verifyBlockedRight(MatmulOp op) {
+  RankedTensorType b = tensorType(op.getB());
+  auto block = dyn_cast<BlockType>(b.getElementType());
+  if (block && !op.getTransposeB())
+    return op.emitOpError("expects transpose_b with a blocked b, ") << b;
+  if (block && !tenon::base::isBlockedWeight(block.getFormat()))
+    return op.emitOpError("expects a blocked b of a format of weights, got ")
+           << b;
+  return expectWholeBlocks(op, "b", b);
+}
+
 /// C7
 static LogicalResult verifyBlockedLeft(MatmulOp op) {
   RankedTensorType a = tensorType(op.getA()), b = tensorType(op.getB());
   auto block = dyn_cast<BlockType>(a.getElementType());
   if (!block)
     return success();
-  if (block.getFormat() != tenon::base::ElementType::Q8_0)
-    return op.emitOpError("expects a blocked a of q8_0, got ") << a;
+  bool isSuper = block.getFormat() == tenon::base::ElementType::Q8_K;
+  if (!isSuper && block.getFormat() != tenon::base::ElementType::Q8_0)
+    return op.emitOpError("expects a blocked a of q8_0 or q8_k, got ") << a;
   if (op.getTransposeA())
     return op.emitOpError("expects no transpose_a with a blocked a, ") << a;
   if (!isa<BlockType>(b.getElementType()))
     return op.emitOpError("expects a blocked b with a blocked a, got ") << b;
+  if (isSuper && !panelFormat(storageOf(b.getElementType())).hasFactors())
+    return op.emitOpError("expects b of q4_k, q5_k or q6_k with a of q8_k, "
+                          "got ")
+           << b;
   return expectWholeBlocks(op, "a", a);
 }
 
@@ -62,10 +79,8 @@ LogicalResult MatmulOp::verify() {
         failed(expectSameExtent(*this, "bias", bias, 0, "b", b, nAxisB)))
       return failure();
   }
-  if (isa<BlockType>(b.getElementType()) && !getTransposeB()) // C5
-    return emitOpError("expects transpose_b with a blocked b, ") << b;
-  if (failed(expectWholeBlocks(*this, "b", b)) ||
-      failed(verifyBlockedLeft(*this)) || failed(verifyIntegers(*this)))
+  if (failed(verifyBlockedRight(*this)) || failed(verifyBlockedLeft(*this)) ||
+      failed(verifyIntegers(*this)))
     return failure();
 
   SmallVector<int64_t> shape(a.getShape().drop_back(2));
@@ -143,6 +158,30 @@ float sumIntegerProducts(Contract &arithmetic, int64_t count,
   return sum;
 }
 
+/// The rule where a's scales are those of 256 elements.
+float sumSuperBlocks(Contract &arithmetic, int64_t count,
+                     const BlockedElement *a, const BlockedElement *b,
+                     const PanelFormat &format) {
+  float sum = 0, segment = 0;
+  for (int64_t start = 0; start < count; start += format.superBlock) {
+    int32_t products = 0, minima = 0;
+    for (int64_t k = start; k < start + format.superBlock; ++k) {
+      products += b[k].factor * a[k].quant * b[k].quant;
+      minima += b[k].minFactor * a[k].quant;
+    }
+    float scale = arithmetic.mul(a[start].scale, b[start].superScale);
+    float before = start % kChainSegment == 0 ? 0 : segment;
+    segment = arithmetic.fma(static_cast<float>(products), scale, before);
+    float shift = arithmetic.mul(a[start].scale, b[start].superMinimum);
+    if (format.hasMin)
+      segment = arithmetic.fma(static_cast<float>(minima), shift, segment);
+    int64_t end = start + format.superBlock;
+    if (end % kChainSegment == 0 || end == count)
+      sum = end <= kChainSegment ? segment : arithmetic.add(sum, segment);
+  }
+  return sum;
+}
+
 /// The sums of a product of integers, in the order of y's elements.
 std::vector<float> integerSums(const Tensor<Contract> &a,
                                const Tensor<Contract> &b, int64_t size,
@@ -151,11 +190,14 @@ std::vector<float> integerSums(const Tensor<Contract> &a,
   PanelFormat format = panelFormat(right.format);
   bool isBatched = b.shape.size() > 2;
   Contract arithmetic;
+  auto rule = left.format == tenon::base::ElementType::Q8_K
+                  ? sumSuperBlocks
+                  : sumIntegerProducts;
   std::vector<float> sums(size);
   for (int64_t i = 0; i < size; ++i) {
     int64_t matrix = isBatched ? i / n / m : 0;
-    sums[i] = sumIntegerProducts(arithmetic, a.columns(), left.row(i / n),
-                                 right.row(matrix * n + i % n), format);
+    sums[i] = rule(arithmetic, a.columns(), left.row(i / n),
+                   right.row(matrix * n + i % n), format);
   }
   return sums;
 }

@@ -22,16 +22,18 @@ def Tn_MatmulOp : Tn_Op<"matmul", [Pure,
     segment results added in ascending order; then the bias; then one rounding
     to the type of y.
 
-    A blocked a is q8_0 and makes the product one of integers, which the
-    contract's rule of integer products defines: per sub-block of b an exact
-    integer sum of products of quants, then f32 multiply-adds with the scales.
+    A blocked a is q8_0 or q8_k and makes the product one of integers, which the
+    contract's rule of integer products defines: per sub-block of b (with q8_k:
+    per super-block) an exact integer sum of products of quants, then f32
+    multiply-adds with the scales.
 
     Operands of i8 make y i32: the sum of the products, modulo 2^32.
 
     (C1) rank(a) >= 2, rank(b) is 2 or rank(a). (C2) k agrees. (C3) leading axes
     agree. (C4) bias is [n] of a float type. (C5) a blocked b has transpose_b
-    and whole blocks along k. (C6) y's shape follows. (C7) a blocked a is q8_0 in
-    whole blocks along k, without transpose_a, and has a blocked b. (C8) a, b are
+    and whole blocks along k, and is not q8_k. (C6) y's shape follows. (C7) a blocked a is q8_0 in
+    whole blocks along k, without transpose_a, and has a blocked b; or q8_k, and
+    b is q4_k, q5_k or q6_k. (C8) a, b are
     i8 and y i32, with transpose_b alone and no bias, or none of them is.
   }];
   let arguments = (ins Tn_FactorTensor:$a, Tn_FactorTensor:$b,

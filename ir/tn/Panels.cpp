@@ -96,6 +96,19 @@ Quant quantAt(const base::BlockQ6_K &b, int e) {
   return {.d = b.d, .factor = b.scales[e / 16], .value = low | high << 4};
 }
 
+/// Of activations alone: its scale is no f16.
+Quant quantAt(const base::BlockQ8_K &b, int e) { return {.value = b.qs[e]}; }
+
+BlockedElement activationOf(const char *row, int64_t e) {
+  base::BlockQ8_K block;
+  constexpr int64_t size = std::size(block.qs);
+  std::memcpy(&block, row + e / size * sizeof(block), sizeof(block));
+  BlockedElement element;
+  std::memcpy(&element.scale, block.d, sizeof(element.scale));
+  element.quant = block.qs[e % size];
+  return element;
+}
+
 /// Element e of the row at `row`.
 Quant quantOf(ElementType type, const char *row, int64_t e) {
   const base::ElementInfo &info = base::info(type);
@@ -178,13 +191,19 @@ BlockedElement elementOf(const PanelFormat &format, const Quant &quant) {
   };
   return {scaled(quant.d, quant.factor),
           format.hasMin ? scaled(quant.min, quant.minFactor) : 0,
-          quant.value - static_cast<int>(format.offset)};
+          quant.value - static_cast<int>(format.offset),
+          base::f16ToF32(quant.d),
+          format.hasMin ? base::f16ToF32(quant.min) : 0,
+          quant.factor,
+          quant.minFactor};
 }
 
 } // namespace
 
 BlockedElement blockedElement(ElementType type, const void *row,
                               int64_t number) {
+  if (type == ElementType::Q8_K)
+    return activationOf(static_cast<const char *>(row), number);
   return elementOf(panelFormat(type),
                    quantOf(type, static_cast<const char *>(row), number));
 }

@@ -145,9 +145,13 @@ int64_t packedBytes(base::ElementType type, int64_t n, int64_t k);
 struct BlockedElement {
   float scale = 0, minimum = 0;
   int quant = 0; ///< The offset is subtracted.
+  /// Scale and minimum of a K format are products of these.
+  float superScale = 0, superMinimum = 0;
+  int factor = 1, minFactor = 1;
 };
 
-/// Takes element `number` of the row of `type` at `row` apart.
+/// Takes element `number` of the row of `type`, of weights or of activations,
+/// at `row` apart.
 BlockedElement blockedElement(base::ElementType type, const void *row,
                               int64_t number);
 

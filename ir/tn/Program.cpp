@@ -55,8 +55,10 @@ LogicalResult UnpackOp::verify() {
 LogicalResult QuantizeOp::verify() {
   RankedTensorType x = tensorType(getX()), y = tensorType(getY());
   auto block = dyn_cast<BlockType>(y.getElementType());
-  if (!block || block.getFormat() != base::ElementType::Q8_0) // C1
-    return emitOpError("expects y of !tn.block<q8_0>, got ") << y;
+  if (!block || (block.getFormat() != base::ElementType::Q8_0 &&
+                 block.getFormat() != base::ElementType::Q8_K)) // C1
+    return emitOpError("expects y of !tn.block<q8_0> or !tn.block<q8_k>, got ")
+           << y;
   if (failed(expectType(*this, "y", withElement(x, block), y))) // C2
     return failure();
   return expectWholeBlocks(*this, "y", y); // C3
@@ -67,6 +69,9 @@ LogicalResult PackOp::verify() {
   if (x.getEncoding() || !isa_and_nonnull<PanelsAttr>(y.getEncoding())) // C1
     return emitOpError("expects x without encoding and y with #tn.panels, got ")
            << x << " and " << y;
+  auto block = dyn_cast<BlockType>(x.getElementType());
+  if (block && !base::isBlockedWeight(block.getFormat())) // C3
+    return emitOpError("expects x of a format of weights, got ") << x;
   auto expected =
       RankedTensorType::get(x.getShape(), x.getElementType(), y.getEncoding());
   return expectType(*this, "y", expected, y); // C2
@@ -113,8 +118,9 @@ llvm::Error evaluateQuantize(QuantizeOp op, Context &,
                              SmallVectorImpl<ref::Value<A>> &out) {
   const Tensor<A> &x = tensor<A>(in[0]);
   std::vector<float> values(x.floats.begin(), x.floats.end());
-  auto y = tensorFromBytes<A>(tensorType(op.getY()).getElementType(), x.shape,
-                              quantizedBytes(values));
+  Type element = tensorType(op.getY()).getElementType();
+  base::ElementType type = cast<BlockType>(element).getFormat();
+  auto y = tensorFromBytes<A>(element, x.shape, quantizedBytes(type, values));
   if (!y)
     return y.takeError();
   out.push_back(std::move(*y));

@@ -88,19 +88,26 @@ def Tn_QuantizeOp : Tn_Op<"quantize", [Pure,
     DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
   let summary = "Activations in blocks of 8-bit integers";
   let description = [{
-    y is x in q8_0. For each block of 32 elements along the last axis, in f32:
+    y is x in q8_0 or q8_k. For q8_0, for each block of 32 elements along the
+    last axis, in f32:
 
         amax = max_i |x[i]|
         d    = f16(min(amax / 127, 65504))
         q[i] = round_even(clamp(x[i] / f32(d), -127, 127)), 0 where d is 0
 
-    each division rounded once: bit for bit what `base::pack` makes. A block with
-    a NaN or an infinity has d = NaN (0x7e00) and q = 0, so that it means 32 NaN.
+    For q8_k, for each block of 256 elements, in f32:
+
+        d    = max_i |x[i]| / 127, 0 where that is below 2^-100
+        q[i] = as above
+
+    and beside them the sums of 16 q each. Each division is rounded once: bit for
+    bit what `base::pack` makes. A block with a NaN or an infinity has d = NaN
+    (0x7e00, 0x7fc00000) and q = 0, so that it means NaN alone.
 
     Over Real, too, y is quantised, of x rounded to f32: the steps are the op's
     meaning, not an error of its arithmetic.
 
-    (C1) y has the element type q8_0. (C2) equal shapes. (C3) the last axis is
+    (C1) y has the element type q8_0 or q8_k. (C2) equal shapes. (C3) the last axis is
     whole blocks.
   }];
   let arguments = (ins Tn_FloatTensor:$x);
@@ -116,7 +123,7 @@ def Tn_PackOp : Tn_Op<"pack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]>
     Logically the identity. Hoisted into the entry `@prepare`, which runs once.
 
     (C1) x is [N, K] without, y with the encoding #tn.panels. (C2) otherwise
-    their types are equal.
+    their types are equal. (C3) x is not q8_k.
   }];
   let arguments = (ins Tn_FactorTensor:$x);
   let results = (outs Tn_FactorTensor:$y);

@@ -16,6 +16,12 @@ bool isBlocked(Value value) {
   return isa<ir::BlockType>(type.getElementType());
 }
 
+/// Blocks as long as those of the weight.
+base::ElementType activationsBeside(base::ElementType weight) {
+  return base::info(weight).blockElements == 256 ? base::ElementType::Q8_K
+                                                 : base::ElementType::Q8_0;
+}
+
 /// Multiplies a product in integers, if its weight is blocked.
 void quantizeLeft(ir::MatmulOp product) {
   if (!isBlocked(product.getB()) || isBlocked(product.getA()))
@@ -28,10 +34,13 @@ void quantizeLeft(ir::MatmulOp product) {
   }
   OpBuilder builder(product);
   auto x = cast<RankedTensorType>(product.getA().getType());
-  Type q8 = ir::BlockType::get(x.getContext(), base::ElementType::Q8_0);
+  auto w = cast<RankedTensorType>(product.getB().getType());
+  base::ElementType type = activationsBeside(ir::storageOf(w.getElementType()));
+  Type q8 = ir::BlockType::get(x.getContext(), type);
   product.getAMutable().assign(ir::QuantizeOp::create(
       builder, product.getLoc(), ir::withElement(x, q8), product.getA()));
-  remark::passed(product.getLoc(), name) << "activations in q8_0";
+  remark::passed(product.getLoc(), name)
+      << "activations in " << base::info(type).name;
 }
 
 /// Multiplies a product of a bf16 weight in bf16.

@@ -53,10 +53,16 @@ struct BlockQ6_K {
   int8_t scales[16];
   uint16_t d;
 };
+struct BlockQ8_K {
+  uint8_t d[4]; // a little-endian f32
+  int8_t qs[256];
+  int16_t sums[16]; // each of 16 qs
+};
 static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18 &&
               sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22 &&
               sizeof(BlockQ5_1) == 24 && sizeof(BlockQ4_K) == 144 &&
-              sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
+              sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210 &&
+              sizeof(BlockQ8_K) == 292);
 
 /// The 5-bit integer of element `j` of 32: a nibble and a bit of the word.
 inline int fiveBits(const uint8_t *qs, const uint8_t *qh, int j) {
@@ -116,6 +122,8 @@ template <typename F> Status dispatchBlock(ElementType type, F f) {
     return f(BlockQ5_K());
   case ElementType::Q6_K:
     return f(BlockQ6_K());
+  case ElementType::Q8_K:
+    return f(BlockQ8_K());
   default:
     return internalError("expects a blocked type, got ", info(type).name);
   }

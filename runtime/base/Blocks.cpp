@@ -18,7 +18,7 @@ constexpr std::array kTypes = {
     ElementType::I8,   ElementType::U8,   ElementType::I16,  ElementType::I32,
     ElementType::I64,  ElementType::Bool, ElementType::Q8_0, ElementType::Q4_0,
     ElementType::Q4_1, ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
-    ElementType::Q5_K, ElementType::Q6_K,
+    ElementType::Q5_K, ElementType::Q6_K, ElementType::Q8_K,
 };
 
 constexpr std::array<ElementInfo, kTypes.size()> kInfos = {{
@@ -40,6 +40,7 @@ constexpr std::array<ElementInfo, kTypes.size()> kInfos = {{
     {"q4_k", 256, sizeof(BlockQ4_K)},
     {"q5_k", 256, sizeof(BlockQ5_K)},
     {"q6_k", 256, sizeof(BlockQ6_K)},
+    {"q8_k", 256, sizeof(BlockQ8_K)},
 }};
 
 void unpackBlock(const BlockQ8_0 &b, float *out) {
@@ -110,6 +111,13 @@ void unpackBlock(const BlockQ6_K &b, float *out) {
   }
 }
 
+void unpackBlock(const BlockQ8_K &b, float *out) {
+  float d;
+  std::memcpy(&d, b.d, sizeof(d));
+  for (int e = 0; e < 256; ++e)
+    out[e] = d * static_cast<float>(b.qs[e]);
+}
+
 // Blocks in a file need not be aligned, so each is copied before it is read.
 template <typename Block>
 void unpackBlocks(const void *blocks, int64_t count, int64_t perBlock,
@@ -143,6 +151,10 @@ std::span<const ElementType> allElementTypes() { return kTypes; }
 
 const ElementInfo &info(ElementType type) {
   return kInfos[static_cast<size_t>(type)];
+}
+
+bool isBlockedWeight(ElementType type) {
+  return info(type).isBlocked() && type != ElementType::Q8_K;
 }
 
 std::optional<ElementType> parseElementType(std::string_view name) {

@@ -13,8 +13,10 @@
 //   q4_1, q5_1             y = d * q + m
 //   q4_k, q5_k             y = (d * sc) * q - (dmin * m)
 //   q6_k                   y = (d * sc) * q
+//   q8_k                   y = d * q
 //
-// each product and the last sum rounded once to f32; d, m and dmin are f16.
+// each product and the last sum rounded once to f32; d, m and dmin are f16, but
+// q8_k's d is f32. Activations alone are stored in q8_k.
 // Source: ggml-org/ggml, docs/gguf.md and src/ggml-common.h (layouts).
 //
 //===----------------------------------------------------------------------===//
@@ -51,6 +53,7 @@ enum class ElementType : uint8_t {
   Q4_K,
   Q5_K,
   Q6_K,
+  Q8_K,
 };
 
 /// How one element type is stored. A plain type is a block of one element.
@@ -61,6 +64,9 @@ struct ElementInfo {
 
   bool isBlocked() const { return blockElements > 1; }
 };
+
+/// Whether weights are stored in blocks of `type`.
+bool isBlockedWeight(ElementType type);
 
 /// Returns every element type, in the order of their numbers.
 std::span<const ElementType> allElementTypes();

@@ -154,6 +154,21 @@ void packBlock(const float *x, BlockQ6_K &b) {
   }
 }
 
+// Smaller steps would have subnormal products with other scales.
+constexpr float kLeastStep = 0x1p-100f;
+
+void packBlock(const float *x, BlockQ8_K &b) {
+  float d = std::fabs(signedMax(x, 256)) / 127;
+  if (d < kLeastStep)
+    d = 0;
+  std::memcpy(b.d, &d, sizeof(d));
+  for (int e = 0; e < 256; ++e) {
+    int q = quantum(ratio(x[e], d), -127, 127);
+    b.qs[e] = static_cast<int8_t>(q);
+    b.sums[e / 16] = static_cast<int16_t>(b.sums[e / 16] + q);
+  }
+}
+
 // The largest float that converts to T: (float)INT64_MAX would be one too big.
 template <typename T> T saturate(float value) {
   float rounded = std::nearbyint(value);

@@ -149,7 +149,7 @@ TEST_F(Storage, CachesOfBlocksHoldWhatQuantizingMakes) {
     std::vector<float> row(32);
     for (int64_t i = 0; i < 32; ++i) // from scales of 0 to those of 65504
       row[i] = std::ldexp(float(i * 37 % 64 - 31), int(slot) - 30);
-    std::string block = quantizedBytes(row);
+    std::string block = quantizedBytes(base::ElementType::Q8_0, row);
     auto values = tensorFromBytes<Contract>(element, {32}, block);
     ASSERT_TRUE(bool(values));
     llvm::copy(values->floats, cache.rows.begin() + slot * 32);

@@ -126,7 +126,10 @@ static bool blockedMatmul(GraphBuilder &g, StringRef) {
 /// A product of integers: of quantised activations, whatever the weight.
 static bool integerMatmul(GraphBuilder &g, StringRef) {
   auto [element, k] = g.blockedColumns();
-  auto q8 = ir::BlockType::get(g.builder.getContext(), base::ElementType::Q8_0);
+  bool isSuper = ir::panelFormat(ir::storageOf(element)).hasFactors();
+  auto q8 = ir::BlockType::get(g.builder.getContext(),
+                               isSuper && g.below(2) ? base::ElementType::Q8_K
+                                                     : base::ElementType::Q8_0);
   SsaValue a;
   if (g.isAlone()) {
     a = g.weight(g.tensor({ShapedType::kDynamic, k}, q8));
@@ -134,10 +137,7 @@ static bool integerMatmul(GraphBuilder &g, StringRef) {
     SsaValue x =
         g.wholeBlocks(2, base::info(ir::storageOf(element)).blockElements);
     k = g.typeOf(x).getShape().back();
-    Operation *made = g.infer("tn.quantize", ir::infer::quantize, x);
-    if (!made)
-      return false;
-    a = made->getResult(0);
+    a = g.add("tn.quantize", x, ir::withElement(g.typeOf(x), q8))->getResult(0);
   }
   RankedTensorType typeB = g.tensor({1 + g.below(70), k}, element);
   if (g.sizeOf(typeB) > 60000)

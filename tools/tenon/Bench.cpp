@@ -207,7 +207,7 @@ Status bench(const BenchOptions &options) {
 std::vector<std::string> weightsTypes() {
   std::vector<std::string> names = {"f32", "f16", "bf16"};
   for (base::ElementType type : base::allElementTypes())
-    if (base::info(type).isBlocked())
+    if (base::isBlockedWeight(type))
       names.emplace_back(base::info(type).name);
   return names;
 }

@@ -162,12 +162,12 @@ func.func @f(%x: tensor<3x5x40xf32>, %w: tensor<3x34x40xf32>) -> tensor<3x5x34xf
         {plain(random, f32, {3, 5, 40}), plain(random, f32, {3, 34, 40})});
 }
 
-std::string integerProduct(ElementType type, bool isPacked) {
+std::string integerProduct(ElementType left, ElementType type, bool isPacked) {
+  std::string block = "!tn.block<" + std::string(base::info(left).name) + ">";
   std::string name(base::info(type).name);
   std::string w = "tensor<72x768x!tn.block<" + name + ">" +
                   (isPacked ? ", #tn.panels<32>>" : ">");
-  return "!w = " + w + R"(
-!x = tensor<?x768x!tn.block<q8_0>, #tn.dims<T, 768>>
+  return "!w = " + w + "\n!x = tensor<?x768x" + block + R"(, #tn.dims<T, 768>>
 !y = tensor<?x72xf32, #tn.dims<T, 72>>
 func.func @f(%x: !x, %w: !w, %b: tensor<72xf32>) -> !y
     attributes {tn.symbols = [#tn.symbol<"T", 1 to 64>]} {
@@ -183,19 +183,25 @@ func.func @f(%x: !x, %w: !w, %b: tensor<72xf32>) -> !y
 
 // Quantised activations, with weights of every format, packed or not.
 TEST_P(FusedMatmul, ProductsOfIntegers) {
+  auto checkAll = [&](ElementType left, ElementType type) {
+    SCOPED_TRACE(base::info(type).name);
+    for (bool isPacked : {true, false})
+      for (int64_t tokens : {1, 13, 64}) {
+        Input w = isPacked ? packed(random, 72, 768, type)
+                           : blocked(random, type, 72, 768);
+        check(
+            integerProduct(left, type, isPacked), tokens,
+            {blocked(random, left, tokens, 768), w, plain(random, f32, {72})});
+      }
+  };
   for (ElementType type :
        {ElementType::Q8_0, ElementType::Q4_0, ElementType::Q4_1,
         ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
         ElementType::Q5_K, ElementType::Q6_K})
-    for (bool isPacked : {true, false})
-      for (int64_t tokens : {1, 13, 64}) {
-        SCOPED_TRACE(base::info(type).name);
-        Input w = isPacked ? packed(random, 72, 768, type)
-                           : blocked(random, type, 72, 768);
-        check(integerProduct(type, isPacked), tokens,
-              {blocked(random, ElementType::Q8_0, tokens, 768), w,
-               plain(random, f32, {72})});
-      }
+    checkAll(ElementType::Q8_0, type);
+  for (ElementType type :
+       {ElementType::Q4_K, ElementType::Q5_K, ElementType::Q6_K})
+    checkAll(ElementType::Q8_K, type);
 }
 
 INSTANTIATE_TEST_SUITE_P(Features, FusedMatmul,

@@ -39,10 +39,14 @@ void PrintTo(const Form &form, std::ostream *out) { *out << nameOf(form); }
 std::vector<Form> forms() {
   std::vector<Form> result;
   for (ElementType weight : base::allElementTypes())
-    if (base::info(weight).isBlocked())
+    if (base::isBlockedWeight(weight))
       for (ElementType rows : {ElementType::Q8_0, ElementType::F32})
         result.push_back({rows, weight});
+  for (ElementType weight :
+       {ElementType::Q4_K, ElementType::Q5_K, ElementType::Q6_K})
+    result.push_back({ElementType::Q8_K, weight});
   result.push_back({ElementType::Q8_0, ElementType::Q5_K, false});
+  result.push_back({ElementType::Q8_K, ElementType::Q5_K, false});
   result.push_back({ElementType::F32, ElementType::Q6_K, false});
   result.push_back({ElementType::I8, ElementType::I8});
   result.push_back({ElementType::I8, ElementType::I8, false});

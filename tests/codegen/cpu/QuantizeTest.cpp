@@ -73,34 +73,51 @@ constexpr char kSymbols[] =
     " attributes {tn.symbols = [#tn.symbol<\"T\", 1 to 64>]} {\n";
 
 TEST_F(Quantize, Alone) {
-  for (const char *element : {"f32", "bf16", "f16"}) {
-    std::string x =
-        std::string("tensor<?x160x") + element + ", #tn.dims<T, 160>>";
-    std::string y = "tensor<?x160x!tn.block<q8_0>, #tn.dims<T, 160>>";
-    check("func.func @f(%x: " + x + ") -> " + y + kSymbols +
-              "%y = tn.quantize %x : " + x + " -> " + y + " return %y : " + y +
-              " }",
-          37);
-  }
+  for (const char *element : {"f32", "bf16", "f16"})
+    for (bool isSuper : {false, true}) {
+      std::string columns = isSuper ? "768" : "160";
+      std::string dims = ", #tn.dims<T, " + columns + ">>";
+      std::string x = "tensor<?x" + columns + "x" + element + dims;
+      std::string y = "tensor<?x" + columns + "x!tn.block<" +
+                      (isSuper ? "q8_k>" : "q8_0>") + dims;
+      check("func.func @f(%x: " + x + ") -> " + y + kSymbols +
+                "%y = tn.quantize %x : " + x + " -> " + y +
+                " return %y : " + y + " }",
+            37);
+    }
 }
 
 // A norm, its product with a gate and both results.
 TEST_F(Quantize, AfterNormsAndElements) {
-  check(std::string(
-            "!x = tensor<?x96xf32, #tn.dims<T, 96>>\n"
-            "!y = tensor<?x96x!tn.block<q8_0>, #tn.dims<T, 96>>\n"
-            "func.func @f(%x: !x, %z: !x, %w: tensor<96xf32>) -> (!y, !x)") +
-            kSymbols +
-            "%n = tn.rms_norm %x, %w eps 1.0e-6 : !x, tensor<96xf32>\n"
-            "%g = tn.silu %z : !x\n"
-            "%p = tn.mul %n, %g : !x\n"
-            "%y = tn.quantize %p : !x -> !y\n"
-            "return %y, %n : !y, !x }",
-        19);
+  for (auto [width, block] : {std::pair("96", "q8_0"), {"512", "q8_k"}}) {
+    std::string w(width), dims = ", #tn.dims<T, " + w + ">>\n";
+    check("!x = tensor<?x" + w + "xf32" + dims + "!y = tensor<?x" + w +
+              "x!tn.block<" + block + ">" + dims + "!w = tensor<" + w +
+              "xf32>\n"
+              "func.func @f(%x: !x, %z: !x, %w: !w) -> (!y, !x)" +
+              kSymbols +
+              "%n = tn.rms_norm %x, %w eps 1.0e-6 : !x, !w\n"
+              "%g = tn.silu %z : !x\n"
+              "%p = tn.mul %n, %g : !x\n"
+              "%y = tn.quantize %p : !x -> !y\n"
+              "return %y, %n : !y, !x }",
+          19);
+  }
 }
 
 // Views cut the runs that columns are walked by, here at 16.
 TEST_F(Quantize, OfViewsAndHeads) {
+  check(std::string("!x = tensor<?x2x272xf32, #tn.dims<T, 2, 272>>\n"
+                    "!z = tensor<?x2x256xf32, #tn.dims<T, 2, 256>>\n"
+                    "!y = tensor<?x2x256x!tn.block<q8_k>, "
+                    "#tn.dims<T, 2, 256>>\n"
+                    "func.func @f(%x: !x, %z: !z) -> !y") +
+            kSymbols +
+            "%s = tn.slice %x axis 2 from 16 size 256 : !x -> !z\n"
+            "%p = tn.add %s, %z : !z\n"
+            "%y = tn.quantize %p : !z -> !y\n"
+            "return %y : !y }",
+        5);
   check(std::string("!x = tensor<?x2x80xf32, #tn.dims<T, 2, 80>>\n"
                     "!z = tensor<?x2x64xf32, #tn.dims<T, 2, 64>>\n"
                     "!y = tensor<?x2x64x!tn.block<q8_0>, #tn.dims<T, 2, 64>>\n"
@@ -115,23 +132,31 @@ TEST_F(Quantize, OfViewsAndHeads) {
 
 TEST_F(Quantize, MakesWhatPackMakesOfFiniteValues) {
   Type f32 = Float32Type::get(&context);
-  auto module = parseSourceString<ModuleOp>(
-      "func.func @f(%x: tensor<64x32xf32>) -> tensor<64x32x!tn.block<q8_0>> {\n"
-      "%y = tn.quantize %x : tensor<64x32xf32> -> "
-      "tensor<64x32x!tn.block<q8_0>>\n"
-      "return %y : tensor<64x32x!tn.block<q8_0>> }",
-      &context);
-  ASSERT_TRUE(module);
-  Tensor x = randomTensor(random, f32, {64, 32});
-  for (int64_t i = 0; i < x.size(); ++i) // from below f16 to above
-    x.floats[i] = std::ldexp(x.floats[i], static_cast<int>(i / 32) - 34);
-  std::string blocks(64 * 34, '\0');
-  ASSERT_TRUE(base::pack(base::ElementType::Q8_0, x.floats.data(), x.size(),
-                         blocks.data())
-                  .ok());
-  std::vector<Value> y =
-      interpret(*module->getOps<func::FuncOp>().begin(), {Value(x)});
-  EXPECT_EQ(std::get<Tensor>(y[0]).blocks, blocks);
+  for (base::ElementType type :
+       {base::ElementType::Q8_0, base::ElementType::Q8_K}) {
+    int64_t columns = base::info(type).blockElements;
+    std::string shape = "tensor<64x" + std::to_string(columns) + "x";
+    std::string block =
+        "!tn.block<" + std::string(base::info(type).name) + ">>";
+    auto module = parseSourceString<ModuleOp>(
+        "!x = " + shape + "f32>\n!y = " + shape + block +
+            "\nfunc.func @f(%x: !x) -> !y {\n"
+            "%y = tn.quantize %x : !x -> !y return %y : !y }",
+        &context);
+    ASSERT_TRUE(module);
+    Tensor x = randomTensor(random, f32, {64, columns});
+    for (int64_t i = 0; i < x.size(); ++i) { // from below f16 to above
+      auto row = static_cast<int>(i / columns);
+      x.floats[i] = std::ldexp(x.floats[i],
+                               columns > 32 && row < 16 ? row - 110 : row - 34);
+    }
+    std::string blocks(64 * base::info(type).blockBytes, '\0');
+    ASSERT_TRUE(
+        base::pack(type, x.floats.data(), x.size(), blocks.data()).ok());
+    std::vector<Value> y =
+        interpret(*module->getOps<func::FuncOp>().begin(), {Value(x)});
+    EXPECT_EQ(std::get<Tensor>(y[0]).blocks, blocks);
+  }
 }
 
 } // namespace

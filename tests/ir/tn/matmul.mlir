@@ -205,6 +205,60 @@ func.func @integers_and_minimum(%a: tensor<1x32x!tn.block<q8_0>>,
 
 // -----
 
+// Scales of 256: sub-blocks of scales 3 and 2, minima 5 and 1, times d = 2 and
+// dmin = 1. (3 * (1 * 3 + 2 * 1) + 2 * 4 * 7) * 0.5 * 2 - (5 * 3 + 4) * 0.5.
+// CHECK: @super_blocks contract: tensor<1x1xf32> [61.5]
+// CHECK: @super_blocks real: tensor<1x1xf32> [61.5]
+func.func @super_blocks(%a: tensor<1x256x!tn.block<q8_k>>,
+    %b: tensor<1x256x!tn.block<q4_k>>) -> tensor<1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<[0, 0, 0, 63, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3,
+        0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0]> : tensor<292xi8>,
+        dense<[0, 64, 0, 60, 3, 2, 0, 0, 5, 1, 0, 0, 0, 0, 0, 0, 115, 1, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0]> : tensor<144xi8>]} {
+  %y = tn.matmul %a, %b {transpose_b} : tensor<1x256x!tn.block<q8_k>>,
+      tensor<1x256x!tn.block<q4_k>> -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+
+// -----
+
+func.func @matmul_c5_activations(%a: tensor<4x256xf32>,
+                                 %b: tensor<8x256x!tn.block<q8_k>>) {
+  // expected-error@+1 {{expects a blocked b of a format of weights}}
+  %y = tn.matmul %a, %b {transpose_b} : tensor<4x256xf32>,
+      tensor<8x256x!tn.block<q8_k>> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c7_super(%a: tensor<4x256x!tn.block<q8_k>>,
+                           %b: tensor<8x256x!tn.block<q4_0>>) {
+  // expected-error@+1 {{expects b of q4_k, q5_k or q6_k with a of q8_k}}
+  %y = tn.matmul %a, %b {transpose_b} : tensor<4x256x!tn.block<q8_k>>,
+      tensor<8x256x!tn.block<q4_0>> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
 func.func @matmul_c7(%a: tensor<4x32x!tn.block<q4_0>>,
                      %b: tensor<8x32x!tn.block<q8_0>>) {
   // expected-error@+1 {{expects a blocked a of q8_0}}

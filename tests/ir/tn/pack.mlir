@@ -29,3 +29,12 @@ func.func @pack_c2(%x: tensor<2x4xf32>) {
   %y = tn.pack %x : tensor<2x4xf32> -> tensor<2x8xf32, #tn.panels<32>>
   return
 }
+
+// -----
+
+func.func @pack_c3(%x: tensor<2x256x!tn.block<q8_k>>) {
+  // expected-error@+1 {{expects x of a format of weights}}
+  %y = tn.pack %x : tensor<2x256x!tn.block<q8_k>>
+      -> tensor<2x256x!tn.block<q8_k>, #tn.panels<32>>
+  return
+}

@@ -54,8 +54,31 @@ func.func @infinite(%x: tensor<2x32xf32>) -> tensor<2x32x!tn.block<q8_0>>
 
 // -----
 
+// A scale for 256 elements may be beyond f16.
+// CHECK: @super contract: tensor<256xf32> [1.{{0*}}e+20, {{.*}}
+// CHECK: @super real: tensor<256xf32> [1.{{0*}}e+20, {{.*}}
+func.func @super(%x: tensor<256xf32>) -> tensor<256xf32>
+    attributes {tn.test_inputs = [dense<1.0e+20> : tensor<256xf32>]} {
+  %q = tn.quantize %x : tensor<256xf32> -> tensor<256x!tn.block<q8_k>>
+  %y = tn.unpack %q : tensor<256x!tn.block<q8_k>> -> tensor<256xf32>
+  return %y : tensor<256xf32>
+}
+
+// -----
+
+// One that is too small makes the block 0.
+// CHECK: @super_vanishes contract: tensor<256x!tn.block<q8_k>> [0, 0, {{.*}}
+// CHECK: @super_vanishes real: tensor<256x!tn.block<q8_k>> [0, 0, {{.*}}
+func.func @super_vanishes(%x: tensor<256xf32>) -> tensor<256x!tn.block<q8_k>>
+    attributes {tn.test_inputs = [dense<1.0e-30> : tensor<256xf32>]} {
+  %y = tn.quantize %x : tensor<256xf32> -> tensor<256x!tn.block<q8_k>>
+  return %y : tensor<256x!tn.block<q8_k>>
+}
+
+// -----
+
 func.func @quantize_c1(%x: tensor<32xf32>) {
-  // expected-error@+1 {{expects y of !tn.block<q8_0>, got 'tensor<32x!tn.block<q4_0>>'}}
+  // expected-error@+1 {{expects y of !tn.block<q8_0> or !tn.block<q8_k>, got 'tensor<32x!tn.block<q4_0>>'}}
   %y = tn.quantize %x : tensor<32xf32> -> tensor<32x!tn.block<q4_0>>
   return
 }

@@ -18,6 +18,17 @@ func.func @blocked(%x: tensor<4x32xbf16>, %w: tensor<8x32x!tn.block<q4_0>>)
   return %y : tensor<4x8xbf16>
 }
 
+// K formats meet scales of 256 elements.
+// CHECK-LABEL: @super_blocks
+// CHECK: %[[Q:.*]] = tn.quantize %arg0 : tensor<4x256xf32> -> tensor<4x256x!tn.block<q8_k>>
+// CHECK: tn.matmul %[[Q]], %arg1 {transpose_b}
+func.func @super_blocks(%x: tensor<4x256xf32>,
+    %w: tensor<8x256x!tn.block<q6_k>>) -> tensor<4x8xf32> {
+  %y = tn.matmul %x, %w {transpose_b} : tensor<4x256xf32>,
+      tensor<8x256x!tn.block<q6_k>> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
 // A plain weight, and activations that are quantised already, stay.
 // CHECK-LABEL: @plain
 // CHECK-NOT: tn.quantize

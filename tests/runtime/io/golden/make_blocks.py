@@ -5,7 +5,7 @@ reference implementation unpacks them to, bit for bit.
     python3 -m venv venv && venv/bin/pip install gguf
     venv/bin/python make_blocks.py
 
-Last made with gguf 0.19.0. Bytes are random but for the scales, which are kept
+Last made with gguf 0.19.0, which has no q8_k: its values are d * q. Bytes are random but for the scales, which are kept
 finite; the first block of each type is all ones, the second all zeros.
 """
 
@@ -23,6 +23,20 @@ TYPES = [("q8_0", Type.Q8_0, 34, [0]), ("q4_0", Type.Q4_0, 18, [0]),
          ("q5_k", Type.Q5_K, 176, [0, 2]), ("q6_k", Type.Q6_K, 210, [208])]
 
 
+def super_blocks():
+    rng = numpy.random.default_rng(8)
+    quants = rng.integers(-127, 128, (4, 256), dtype=numpy.int8)
+    quants[0], quants[1] = 127, 0
+    scales = (rng.normal(size=4) * 10.0 ** rng.integers(-20, 20, 4)).astype(
+        numpy.float32)
+    sums = quants.astype(numpy.int16).reshape(4, 16, 16).sum(
+        axis=2, dtype=numpy.int16)
+    blocks = b"".join(d.tobytes() + q.tobytes() + s.tobytes()
+                      for d, q, s in zip(scales, quants, sums))
+    floats = scales[:, None] * quants.astype(numpy.float32)
+    return {"blocks": blocks.hex(), "floats": floats.tobytes().hex()}
+
+
 def main():
     rng = numpy.random.default_rng(7)
     result = {}
@@ -37,6 +51,7 @@ def main():
         floats = dequantize(blocks, kind).astype(numpy.float32)
         result[name] = {"blocks": blocks.tobytes().hex(),
                         "floats": floats.tobytes().hex()}
+    result["q8_k"] = super_blocks()
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                         "blocks.json")
     with open(path, "w") as file:
