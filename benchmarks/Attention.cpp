@@ -30,14 +30,6 @@ struct Shape {
   std::string element;
 };
 
-std::string replaced(std::string text, const std::string &from,
-                     const std::string &to) {
-  for (size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-  return text;
-}
-
 // Entry 0 attends; entry 1 fills the caches, some tokens a call.
 std::string attentionText(const Shape &shape) {
   std::string text = R"(

@@ -17,6 +17,14 @@
 
 namespace tenon::benchmarks {
 
+std::string replaced(std::string text, const std::string &from,
+                     const std::string &to) {
+  for (size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
+}
+
 CompiledEntry::Held CompiledEntry::noise(base::ElementType element,
                                          std::vector<int64_t> shape) {
   int64_t count = 1;

@@ -7,7 +7,7 @@
 // Caches are the session's. The tokens of a batch are of one sequence, whose
 // pages lie in order; `place` says where they stand in it.
 //
-//   auto entry = CompiledEntry::compile(text, 1, {.context = 4096});
+//   auto entry = CompiledEntry::compile(text, {.context = 4096});
 //   (*entry)->place(4095, /*entry=*/0);
 //
 //===----------------------------------------------------------------------===//
@@ -24,6 +24,10 @@
 #include <vector>
 
 namespace tenon::benchmarks {
+
+/// The text with every `from` made `to`: how the text of a module is filled in.
+std::string replaced(std::string text, const std::string &from,
+                     const std::string &to);
 
 struct EntryOptions {
   uint32_t threads = 1;

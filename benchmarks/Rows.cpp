@@ -59,14 +59,6 @@ constexpr Kernel kSample = {
     "tensor<Rxi64>, tensor<Rxi32> -> tensor<Rxi32>",
     1, "tensor<Rxi32>"};
 
-std::string replaced(std::string text, const std::string &from,
-                     const std::string &to) {
-  for (size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-  return text;
-}
-
 void rows(benchmark::State &state, const Kernel &kernel) {
   int64_t count = state.range(0), columns = state.range(1);
   auto threads = static_cast<uint32_t>(state.range(2));

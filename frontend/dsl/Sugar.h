@@ -54,9 +54,9 @@ struct QuantizedRows {
 /// NaN or an infinity has zeros for values and NaN or infinity for its scale.
 QuantizedRows quantizeRows(const Tensor &x, Site site = Site::current());
 
-/// Multiplies rows quantised by `quantizeRows` by a weight of 8 bits with a
-/// scale for each channel: sums of integers, which are exact. Shapes: x [...,
-/// K], w [N, K] of i8, scales [N] of f32; result [..., N] of f32.
+/// Multiplies rows quantised by `quantizeRows` by an i8 weight with an f32
+/// scale for each channel: sums of integers, which are exact.
+/// Shapes: x [..., K], w [N, K], scales [N]; result [..., N].
 Tensor linearInt8(const Tensor &x, const Tensor &w, const Tensor &scales,
                   Site site = Site::current());
 

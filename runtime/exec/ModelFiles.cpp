@@ -59,14 +59,14 @@ openWeights(const LoadedProgram &program, const std::string &programPath,
   if (!stored.empty()) {
     TENON_ASSIGN_OR_RETURN(reference, parseReference(stored));
   }
-  std::string path = weightsPath;
-  if (path.empty() && !reference.file.empty())
-    path = std::filesystem::path(programPath)
-               .replace_filename(reference.file)
-               .string();
-  if (path.empty() && !opened)
-    return opened;
   if (!opened) {
+    std::string path = weightsPath;
+    if (path.empty() && !reference.file.empty())
+      path = std::filesystem::path(programPath)
+                 .replace_filename(reference.file)
+                 .string();
+    if (path.empty())
+      return opened;
     TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
                            io::WeightsFile::open(path));
     opened = std::make_shared<const io::WeightsFile>(std::move(weights));

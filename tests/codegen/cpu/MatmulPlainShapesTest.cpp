@@ -8,13 +8,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "ir/tn/Panels.h"
-#include "tests/codegen/cpu/KernelRunner.h"
-#include "tests/support/CompiledModule.h"
-#include "tests/support/Tensors.h"
+#include "tests/codegen/cpu/MatmulShapes.h"
 
 #include "gtest/gtest.h"
-
-#include <cstring>
 
 namespace tenon::testing {
 namespace {
@@ -104,27 +100,11 @@ protected:
     return mlir::Float32Type::get(context);
   }
 
-  void compile(int64_t n, int64_t k) {
-    runners.clear();
-    for (base::CpuFeatures features : runnableFeatures()) {
-      auto runner = KernelRunner::create(
-          kernelContext(), kernelText(GetParam(), n, k), features);
-      ASSERT_TRUE(runner.ok()) << runner.status();
-      runners.push_back(*std::move(runner));
-    }
-  }
-
   void check(int64_t m, int64_t n, int64_t k);
 
-  std::vector<std::unique_ptr<KernelRunner>> runners;
+  MatmulShapes product;
   Random random{5};
 };
-
-GuardedBytes guarded(const std::string &bytes) {
-  GuardedBytes result(bytes.size());
-  std::memcpy(result.data(), bytes.data(), bytes.size());
-  return result;
-}
 
 void PlainShapes::check(int64_t m, int64_t n, int64_t k) {
   const Form &form = GetParam();
@@ -139,18 +119,8 @@ void PlainShapes::check(int64_t m, int64_t n, int64_t k) {
   std::string stored = toBytes(b);
   if (form.isPacked)
     stored = ir::packReference(ir::storageOf(b.element), stored.data(), n, k);
-  GuardedBytes left = guarded(toBytes(a)), right = guarded(stored);
-  llvm::StringMap<int64_t> symbols{{"T", m}};
-  Tensor want =
-      std::get<Tensor>(runners.front()->expected(symbols, {a, b}).front());
-  for (const auto &runner : runners)
-    for (uint32_t threads : {1, 2}) {
-      GuardedBytes out = guarded(std::string(toBytes(want).size(), '\x5a'));
-      runner->run(symbols, {left.data(), right.data(), out.data()}, threads);
-      Tensor got = fromBytes(want.element, want.shape, out.data());
-      EXPECT_EQ(firstDifference(want, got), "")
-          << "m " << m << ", n " << n << ", k " << k << ", threads " << threads;
-    }
+  SCOPED_TRACE(::testing::Message() << "n " << n << ", k " << k);
+  product.check(m, a, b, stored);
 }
 
 /// Sizes around the widths of registers, panels and segments, or any.
@@ -169,8 +139,8 @@ TEST_P(PlainShapes, EqualTheContract) {
   for (int64_t kernel = 0; kernel < kKernels; ++kernel) {
     int64_t n = kernel == 0 ? 1 : seededExtent(random, 200);
     int64_t k = kernel == 1 ? 1 : seededExtent(random, 1100);
-    compile(n, k);
-    ASSERT_FALSE(runners.empty());
+    absl::Status status = product.compile(kernelText(GetParam(), n, k));
+    ASSERT_TRUE(status.ok()) << status;
     int64_t most = std::clamp<int64_t>(kMostProducts / (n * k), 4, kMostRows);
     for (int64_t i = 0; i < kRowCounts; ++i)
       check(i == 0 ? 1 : seededExtent(random, most), n, k);
@@ -178,8 +148,8 @@ TEST_P(PlainShapes, EqualTheContract) {
 }
 
 TEST_P(PlainShapes, EveryRowCountEqualsTheContract) {
-  compile(40, 70);
-  ASSERT_FALSE(runners.empty());
+  absl::Status status = product.compile(kernelText(GetParam(), 40, 70));
+  ASSERT_TRUE(status.ok()) << status;
   for (int64_t m = 1; m <= kMostRows; ++m)
     check(m, 40, 70);
 }
