@@ -51,7 +51,7 @@ CompiledEntry::Held CompiledEntry::ascending(int64_t first,
   int64_t count = 1;
   for (int64_t extent : shape)
     count *= extent;
-  Held held{std::vector<char>(count * sizeof(int32_t)), base::ElementType::I32,
+  Held held{Lines(count * sizeof(int32_t)), base::ElementType::I32,
             std::move(shape)};
   for (int64_t i = 0; i < count; ++i) {
     auto value = static_cast<int32_t>(first + i);
@@ -147,8 +147,7 @@ CompiledEntry::compile(const std::string &text, const EntryOptions &options) {
 
 void CompiledEntry::place(int64_t position, uint32_t entry) {
   Held &held = entries[entry].arguments[entries[entry].positions];
-  std::vector<char> bytes = ascending(position, held.shape).bytes;
-  std::copy(bytes.begin(), bytes.end(), held.bytes.begin());
+  std::ranges::copy(ascending(position, held.shape).bytes, held.bytes.begin());
 }
 
 Status CompiledEntry::call(uint32_t entry) {

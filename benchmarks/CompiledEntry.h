@@ -15,6 +15,7 @@
 #ifndef TENON_BENCHMARKS_COMPILEDENTRY_H
 #define TENON_BENCHMARKS_COMPILEDENTRY_H
 
+#include "benchmarks/Lines.h"
 #include "runtime/exec/Session.h"
 
 #include "absl/status/statusor.h"
@@ -51,7 +52,7 @@ public:
 
 private:
   struct Held {
-    std::vector<char> bytes;
+    Lines bytes;
     base::ElementType element;
     std::vector<int64_t> shape;
   };

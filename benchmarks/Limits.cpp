@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "benchmarks/Lines.h"
 #include "benchmarks/Probes.h"
 
 #include "benchmark/benchmark.h"
@@ -38,7 +39,7 @@ BENCHMARK(dotInt8)->Threads(1)->Threads(2)->UseRealTime();
 void readBandwidth(benchmark::State &state) {
   constexpr size_t kSizeBytes = size_t{1} << 29;
   // Written, since untouched pages are all the same page of zeros.
-  std::vector<char> buffer(kSizeBytes, 1);
+  Lines buffer(kSizeBytes, 1);
   for (auto _ : state)
     benchmark::DoNotOptimize(readBytes(buffer.data(), kSizeBytes));
   state.SetBytesProcessed(state.iterations() *

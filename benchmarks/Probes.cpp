@@ -2,6 +2,8 @@
 
 #include "benchmarks/Probes.h"
 
+#include "benchmarks/Lines.h"
+
 #include <immintrin.h>
 
 #include <algorithm>
@@ -196,7 +198,7 @@ double readPeak(int threads, size_t sizeBytes) {
   size_t each = std::max(sizeBytes / threads / kUnit, size_t{1}) * kUnit;
   size_t rounds = std::max(kReadBytes / each, size_t{1});
   // Written, since untouched pages are all the same page of zeros.
-  std::vector<std::vector<char>> buffers(threads, std::vector<char>(each, 1));
+  std::vector<Lines> buffers(threads, Lines(each, 1));
   return best(threads, static_cast<double>(rounds * each), [&](int thread) {
     uint64_t sum = 0;
     for (size_t round = 0; round < rounds; ++round)
@@ -208,14 +210,11 @@ double readPeak(int threads, size_t sizeBytes) {
 double copyPeak(int threads, size_t sizeBytes) {
   constexpr size_t kUnit = 256;
   size_t each = std::max(sizeBytes / 2 / threads / kUnit, size_t{1}) * kUnit;
-  std::vector<std::vector<char>> from(threads, std::vector<char>(each, 1));
-  std::vector<std::vector<char>> to(threads, std::vector<char>(each + 64, 1));
+  std::vector<Lines> from(threads, Lines(each, 1)), to(from);
   return best(threads, static_cast<double>(2 * each), [&](int thread) {
-    char *start = to[thread].data();
-    start += -reinterpret_cast<uintptr_t>(start) % 64;
     if (hasAvx512())
-      return copyAll512(start, from[thread].data(), each);
-    copyAll256(start, from[thread].data(), each);
+      return copyAll512(to[thread].data(), from[thread].data(), each);
+    copyAll256(to[thread].data(), from[thread].data(), each);
   });
 }
 
