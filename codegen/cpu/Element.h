@@ -72,6 +72,10 @@ public:
   void prefetchNextRow(llvm::ArrayRef<mlir::Value> inputs) {
     ahead.assign(inputs.begin(), inputs.end());
   }
+  /// While rows are stored past the caches at `row`: keeps terms half a page
+  /// from it, modulo pages. A load would wait for every pending store whose
+  /// address has the same low 12 bits.
+  void keepTermsFrom(mlir::Value row) { streamed = row; }
 
   mlir::Value element(mlir::Value tensor, mlir::ValueRange index,
                       const Lanes &lanes);
@@ -227,6 +231,7 @@ private:
                        mlir::ValueRange statistics, const Lanes &lanes);
   void prefetchAhead(ir::RowOp op, int64_t statistic, mlir::ValueRange row,
                      const Lanes &lanes);
+  mlir::Value termsOf(int64_t count);
   bool isSummedInRegisters(ir::RowOp op);
   using Term = llvm::function_ref<mlir::Value(const Lanes &)>;
   llvm::SmallVector<mlir::Value> addGroups(mlir::Value from, mlir::Value to,
@@ -266,6 +271,7 @@ private:
   llvm::SmallVector<Prepared, 0> prepared;
   llvm::SmallVector<Visited, 0> visited;
   llvm::SmallVector<mlir::Value, 2> ahead; // see prefetchNextRow
+  mlir::Value streamed;                    // see keepTermsFrom
   bool hasFailed = false;
 };
 

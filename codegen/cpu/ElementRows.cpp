@@ -1,6 +1,7 @@
 //===- ElementRows.cpp - Preparing rows: statistics by the row rule -------===//
 
 #include "codegen/cpu/Element.h"
+#include "codegen/cpu/Quotient.h"
 
 #include "ir/reference/Reduction.h"
 #include "ir/tn/ElementMath.h"
@@ -116,6 +117,19 @@ void Elements::prepareRowOperands(ir::RowOp op, ValueRange row) {
   }
 }
 
+/// Memory for the terms of a row.
+Value Elements::termsOf(int64_t count) {
+  constexpr int64_t kPage = 4096, kLine = 64;
+  int64_t bytes = count * static_cast<int64_t>(sizeof(float));
+  if (!streamed)
+    return e.scratch(bytes);
+  Value first = e.scratch(bytes + kPage);
+  Value aim = e.add(e.misalignment(streamed, kPage), e.index(kPage * 3 / 2));
+  Value shift = e.rem(e.sub(aim, e.misalignment(first, kPage)), kPage);
+  return e.address(first, e.builder.getI8Type(),
+                   e.mul(e.div(shift, kLine), kLine));
+}
+
 void Elements::prepareRow(ir::RowOp op, ValueRange row) {
   if (find(op, Value(), row))
     return;
@@ -129,7 +143,7 @@ void Elements::prepareRow(ir::RowOp op, ValueRange row) {
   Value terms;
   int64_t most = e.maxExtent(x, x.getRank() - 1);
   if (isa<ir::SoftmaxOp>(op) && most > 0 && most <= kMostKeptTerms)
-    terms = e.scratch(llvm::alignTo(most, e.vectorWidth()) * sizeof(float));
+    terms = termsOf(llvm::alignTo(most, e.vectorWidth()));
   SmallVector<Value, 2> statistics;
   for (int64_t i = 0; i < op.statisticCount(); ++i) {
     Value reduced = op.statisticKind(i) == ir::Reduction::Sum
@@ -138,8 +152,13 @@ void Elements::prepareRow(ir::RowOp op, ValueRange row) {
     statistics.push_back(op.emitFinish(e.builder, i, reduced, columns));
   }
   prepared.push_back({op, Value(), Index(row), statistics});
-  if (terms)
-    prepared.push_back({op, op->getResult(0), Index(row), {terms}});
+  if (terms) {
+    Divisor sum = divisorOf(e, statistics.back());
+    prepared.push_back({op,
+                        op->getResult(0),
+                        Index(row),
+                        {terms, sum.value, sum.reciprocal, sum.rest}});
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -179,9 +198,8 @@ Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
   if (const Prepared *kept = find(op, op->getResult(0), row)) {
     Value term = e.load(kept->values[0], e.builder.getF32Type(),
                         column(index, lanes), lanes);
-    ir::Emit a(e.builder, e.builder.getLoc(), term.getType());
-    Value value = ir::elementOfTerm(a, cast<ir::SoftmaxOp>(op), term,
-                                    ir::Floats<ir::Emit>(statistics));
+    ArrayRef<Value> sum = ArrayRef(kept->values).drop_front();
+    Value value = quotient(e, term, {sum[0], sum[1], sum[2]});
     return rounded(value, tensorType(op->getResult(0)).getElementType());
   }
   SmallVector<Value> elements;
@@ -259,7 +277,6 @@ static Value addPartials(KernelEmitter &e, SmallVector<Value> sums) {
 /// vectors, are for the registers and worth compiling.
 bool Elements::isSummedInRegisters(ir::RowOp op) {
   return ir::ref::kRowPartials / e.vectorWidth() <= kMostPartialRegisters &&
-         !isa<ir::SoftmaxOp, ir::LogSoftmaxOp>(op) &&
          llvm::none_of(op.rowOperands(), [&](unsigned i) {
            return isExpensive(op->getOperand(i));
          });

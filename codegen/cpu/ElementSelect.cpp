@@ -65,11 +65,6 @@ std::pair<Value, Value> bestLane(KernelEmitter &e, Value best, Value number) {
           vector::ExtractOp::create(e.builder, number, 0)};
 }
 
-Value anyLane(KernelEmitter &e, Value bits) {
-  return vector::ReductionOp::create(e.builder, vector::CombiningKind::OR,
-                                     bits);
-}
-
 } // namespace
 
 Best emitArgmax(KernelEmitter &e, Value count, Value least, RowSource values) {
@@ -95,7 +90,7 @@ Best emitArgmax(KernelEmitter &e, Value count, Value least, RowSource values) {
                           a.either(so[2], isNan)};
                 });
   auto [best, number] = bestLane(e, found[0], found[1]);
-  return {best, number, anyLane(e, found[2])};
+  return {best, number, e.any(found[2])};
 }
 
 Value emitKey(KernelEmitter &e, Value value) {
@@ -120,7 +115,7 @@ Value emitKeys(KernelEmitter &e, Value count, Value keys, RowSource values) {
                   e.store(emitKey(e, value), keys, lanes.offset, lanes);
                   return {a.either(so[0], here)};
                 })[0];
-  return anyLane(e, isNan);
+  return e.any(isNan);
 }
 
 //===----------------------------------------------------------------------===//
@@ -255,7 +250,7 @@ Value keepLarge(KernelEmitter &e, Value keys, Value count, Value bound,
     Value some = e.load(keys, type, from, Lanes{width});
     auto choice = scf::IfOp::create(
         e.builder, TypeRange{e.builder.getIndexType()},
-        anyLane(e, reaches(some, bounds)), /*withElseRegion=*/true);
+        e.any(reaches(some, bounds)), /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.builder);
     e.builder.setInsertionPointToStart(choice.thenBlock());
     Value to = e.add(from, e.index(width));

@@ -88,6 +88,10 @@ Type KernelEmitter::vectorOf(Type element, const Lanes &lanes) {
   return lanes.width == 1 ? element : VectorType::get({lanes.width}, element);
 }
 
+Value KernelEmitter::any(Value lanes) {
+  return vector::ReductionOp::create(builder, vector::CombiningKind::OR, lanes);
+}
+
 Value KernelEmitter::splat(Value scalar, int64_t width) {
   if (width == 1)
     return scalar;

@@ -167,6 +167,8 @@ public:
   // --- vectors -------------------------------------------------------------
   mlir::Type vectorOf(mlir::Type element, const Lanes &lanes);
   mlir::Value splat(mlir::Value scalar, int64_t width);
+  /// i1: whether a lane of i1 is set.
+  mlir::Value any(mlir::Value lanes);
   mlir::Value f32(float value);
   /// The mask of the first `count` (index, may exceed the width) lanes.
   mlir::Value firstLanes(mlir::Value count, int64_t width);

@@ -111,8 +111,10 @@ void RowStream::emit() {
   };
   // Else memory would have nothing to do while statistics are computed.
   elements.prefetchNextRow(inputsLikeRow());
+  elements.keepTermsFrom(addressOf(results[0], e.index(0)));
   elements.forColumns(tensors, row, store, first);
   elements.prefetchNextRow({});
+  elements.keepTermsFrom({});
 }
 
 } // namespace

@@ -117,6 +117,19 @@ TEST_F(RowsStream, LargeRowsEqualContract) {
     })");
 }
 
+// Terms down to the least normal, whose quotients are zero: in small rows, and
+// past the caches.
+TEST_F(RowsStream, TinyTermsEqualContract) {
+  for (const char *rows : {"33", "2100"}) {
+    std::string type = std::string("tensor<") + rows + "x4099xf32>";
+    check(("func.func @f(%x: " + type + ") -> " + type +
+           " {\n%c = tn.constant dense<90.0> : " + type +
+           "\n%s = tn.mul %x, %c : " + type + "\n%y = tn.softmax %s : " + type +
+           "\nreturn %y : " + type + "\n}")
+              .c_str());
+  }
+}
+
 TEST_F(RowsStream, LargeElementsEqualContract) {
   check(R"(
     func.func @f(%x: tensor<4200x4096xbf16>, %u: tensor<4200x4096xbf16>)
