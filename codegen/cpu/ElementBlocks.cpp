@@ -33,6 +33,8 @@ BlockParts partsOf(ElementType type) {
   case ElementType::Q8_0:
     return {.quants = 2, .bits = 8, .sharing = 32};
   case ElementType::Q4_0:
+  case ElementType::Int4_G64:
+  case ElementType::Int4_G128:
     return {.quants = 2, .bits = 4, .sharing = 32, .offset = 8};
   case ElementType::Q4_1:
     return {.quants = 4, .bits = 4, .sharing = 32, .minimum = 2};

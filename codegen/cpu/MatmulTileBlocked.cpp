@@ -47,7 +47,7 @@ Value TileEmitter::dequantise(const SubBlocks &blocks, int64_t vector,
 // first has too few misses in flight. An address past the end is harmless.
 // Where sub-blocks have factors the hardware alone is faster by a half.
 void TileEmitter::prefetch(const SubBlocks &blocks, Value quad, int64_t quads) {
-  if (tile.rows > kStreamingRows || in.format.hasFactors())
+  if (tile.rows > kStreamingRows || in.format.hasFactors)
     return;
   // With the bytes of scales, spread over the quads.
   int64_t perQuad =

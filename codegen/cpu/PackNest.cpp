@@ -108,7 +108,7 @@ void PanelPacker::storeScales(const QuantReader &reader, const QuantRow &row,
   e.store(reader.scale(row), to.superBlock, lane);
   if (format.hasMin)
     e.store(reader.minimum(row), at(to.superBlock, format.minimumByte()), lane);
-  if (!format.hasFactors())
+  if (!format.hasFactors)
     return;
   for (int64_t sub = 0; sub < format.perGroup(); ++sub)
     e.store(reader.factor(row, sub), at(to.factors, sub * ir::kByteRowBytes),

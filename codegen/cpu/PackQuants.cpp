@@ -84,11 +84,20 @@ Value QuantReader::bitOr(Value a, Value b) const {
 //===----------------------------------------------------------------------===//
 
 // 16 bytes: elements 0..15 in the low halves, 16..31 in the high ones.
-Value QuantReader::nibbles(const QuantRow &row, int64_t at) const {
-  Value packed = bytes(row, e.index(at), kQuantGroup / 2);
+Value QuantReader::nibbles(const QuantRow &row, Value at) const {
+  Value packed = bytes(row, at, kQuantGroup / 2);
   auto inOrder = llvm::to_vector(llvm::seq<int64_t>(0, kQuantGroup));
   return vector::ShuffleOp::create(e.builder, bitAnd(packed, 15),
                                    shiftRight(packed, 4), inOrder);
+}
+
+Value QuantReader::nibbles(const QuantRow &row, int64_t at) const {
+  return nibbles(row, e.index(at));
+}
+
+// Each group has 16 bytes of its own.
+Value QuantReader::nibbleRuns(const QuantRow &row, int64_t at) const {
+  return nibbles(row, e.add(e.index(at), e.mul(row.group, kQuantGroup / 2)));
 }
 
 // Bit i of the word at `high` is the fifth bit of element i.
@@ -148,6 +157,9 @@ Value QuantReader::quants(const QuantRow &row) const {
   }
   case ElementType::Q4_0:
     return orZero(row, nibbles(row, offsetof(base::BlockQ4_0, qs)));
+  case ElementType::Int4_G64:
+  case ElementType::Int4_G128:
+    return orZero(row, nibbleRuns(row, offsetof(base::BlockInt4_G64, qs)));
   case ElementType::Q4_1:
     return orZero(row, nibbles(row, offsetof(base::BlockQ4_1, qs)));
   case ElementType::Q5_0:
@@ -201,7 +213,7 @@ static_assert(offsetof(base::BlockQ4_K, dmin) ==
               offsetof(base::BlockQ5_K, dmin));
 
 Value QuantReader::scale(const QuantRow &row) const {
-  // d comes first in the legacy formats and in those of 4 and 5 bits.
+  // d comes first in all the others.
   return half(row, type == ElementType::Q6_K ? offsetof(base::BlockQ6_K, d)
                                              : offsetof(base::BlockQ4_K, d));
 }

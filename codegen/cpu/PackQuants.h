@@ -13,13 +13,14 @@
 
 namespace tenon::codegen::cpu {
 
-/// Elements read at once: a block of the legacy formats, an eighth of a K one.
+/// Elements read at once: a block of the legacy formats, an eighth of a K one,
+/// a run of int4_g64 and int4_g128.
 inline constexpr int64_t kQuantGroup = 32;
 
 /// Where 32 elements of one row lie.
 struct QuantRow {
   mlir::Value block;     // the block's first byte
-  mlir::Value group;     // index: which 32 elements of a K block, or 0
+  mlir::Value group;     // index: which 32 elements of a block
   mlir::Value isPresent; // i1: everything reads as zero where it is not
 };
 
@@ -49,7 +50,9 @@ private:
   mlir::Value shiftRight(mlir::Value a, int64_t by) const;
   mlir::Value shiftLeft(mlir::Value a, int64_t by) const;
   mlir::Value bitOr(mlir::Value a, mlir::Value b) const;
+  mlir::Value nibbles(const QuantRow &row, mlir::Value at) const;
   mlir::Value nibbles(const QuantRow &row, int64_t at) const;
+  mlir::Value nibbleRuns(const QuantRow &row, int64_t at) const;
   mlir::Value fiveBits(const QuantRow &row, int64_t high, int64_t low) const;
   mlir::Value nibblesK(const QuantRow &row, int64_t at) const;
   mlir::Value fiveBitsK(const QuantRow &row) const;

@@ -92,7 +92,7 @@ Value PanelReader::superMinimum(const PanelSubBlock &block, Value lane) const {
 /// A sub-block's part of the super-block's f16: times its integer, if any.
 Value PanelReader::scaled(Value half, const PanelSubBlock &block, int64_t byte,
                           Value lane) const {
-  if (!format.hasFactors())
+  if (!format.hasFactors)
     return half;
   ir::Emit a = emit(half);
   return a.mul(half, a.toFloat(integer(block, byte, lane)));

@@ -34,7 +34,7 @@ static LogicalResult verifyBlockedLeft(MatmulOp op) {
     return op.emitOpError("expects no transpose_a with a blocked a, ") << a;
   if (!isa<BlockType>(b.getElementType()))
     return op.emitOpError("expects a blocked b with a blocked a, got ") << b;
-  if (isSuper && !panelFormat(storageOf(b.getElementType())).hasFactors())
+  if (isSuper && !panelFormat(storageOf(b.getElementType())).hasFactors)
     return op.emitOpError("expects b of q4_k, q5_k or q6_k with a of q8_k, "
                           "got ")
            << b;

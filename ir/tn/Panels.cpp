@@ -22,6 +22,8 @@ PanelFormat panelFormat(ElementType type) {
   format.superBlock = info.blockElements;
   format.subBlock = type == ElementType::Q6_K ? 16 : 32;
   format.hasScale = true;
+  format.hasFactors = type == ElementType::Q4_K || type == ElementType::Q5_K ||
+                      type == ElementType::Q6_K;
   format.hasMin = type == ElementType::Q4_1 || type == ElementType::Q5_1 ||
                   type == ElementType::Q4_K || type == ElementType::Q5_K;
   format.bits = type == ElementType::Q8_0 ? 8 : 4;
@@ -54,16 +56,13 @@ Quant quantAt(const base::BlockQ8_0 &b, int e) {
   return {.d = b.d, .value = b.qs[e] + 128};
 }
 
-int nibble(const uint8_t *qs, int e) {
-  return e < 16 ? qs[e] & 15 : qs[e - 16] >> 4;
-}
-
-Quant quantAt(const base::BlockQ4_0 &b, int e) {
-  return {.d = b.d, .value = nibble(b.qs, e)};
+template <int Elements>
+Quant quantAt(const base::BlockInt4<Elements> &b, int e) {
+  return {.d = b.d, .value = base::fourBits(b.qs, e)};
 }
 
 Quant quantAt(const base::BlockQ4_1 &b, int e) {
-  return {.d = b.d, .min = b.m, .value = nibble(b.qs, e)};
+  return {.d = b.d, .min = b.m, .value = base::fourBits(b.qs, e)};
 }
 
 Quant quantAt(const base::BlockQ5_0 &b, int e) {
@@ -153,9 +152,9 @@ void storeQuant(const PanelFormat &format, char *panel, int64_t k, int64_t lane,
   std::memcpy(panel + at.d, &quant.d, sizeof(quant.d));
   if (format.hasMin)
     std::memcpy(panel + at.min, &quant.min, sizeof(quant.min));
-  if (format.hasFactors())
+  if (format.hasFactors)
     panel[at.factor] = static_cast<char>(quant.factor);
-  if (format.hasFactors() && format.hasMin)
+  if (format.hasFactors && format.hasMin)
     panel[at.minFactor] = static_cast<char>(quant.minFactor);
   int low = quant.value & ((1 << format.bits) - 1);
   panel[at.low] = static_cast<char>(panel[at.low] | low << at.lowShift);
@@ -174,9 +173,9 @@ Quant loadQuant(const PanelFormat &format, const char *panel, int64_t k,
   std::memcpy(&quant.d, panel + at.d, sizeof(quant.d));
   if (format.hasMin)
     std::memcpy(&quant.min, panel + at.min, sizeof(quant.min));
-  if (format.hasFactors())
+  if (format.hasFactors)
     quant.factor = static_cast<int8_t>(panel[at.factor]);
-  if (format.hasFactors() && format.hasMin)
+  if (format.hasFactors && format.hasMin)
     quant.minFactor = static_cast<int8_t>(panel[at.minFactor]);
   quant.value = bits(at.low, at.lowShift, format.bits);
   if (format.highBits)
@@ -187,7 +186,7 @@ Quant loadQuant(const PanelFormat &format, const char *panel, int64_t k,
 BlockedElement elementOf(const PanelFormat &format, const Quant &quant) {
   auto scaled = [&](uint16_t half, int factor) {
     float value = base::f16ToF32(half);
-    return format.hasFactors() ? value * static_cast<float>(factor) : value;
+    return format.hasFactors ? value * static_cast<float>(factor) : value;
   };
   return {scaled(quant.d, quant.factor),
           format.hasMin ? scaled(quant.min, quant.minFactor) : 0,

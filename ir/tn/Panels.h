@@ -13,7 +13,8 @@
 //   blocked types   panel: [K / superBlock] super-blocks, each
 //                     scale [32]                      f16
 //                     minimum [32]                    f16, if any
-//                     [superBlock / 32] groups, each of 32 k:
+//                     [superBlock / 32] groups, each of 32 k, one of all but
+//                     the K formats and int4_g64, int4_g128:
 //                       K formats: of each sub-block  i8 [32 / subBlock][32]
 //                       and if it has minima again    i8 [32 / subBlock][32]
 //                       the quants of each sub-block
@@ -66,16 +67,17 @@ inline constexpr int64_t kHalfRowBytes = 2 * kPanelLanes,
 struct PanelFormat {
   base::ElementType type = base::ElementType::F32;
   int64_t superBlock = 1; ///< Elements along k that share f16s; plain: 1.
-  int64_t subBlock = 1;   ///< Elements along k that share a scale.
+  int64_t subBlock = 1;   ///< Elements along k whose quants lie together.
   int64_t bits = 32;      ///< Of a quant's low part, or of a plain element.
   int64_t highBits = 0;   ///< Of a quant's other part.
   int64_t offset = 0;     ///< Subtracted from a stored quant.
   bool hasScale = false;  ///< A blocked type.
   bool hasMin = false;
+  /// Whether sub-blocks have integers that multiply the super-block's f16s; if
+  /// not, these are the scale and the minimum of all of them.
+  bool hasFactors = false;
 
   int64_t subBlocks() const { return superBlock / subBlock; }
-  /// Whether sub-blocks have integers that multiply the super-block's f16s.
-  bool hasFactors() const { return subBlocks() > 1; }
 
   // Offsets in a super-block; its f16s come first.
   int64_t minimumByte() const { return kHalfRowBytes; }
@@ -88,7 +90,7 @@ struct PanelFormat {
   int64_t perGroup() const { return kPanelGroup / subBlock; }
   int64_t minFactorByte() const { return perGroup() * kByteRowBytes; }
   int64_t quantsByte() const {
-    return hasFactors() ? minFactorByte() * (hasMin ? 2 : 1) : 0;
+    return hasFactors ? minFactorByte() * (hasMin ? 2 : 1) : 0;
   }
   int64_t groupBytes() const {
     return quantsByte() + perGroup() * subBlockBytes();

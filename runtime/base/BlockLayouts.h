@@ -18,10 +18,14 @@ struct BlockQ8_0 {
   uint16_t d;
   int8_t qs[32];
 };
-struct BlockQ4_0 {
+/// Runs of 32 elements; of each, j and j + 16 share a byte.
+template <int Elements> struct BlockInt4 {
   uint16_t d;
-  uint8_t qs[16];
+  uint8_t qs[Elements / 2];
 };
+using BlockQ4_0 = BlockInt4<32>;
+using BlockInt4_G64 = BlockInt4<64>;
+using BlockInt4_G128 = BlockInt4<128>;
 struct BlockQ4_1 {
   uint16_t d, m;
   uint8_t qs[16];
@@ -62,12 +66,24 @@ static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18 &&
               sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22 &&
               sizeof(BlockQ5_1) == 24 && sizeof(BlockQ4_K) == 144 &&
               sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210 &&
-              sizeof(BlockQ8_K) == 292);
+              sizeof(BlockQ8_K) == 292 && sizeof(BlockInt4_G64) == 34 &&
+              sizeof(BlockInt4_G128) == 66);
+
+/// Where element `e` of runs of 32 has its 4 bits.
+struct FourBits {
+  int byte, shift;
+};
+inline FourBits fourBitsAt(int e) {
+  return {e / 32 * 16 + e % 16, e % 32 < 16 ? 0 : 4};
+}
+inline int fourBits(const uint8_t *qs, int e) {
+  FourBits at = fourBitsAt(e);
+  return (qs[at.byte] >> at.shift) & 15;
+}
 
 /// The 5-bit integer of element `j` of 32: a nibble and a bit of the word.
 inline int fiveBits(const uint8_t *qs, const uint8_t *qh, int j) {
-  int low = j < 16 ? qs[j] & 15 : qs[j - 16] >> 4;
-  return low | ((qh[j / 8] >> (j % 8)) & 1) << 4;
+  return fourBits(qs, j) | ((qh[j / 8] >> (j % 8)) & 1) << 4;
 }
 
 struct ScaleAndMin {
@@ -124,6 +140,10 @@ template <typename F> Status dispatchBlock(ElementType type, F f) {
     return f(BlockQ6_K());
   case ElementType::Q8_K:
     return f(BlockQ8_K());
+  case ElementType::Int4_G64:
+    return f(BlockInt4_G64());
+  case ElementType::Int4_G128:
+    return f(BlockInt4_G128());
   default:
     return internalError("expects a blocked type, got ", info(type).name);
   }

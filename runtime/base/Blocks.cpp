@@ -14,11 +14,13 @@ namespace tenon::base {
 namespace {
 
 constexpr std::array kTypes = {
-    ElementType::F32,  ElementType::F16,  ElementType::BF16, ElementType::F64,
-    ElementType::I8,   ElementType::U8,   ElementType::I16,  ElementType::I32,
-    ElementType::I64,  ElementType::Bool, ElementType::Q8_0, ElementType::Q4_0,
-    ElementType::Q4_1, ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
-    ElementType::Q5_K, ElementType::Q6_K, ElementType::Q8_K,
+    ElementType::F32,  ElementType::F16,      ElementType::BF16,
+    ElementType::F64,  ElementType::I8,       ElementType::U8,
+    ElementType::I16,  ElementType::I32,      ElementType::I64,
+    ElementType::Bool, ElementType::Q8_0,     ElementType::Q4_0,
+    ElementType::Q4_1, ElementType::Q5_0,     ElementType::Q5_1,
+    ElementType::Q4_K, ElementType::Q5_K,     ElementType::Q6_K,
+    ElementType::Q8_K, ElementType::Int4_G64, ElementType::Int4_G128,
 };
 
 constexpr std::array<ElementInfo, kTypes.size()> kInfos = {{
@@ -41,6 +43,8 @@ constexpr std::array<ElementInfo, kTypes.size()> kInfos = {{
     {"q5_k", 256, sizeof(BlockQ5_K)},
     {"q6_k", 256, sizeof(BlockQ6_K)},
     {"q8_k", 256, sizeof(BlockQ8_K)},
+    {"int4_g64", 64, sizeof(BlockInt4_G64)},
+    {"int4_g128", 128, sizeof(BlockInt4_G128)},
 }};
 
 void unpackBlock(const BlockQ8_0 &b, float *out) {
@@ -49,12 +53,11 @@ void unpackBlock(const BlockQ8_0 &b, float *out) {
     out[j] = d * static_cast<float>(b.qs[j]);
 }
 
-void unpackBlock(const BlockQ4_0 &b, float *out) {
+template <int Elements>
+void unpackBlock(const BlockInt4<Elements> &b, float *out) {
   float d = f16ToF32(b.d);
-  for (int j = 0; j < 16; ++j) {
-    out[j] = d * static_cast<float>((b.qs[j] & 15) - 8);
-    out[j + 16] = d * static_cast<float>((b.qs[j] >> 4) - 8);
-  }
+  for (int e = 0; e < Elements; ++e)
+    out[e] = d * static_cast<float>(fourBits(b.qs, e) - 8);
 }
 
 void unpackBlock(const BlockQ4_1 &b, float *out) {
@@ -158,6 +161,8 @@ bool isBlockedWeight(ElementType type) {
 }
 
 std::optional<ElementType> parseElementType(std::string_view name) {
+  if (name == "int4_g32")
+    return ElementType::Q4_0;
   for (ElementType type : kTypes)
     if (info(type).name == name)
       return type;

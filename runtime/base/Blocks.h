@@ -10,6 +10,7 @@
 // integers. Unpacking is exact and part of the numerics contract:
 //
 //   q8_0, q4_0, q5_0       y = d * q
+//   int4_g64, int4_g128    y = d * q
 //   q4_1, q5_1             y = d * q + m
 //   q4_k, q5_k             y = (d * sc) * q - (dmin * m)
 //   q6_k                   y = (d * sc) * q
@@ -17,6 +18,11 @@
 //
 // each product and the last sum rounded once to f32; d, m and dmin are f16, but
 // q8_k's d is f32. Activations alone are stored in q8_k.
+//
+// int4_g<N> stores N elements along a row as one scale and 4-bit integers from
+// -8, in N / 32 runs that each lie as q4_0's do: int4_g32 is q4_0, by another
+// name.
+//
 // Source: ggml-org/ggml, docs/gguf.md and src/ggml-common.h (layouts).
 //
 //===----------------------------------------------------------------------===//
@@ -54,6 +60,8 @@ enum class ElementType : uint8_t {
   Q5_K,
   Q6_K,
   Q8_K,
+  Int4_G64,
+  Int4_G128,
 };
 
 /// How one element type is stored. A plain type is a block of one element.
@@ -74,7 +82,8 @@ std::span<const ElementType> allElementTypes();
 /// Describes `type`, which must be one of the enumerators.
 const ElementInfo &info(ElementType type);
 
-/// Finds an element type by its name; nothing when there is none.
+/// Finds an element type by its name, of which q4_0 has two: "int4_g32";
+/// nothing when there is none.
 std::optional<ElementType> parseElementType(std::string_view name);
 
 /// Computes the bytes that `count` elements take.

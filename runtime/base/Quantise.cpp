@@ -48,13 +48,14 @@ void packBlock(const float *x, BlockQ8_0 &b) {
     b.qs[j] = static_cast<int8_t>(quantum(ratio(x[j], d), -127, 127));
 }
 
-void packBlock(const float *x, BlockQ4_0 &b) {
+template <int Elements> void packBlock(const float *x, BlockInt4<Elements> &b) {
   // The extreme value maps to -8, the side with one more step.
-  b.d = scaleToF16(signedMax(x, 32) / -8);
+  b.d = scaleToF16(signedMax(x, Elements) / -8);
   float d = f16ToF32(b.d);
-  for (int j = 0; j < 32; ++j) {
-    int q = quantum(ratio(x[j], d), -8, 7) + 8;
-    b.qs[j % 16] |= static_cast<uint8_t>(q << (j < 16 ? 0 : 4));
+  for (int e = 0; e < Elements; ++e) {
+    int q = quantum(ratio(x[e], d), -8, 7) + 8;
+    FourBits at = fourBitsAt(e);
+    b.qs[at.byte] |= static_cast<uint8_t>(q << at.shift);
   }
 }
 

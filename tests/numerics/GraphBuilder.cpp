@@ -80,10 +80,11 @@ Type GraphBuilder::valueType() {
 
 std::pair<Type, int64_t> GraphBuilder::blockedColumns() {
   using base::ElementType;
-  constexpr ElementType formats[] = {ElementType::Q8_0, ElementType::Q4_0,
-                                     ElementType::Q4_1, ElementType::Q5_0,
-                                     ElementType::Q5_1, ElementType::Q4_K,
-                                     ElementType::Q5_K, ElementType::Q6_K};
+  constexpr ElementType formats[] = {
+      ElementType::Q8_0,     ElementType::Q4_0, ElementType::Q4_1,
+      ElementType::Q5_0,     ElementType::Q5_1, ElementType::Q4_K,
+      ElementType::Q5_K,     ElementType::Q6_K, ElementType::Int4_G64,
+      ElementType::Int4_G128};
   ElementType format = pick(formats);
   int64_t block = base::info(format).blockElements;
   return {ir::BlockType::get(builder.getContext(), format),

@@ -126,7 +126,7 @@ static bool blockedMatmul(GraphBuilder &g, StringRef) {
 /// A product of integers: of quantised activations, whatever the weight.
 static bool integerMatmul(GraphBuilder &g, StringRef) {
   auto [element, k] = g.blockedColumns();
-  bool isSuper = ir::panelFormat(ir::storageOf(element)).hasFactors();
+  bool isSuper = ir::panelFormat(ir::storageOf(element)).hasFactors;
   auto q8 = ir::BlockType::get(g.builder.getContext(),
                                isSuper && g.below(2) ? base::ElementType::Q8_K
                                                      : base::ElementType::Q8_0);

@@ -197,7 +197,8 @@ TEST_P(FusedMatmul, ProductsOfIntegers) {
   for (ElementType type :
        {ElementType::Q8_0, ElementType::Q4_0, ElementType::Q4_1,
         ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
-        ElementType::Q5_K, ElementType::Q6_K})
+        ElementType::Q5_K, ElementType::Q6_K, ElementType::Int4_G64,
+        ElementType::Int4_G128})
     checkAll(ElementType::Q8_0, type);
   for (ElementType type :
        {ElementType::Q4_K, ElementType::Q5_K, ElementType::Q6_K})

@@ -147,7 +147,8 @@ std::vector<PackedCase> packedCases() {
          {ElementType::F32, ElementType::F16, ElementType::BF16,
           ElementType::Q8_0, ElementType::Q4_0, ElementType::Q4_1,
           ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
-          ElementType::Q5_K, ElementType::Q6_K})
+          ElementType::Q5_K, ElementType::Q6_K, ElementType::Int4_G64,
+          ElementType::Int4_G128})
       cases.push_back({type, features});
   return cases;
 }

@@ -43,7 +43,8 @@ TEST_P(Pack, EqualsReference) {
        {ElementType::F32, ElementType::F16, ElementType::BF16,
         ElementType::Q8_0, ElementType::Q4_0, ElementType::Q4_1,
         ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
-        ElementType::Q5_K, ElementType::Q6_K, ElementType::I8}) {
+        ElementType::Q5_K, ElementType::Q6_K, ElementType::Int4_G64,
+        ElementType::Int4_G128, ElementType::I8}) {
     int64_t n = 75, k = type == ElementType::I8 ? 509 : 512;
     auto runner = packKernel(type, n, k, GetParam());
     ASSERT_TRUE(runner);
@@ -68,7 +69,8 @@ TEST(Panels, KeepsEveryValue) {
   for (ElementType type :
        {ElementType::Q8_0, ElementType::Q4_0, ElementType::Q4_1,
         ElementType::Q5_0, ElementType::Q5_1, ElementType::Q4_K,
-        ElementType::Q5_K, ElementType::Q6_K}) {
+        ElementType::Q5_K, ElementType::Q6_K, ElementType::Int4_G64,
+        ElementType::Int4_G128}) {
     int64_t n = 33, k = 256;
     std::string bytes(*base::sizeBytes(type, n * k), '\0');
     for (char &byte : bytes)

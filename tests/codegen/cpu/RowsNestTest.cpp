@@ -489,7 +489,8 @@ TEST_P(RowsNestFormats, GathersPackedRows) {
 
 INSTANTIATE_TEST_SUITE_P(Formats, RowsNestFormats,
                          ::testing::Values("q8_0", "q4_0", "q4_1", "q5_0",
-                                           "q5_1", "q4_k", "q5_k", "q6_k"),
+                                           "q5_1", "q4_k", "q5_k", "q6_k",
+                                           "int4_g64", "int4_g128"),
                          [](const auto &info) {
                            return std::string(info.param);
                          });

@@ -205,6 +205,30 @@ func.func @integers_and_minimum(%a: tensor<1x32x!tn.block<q8_0>>,
 
 // -----
 
+// One scale, 2, for 64 quants beside scales 0.5 and 1: (1 * 3 + 2 * 1) * 1 and
+// 3 * -2 * 2.
+// CHECK: @integers_of_groups contract: tensor<1x1xf32> [-7]
+// CHECK: @integers_of_groups real: tensor<1x1xf32> [-7]
+func.func @integers_of_groups(%a: tensor<1x64x!tn.block<q8_0>>,
+    %b: tensor<1x64x!tn.block<int4_g64>>) -> tensor<1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<[0, 56, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 3, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0]>
+        : tensor<68xi8>,
+        dense<[0, 64, -117, -119, -120, -120, -120, -120, -120, -120, -120,
+        -120, -120, -120, -120, -120, -120, -120, -122, -120, -120, -120,
+        -120, -120, -120, -120, -120, -120, -120, -120, -120, -120, -120,
+        -120]>
+        : tensor<34xi8>]} {
+  %y = tn.matmul %a, %b {transpose_b} : tensor<1x64x!tn.block<q8_0>>,
+      tensor<1x64x!tn.block<int4_g64>> -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+
+// -----
+
 // Scales of 256: sub-blocks of scales 3 and 2, minima 5 and 1, times d = 2 and
 // dmin = 1. (3 * (1 * 3 + 2 * 1) + 2 * 4 * 7) * 0.5 * 2 - (5 * 3 + 4) * 0.5.
 // CHECK: @super_blocks contract: tensor<1x1xf32> [61.5]
@@ -254,6 +278,16 @@ func.func @matmul_c7_super(%a: tensor<4x256x!tn.block<q8_k>>,
   // expected-error@+1 {{expects b of q4_k, q5_k or q6_k with a of q8_k}}
   %y = tn.matmul %a, %b {transpose_b} : tensor<4x256x!tn.block<q8_k>>,
       tensor<8x256x!tn.block<q4_0>> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c7_super_groups(%a: tensor<4x256x!tn.block<q8_k>>,
+                                  %b: tensor<8x256x!tn.block<int4_g128>>) {
+  // expected-error@+1 {{expects b of q4_k, q5_k or q6_k with a of q8_k}}
+  %y = tn.matmul %a, %b {transpose_b} : tensor<4x256x!tn.block<q8_k>>,
+      tensor<8x256x!tn.block<int4_g128>> -> tensor<4x8xf32>
   return
 }
 

@@ -14,6 +14,13 @@ func.func private @types(tensor<?x640xf32, #tn.dims<T, 640>>,
 
 // -----
 
+// A group of 32 is q4_0.
+// CHECK: @int4_groups(tensor<2x128x!tn.block<q4_0>>, tensor<2x128x!tn.block<int4_g64>>, tensor<2x128x!tn.block<int4_g128>>)
+func.func private @int4_groups(tensor<2x128x!tn.block<int4_g32>>,
+    tensor<2x128x!tn.block<int4_g64>>, tensor<2x128x!tn.block<int4_g128>>)
+
+// -----
+
 // expected-error@+1 {{unknown element format 'q9_9'}}
 func.func private @block_name(tensor<32x!tn.block<q9_9>>)
 

@@ -29,6 +29,17 @@ func.func @super_blocks(%x: tensor<4x256xf32>,
   return %y : tensor<4x8xf32>
 }
 
+// Groups of any size are met by scales of 32.
+// CHECK-LABEL: @groups
+// CHECK: %[[Q:.*]] = tn.quantize %arg0 : tensor<4x128xf32> -> tensor<4x128x!tn.block<q8_0>>
+// CHECK: tn.matmul %[[Q]], %arg1 {transpose_b}
+func.func @groups(%x: tensor<4x128xf32>,
+    %w: tensor<8x128x!tn.block<int4_g128>>) -> tensor<4x8xf32> {
+  %y = tn.matmul %x, %w {transpose_b} : tensor<4x128xf32>,
+      tensor<8x128x!tn.block<int4_g128>> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
 // A plain weight, and activations that are quantised already, stay.
 // CHECK-LABEL: @plain
 // CHECK-NOT: tn.quantize

@@ -78,7 +78,7 @@ TEST_P(Blocked, PacksWithinItsPrecision) {
   ASSERT_TRUE(pack(type, values.data(), 512, blocks.data()).ok());
   ASSERT_TRUE(unpack(type, blocks.data(), 512, back.data()).ok());
   // Levels of the format over values that reach about 4 either way.
-  int bits = GetParam()[1] - '0';
+  int bits = GetParam()[GetParam().find_first_of("123456789")] - '0';
   float step = 9.0f / static_cast<float>(1 << bits);
   for (size_t i = 0; i < values.size(); ++i)
     ASSERT_NEAR(values[i], back[i], step) << "element " << i;
@@ -133,6 +133,8 @@ TEST(ElementTypes, AreFoundByName) {
   EXPECT_EQ(parseElementType("q3_k"), std::nullopt);
   EXPECT_EQ(info(ElementType::Q4_K).blockElements, 256);
   EXPECT_EQ(info(ElementType::Q4_K).blockBytes, 144);
+  EXPECT_EQ(parseElementType("int4_g32"), ElementType::Q4_0);
+  EXPECT_EQ(parseElementType("int4_g256"), std::nullopt);
 }
 
 TEST(ElementTypes, SizesDoNotOverflow) {

@@ -5,7 +5,8 @@ reference implementation unpacks them to, bit for bit.
     python3 -m venv venv && venv/bin/pip install gguf
     venv/bin/python make_blocks.py
 
-Last made with gguf 0.19.0, which has no q8_k: its values are d * q. Bytes are random but for the scales, which are kept
+Last made with gguf 0.19.0, which has no q8_k and no int4: their values are d * q, of int4 in runs of 32 whose first half
+is in the low halves of bytes. Bytes are random but for the scales, which are kept
 finite; the first block of each type is all ones, the second all zeros.
 """
 
@@ -37,6 +38,21 @@ def super_blocks():
     return {"blocks": blocks.hex(), "floats": floats.tobytes().hex()}
 
 
+def int4_groups(group):
+    rng = numpy.random.default_rng(group)
+    quants = rng.integers(0, 16, (4, group), dtype=numpy.uint8)
+    quants[0], quants[1] = 15, 0
+    scales = (rng.normal(size=4) * 10.0 ** rng.integers(-6, 2, 4)).astype(
+        numpy.float16)
+    runs = quants.reshape(4, group // 32, 2, 16)
+    packed = (runs[:, :, 0] | runs[:, :, 1] << 4).reshape(4, group // 2)
+    blocks = b"".join(d.tobytes() + q.tobytes()
+                      for d, q in zip(scales, packed))
+    floats = scales.astype(numpy.float32)[:, None] * (
+        quants.astype(numpy.float32) - 8)
+    return {"blocks": blocks.hex(), "floats": floats.tobytes().hex()}
+
+
 def main():
     rng = numpy.random.default_rng(7)
     result = {}
@@ -52,6 +68,8 @@ def main():
         result[name] = {"blocks": blocks.tobytes().hex(),
                         "floats": floats.tobytes().hex()}
     result["q8_k"] = super_blocks()
+    for group in (64, 128):
+        result[f"int4_g{group}"] = int4_groups(group)
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                         "blocks.json")
     with open(path, "w") as file:
