@@ -175,6 +175,10 @@ BENCHMARK_CAPTURE(matmul, i8_by_i8,
     ->Apply(largeProducts);
 BENCHMARK_CAPTURE(matmul, q8_0, Types{"!tn.block<q8_0>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_0, Types{"!tn.block<q4_0>"})->Apply(products);
+BENCHMARK_CAPTURE(matmul, int4_g64, Types{"!tn.block<int4_g64>"})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, int4_g128, Types{"!tn.block<int4_g128>"})
+    ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k, Types{"!tn.block<q4_k>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q6_k, Types{"!tn.block<q6_k>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q8_0_by_q8_0,
@@ -183,6 +187,14 @@ BENCHMARK_CAPTURE(matmul, q8_0_by_q8_0,
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_0_by_q8_0,
                   Types{"!tn.block<q4_0>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, int4_g64_by_q8_0,
+                  Types{"!tn.block<int4_g64>", "!tn.block<q8_0>", "f32", "f32",
+                        Products::Int8})
+    ->Apply(products);
+BENCHMARK_CAPTURE(matmul, int4_g128_by_q8_0,
+                  Types{"!tn.block<int4_g128>", "!tn.block<q8_0>", "f32", "f32",
                         Products::Int8})
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k_by_q8_0,

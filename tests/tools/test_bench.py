@@ -74,7 +74,7 @@ class RandomWeights(ToolTest):
         folder = self.config("wide", LLAMA, hidden_size=256,
                              intermediate_size=512)
         sizes = {}
-        for name in ("f32", "bf16", "q8_0", "q4_k"):
+        for name in ("f32", "bf16", "q8_0", "q4_k", "int4_g64", "int4_g128"):
             result = self.bench(folder, "--random-weights", 1,
                                 "--weights-type", name)
             sizes[name] = result["prepared_bytes"]
@@ -83,6 +83,7 @@ class RandomWeights(ToolTest):
         self.assertGreater(sizes["f32"], 1.9 * sizes["bf16"])
         self.assertGreater(sizes["bf16"], 1.8 * sizes["q8_0"])
         self.assertGreater(sizes["q8_0"], 1.6 * sizes["q4_k"])
+        self.assertGreater(sizes["q8_0"], 1.8 * sizes["int4_g128"])
 
     def test_weights_of_a_file_are_not_read(self):
         self.assertEqual(

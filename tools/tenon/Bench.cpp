@@ -205,7 +205,7 @@ Status bench(const BenchOptions &options) {
 
 /// Those that a model's matrices can have.
 std::vector<std::string> weightsTypes() {
-  std::vector<std::string> names = {"f32", "f16", "bf16"};
+  std::vector<std::string> names = {"f32", "f16", "bf16", "int4_g32"};
   for (base::ElementType type : base::allElementTypes())
     if (base::isBlockedWeight(type))
       names.emplace_back(base::info(type).name);
