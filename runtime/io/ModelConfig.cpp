@@ -2,6 +2,8 @@
 
 #include "runtime/io/ModelConfig.h"
 
+#include "runtime/io/PackedWeights.h"
+
 #include <filesystem>
 
 namespace tenon::io {
@@ -30,6 +32,7 @@ StatusOr<ModelConfig> ModelConfig::parse(std::string_view text,
   TENON_ASSIGN_OR_RETURN(Json root, parseJson(text, source, limits));
   if (!root.is_object())
     return dataLoss(source, ": expects a JSON object, got ", root.type_name());
+  TENON_RETURN_IF_ERROR(checkQuantization(root, source));
   ModelConfig config;
   config.configKind = ConfigKind::HuggingFace;
   config.table = Metadata(std::string(source));

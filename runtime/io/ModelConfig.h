@@ -33,6 +33,7 @@ public:
   static StatusOr<ModelConfig> load(const WeightsFile &weights);
 
   /// Parses the text of a config.json; `source` names it in messages.
+  /// Errors: as load; UNIMPLEMENTED (weights quantised as Tenon has not).
   static StatusOr<ModelConfig> parse(std::string_view text,
                                      std::string_view source);
 

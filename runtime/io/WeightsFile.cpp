@@ -3,6 +3,7 @@
 #include "runtime/io/WeightsFile.h"
 
 #include "runtime/io/Gguf.h"
+#include "runtime/io/PackedWeights.h"
 #include "runtime/io/Safetensors.h"
 
 #define XXH_INLINE_ALL
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 namespace tenon::io {
@@ -222,6 +224,9 @@ StatusOr<WeightsFile> WeightsFile::join(std::vector<Part> parts,
     if (part.mapping)
       weights.mappings.push_back(std::move(*part.mapping));
   }
+  if (format == WeightsFormat::Safetensors) {
+    TENON_ASSIGN_OR_RETURN(weights.joined, joinPackedWeights(tensors, path));
+  }
   XXH128_hash_t all =
       XXH3_128bits(hashes.data(), hashes.size() * sizeof(ContentHash));
   weights.hash = {all.low64, all.high64};
@@ -238,7 +243,12 @@ StatusOr<const TensorEntry *> WeightsFile::tensor(std::string_view name) const {
 }
 
 void WeightsFile::release(const TensorEntry &tensor) const {
-  if (tensor.file < mappings.size())
+  if (tensor.file >= mappings.size())
+    return;
+  // A joined weight lies outside.
+  std::span<const uint8_t> file = mappings[tensor.file].bytes();
+  if (std::less_equal()(file.data(), tensor.data.data()) &&
+      std::less()(tensor.data.data(), file.data() + file.size()))
     mappings[tensor.file].release(tensor.data);
 }
 

@@ -4,7 +4,8 @@
 //   WeightsFile::open("model.gguf")); TENON_ASSIGN_OR_RETURN(const TensorEntry
 //   *embedding,
 //                          weights.tensor("token_embd.weight"));
-//   // embedding->type, ->shape (outermost first), ->data (zero copy)
+//   // embedding->type, ->shape (outermost first), ->data (zero copy, but
+//   // for the weights that PackedWeights.h joins)
 //
 // A path is one of
 //   model.gguf                        GGUF, or the first of a split set
@@ -35,13 +36,15 @@ struct ContentHash {
 };
 
 /// A model's weights: one table over all its files, which stay mapped.
-/// Owns: the mappings; every span and view dies with it. Moving keeps them.
+/// Owns: the mappings and the packed weights; every span and view dies with it.
+/// Moving keeps them.
 /// Threads: any may read.
 class WeightsFile {
 public:
   /// Opens `path`, maps its files and verifies their headers and tables.
   /// Errors: NOT_FOUND, INVALID_ARGUMENT (neither format), DATA_LOSS (corrupt
-  ///         or cut short), UNIMPLEMENTED (a type or version Tenon has not).
+  ///         or cut short), UNIMPLEMENTED (a type or version Tenon has not),
+  ///         OUT_OF_RANGE (a packed weight's scale).
   static StatusOr<WeightsFile> open(const std::string &path);
 
   /// Parses a single file already in memory, which must outlive the result.
@@ -88,7 +91,8 @@ private:
   join(std::vector<Part> parts, const std::string &path, WeightsFormat format);
 
   WeightsFormat fileFormat = WeightsFormat::Gguf;
-  std::vector<MappedFile> mappings; // empty when the bytes are borrowed
+  std::vector<MappedFile> mappings;         // empty when the bytes are borrowed
+  std::vector<std::vector<uint8_t>> joined; // packed weights
   std::vector<std::string> filePaths;
   Metadata values;
   TensorTable table;

@@ -1,6 +1,7 @@
 //===- SafetensorsFuzzer.cpp - safetensors files from strangers -----------===//
 
 #include "runtime/io/ModelConfig.h"
+#include "runtime/io/PackedWeights.h"
 #include "runtime/io/Safetensors.h"
 
 using namespace tenon;
@@ -26,5 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   if (covered != size)
     __builtin_trap();
+  std::vector<io::TensorEntry> tensors = file->tensors().tensors();
+  (void)io::joinPackedWeights(tensors, "fuzz").ok();
   return 0;
 }

@@ -2,7 +2,9 @@
 
 #include "frontend/session/Session.h"
 #include "tests/models/GoldenCases.h"
+#include "tests/models/PackedModels.h"
 #include "tests/models/ReferenceModel.h"
+#include "tests/support/TempFolder.h"
 
 #include "gtest/gtest.h"
 
@@ -50,7 +52,10 @@ Arrays forwardArguments(const std::vector<int32_t> &tokens, int32_t begin) {
           {"rows", Array::of(rows, {count})}};
 }
 
-TEST_P(Compiled, EqualsContractBitForBit) {
+/// Runs a prompt of 39 tokens, then a step of one, so that both variants run:
+/// the compiled model at `path` and the one at `oraclePath` by definition.
+void expectContract(const std::string &path, const std::string &oraclePath,
+                    const std::vector<int32_t> &tokens) {
   auto files = ModelFiles::open(path);
   ASSERT_TRUE(files.ok()) << files.status();
   auto program = models::traceModel(*files);
@@ -59,11 +64,9 @@ TEST_P(Compiled, EqualsContractBitForBit) {
   options.limits = {{"R", 64}}; // logits of a whole prompt
   auto session = Session::open(*program, Weights::of(*files), options);
   ASSERT_TRUE(session.ok()) << session.status();
-  auto oracle = ReferenceModel<ir::ref::Contract>::open(path);
+  auto oracle = ReferenceModel<ir::ref::Contract>::open(oraclePath);
   ASSERT_TRUE(oracle.ok()) << oracle.status();
 
-  const std::vector<int32_t> tokens = goldenCases(GetParam())[2].tokens;
-  // A prompt, then a step of one token: both variants run.
   for (size_t begin = 0; size_t end : {39, 40}) {
     std::vector<int32_t> piece(tokens.begin() + begin, tokens.begin() + end);
     auto expected = (*oracle)->forward({{0, piece}});
@@ -77,6 +80,10 @@ TEST_P(Compiled, EqualsContractBitForBit) {
               0);
     begin = end;
   }
+}
+
+TEST_P(Compiled, EqualsContractBitForBit) {
+  expectContract(path, path, goldenCases(GetParam())[2].tokens);
 }
 
 TEST_P(Compiled, GeneratesGreedily) {
@@ -118,5 +125,31 @@ INSTANTIATE_TEST_SUITE_P(Tiny, Compiled,
                          ::testing::Values("tiny_qwen2", "tiny_llama",
                                            "tiny_gemma3"),
                          [](const auto &info) { return info.param; });
+
+class PackedWeights : public ::testing::TestWithParam<int64_t> {};
+
+// A blocked weight means its values: those of the model in f32, bit for bit.
+TEST_P(PackedWeights, EqualTheModelInF32) {
+  PackedModel model = packedQwen(GetParam());
+  TempFolder packed, unpacked;
+  for (TempFolder *folder : {&packed, &unpacked})
+    folder->add("config.json", model.config);
+  std::string path = packed.add("model.safetensors", model.packed);
+  auto files = ModelFiles::open(path);
+  ASSERT_TRUE(files.ok()) << files.status();
+  auto query =
+      files->weights().tensor("model.layers.0.self_attn.q_proj.weight");
+  ASSERT_TRUE(query.ok()) << query.status().message();
+  EXPECT_EQ((*query)->type,
+            base::parseElementType("int4_g" + std::to_string(GetParam())));
+  std::vector<int32_t> tokens(40);
+  for (size_t i = 0; i < tokens.size(); ++i)
+    tokens[i] = static_cast<int32_t>(i * 37 % kPackedVocabulary);
+  expectContract(path, unpacked.add("model.safetensors", model.unpacked),
+                 tokens);
+}
+
+INSTANTIATE_TEST_SUITE_P(Groups, PackedWeights, ::testing::Values(32, 64, 128),
+                         ::testing::PrintToStringParamName());
 } // namespace
 } // namespace tenon::tests

@@ -9,6 +9,7 @@
 #include "runtime/hal/cpu/CpuFeatures.h"
 #include "tests/models/DecoderRun.h"
 #include "tests/models/GemmaFile.h"
+#include "tests/models/PackedModels.h"
 #include "tests/models/VariedModels.h"
 
 #include "gtest/gtest.h"
@@ -147,7 +148,7 @@ void expectInvariant(const CompiledDecoder &decoder, const PromptRows &prompt,
 //===----------------------------------------------------------------------===//
 
 struct Model {
-  std::string name; // a golden model's, or "wide_qwen2"
+  std::string name; // a golden model's, "wide_qwen2" or "packed_qwen2"
   ElementType type;
   CacheElement cache = CacheElement::f32;
 };
@@ -169,23 +170,35 @@ std::vector<Model> smallModels() {
     list.push_back({"tiny_gemma3", ElementType::F32, cache});
   for (ElementType type : {ElementType::BF16, ElementType::Q8_0})
     list.push_back({"wide_qwen2", type, CacheElement::q8_0});
+  for (ElementType type : {ElementType::Int4_G64, ElementType::Int4_G128})
+    list.push_back({"packed_qwen2", type});
   return list;
+}
+
+/// Writes a model's files and returns the path to open.
+std::string addModel(TempFolder &folder, const Model &model) {
+  const auto &[name, type, cache] = model;
+  if (name == "packed_qwen2") {
+    PackedModel packed = packedQwen(base::info(type).blockElements);
+    folder.add("config.json", packed.config);
+    return folder.add("model.safetensors", packed.packed);
+  }
+  std::string file =
+      name == "wide_qwen2" ? wideQwen(type) : repackedModel(name, type);
+  return file.empty() ? "" : folder.add("model.gguf", file);
 }
 
 class Invariance : public ::testing::TestWithParam<Model> {};
 
 TEST_P(Invariance, LogitsAreTheSameBits) {
-  const auto &[name, type, cache] = GetParam();
-  bool isWide = name == "wide_qwen2";
-  std::string file = isWide ? wideQwen(type) : repackedModel(name, type);
-  ASSERT_FALSE(file.empty());
   TempFolder folder;
+  std::string path = addModel(folder, GetParam());
+  ASSERT_FALSE(path.empty());
   CompileDecoderOptions options;
   options.features = runnable();
-  options.randomWeights = isWide;
-  options.cacheType = cache;
-  auto decoder =
-      CompiledDecoder::compile(folder.add("model.gguf", file), options);
+  options.randomWeights = GetParam().name == "wide_qwen2";
+  options.cacheType = GetParam().cache;
+  auto decoder = CompiledDecoder::compile(path, options);
   ASSERT_TRUE(decoder.ok()) << decoder.status();
   // Beyond one segment of attention, 512 keys, and of several pages.
   PromptRows prompt{randomTokens(600, (*decoder)->vocabulary())};
