@@ -64,8 +64,9 @@ class Row:
         target, parts = self.target, []
         if target.most:
             parts.append(self.tenon <= target.most)
+        against = self.peers.get(target.against or self.best)
         for wanted, got in ((target.roof, self.roof),
-                            (target.ratio, self.ratio)):
+                            (target.ratio, self.ratio_to(against))):
             if wanted:
                 parts.append(None if got is None else got >= wanted)
         reached = (any(parts) if target.either
@@ -94,7 +95,8 @@ def describe(target):
     if target.roof:
         texts.append(f"roof >= {target.roof:g}")
     if target.ratio:
-        texts.append(f"ratio >= {target.ratio:g}")
+        to = f" to {target.against}" if target.against else ""
+        texts.append(f"ratio{to} >= {target.ratio:g}")
     if target.most:
         texts.append(f"<= {target.most:g} s")
     return (" or " if target.either else ", ").join(texts)

@@ -23,7 +23,8 @@ class Target:
     """At least these; 0 asks for nothing."""
 
     roof: float = 0  # part of the machine's limit
-    ratio: float = 0  # times the best peer
+    ratio: float = 0  # times the best peer, or this one
+    against: str = ""
     either: bool = False  # one of the two is enough
     most: float = 0  # at most these seconds
 
@@ -50,12 +51,11 @@ class Item:
 
 
 def matmul_target(type, m, n, k, threads):
-    if m == n == k:
-        roof = (0.95 if threads == 1 else 0.9) if type == "f32" else 0.9
-        return Target(roof=roof, ratio=0.98)
+    if type == "f32" and m == n == k:
+        return Target(roof=0.95 if threads == 1 else 0.9, ratio=0.98)
     if type == "f32":  # 1.0 in the geometric mean: see `report`.
         return Target(ratio=0.9)
-    return Target(roof=0.9, ratio=0.98)
+    return Target(roof=0.9, ratio=0.98, against="onednn")
 
 
 def matmuls(type):

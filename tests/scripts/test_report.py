@@ -52,6 +52,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual((found.best, found.ratio), ("ik", 1.2))
         self.assertEqual(found.verdict(), "pass")
 
+    def test_a_figure_may_name_its_peer(self):
+        target = work.Target(ratio=0.98, against="onednn")
+        for onednn, expected in ((1, "pass"), (0.9, "short")):
+            found = row(kernel(1, 0.9, onednn=onednn, torch=0.8), target)
+            self.assertEqual((found.best, found.verdict()),
+                             ("torch", expected))
+        self.assertEqual(row(kernel(1, 0.9, torch=1), target).verdict(), "-")
+
     def test_the_bandwidth_may_do_instead(self):
         target = work.Target(roof=0.85, ratio=1.1, either=True)
         for tenon, expected in ((17, "pass"), (16, "short"), (23, "pass")):
