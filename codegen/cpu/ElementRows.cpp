@@ -209,11 +209,13 @@ Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
   return rounded(value, tensorType(op->getResult(0)).getElementType());
 }
 
+// The first level has few misses in flight: dear terms alone leave it the time.
 void Elements::prefetchAhead(ir::RowOp op, int64_t statistic, ValueRange row,
                              const Lanes &lanes) {
   RankedTensorType own = tensorType(op->getOperand(op.rowOperands()[0]));
   if (statistic + 1 != op.statisticCount() || lanes.mask)
     return;
+  uint32_t level = isa<ir::SoftmaxOp, ir::LogSoftmaxOp>(op) ? 1 : 2;
   for (Value input : ahead) {
     RankedTensorType type = tensorType(input);
     if (!sameShape(type, own))
@@ -221,7 +223,8 @@ void Elements::prefetchAhead(ir::RowOp op, int64_t statistic, ValueRange row,
     Index next(row);
     next.push_back(e.add(lanes.offset, e.extent(own, own.getRank() - 1)));
     e.prefetch(e.address(e.pointer(input), memoryType(type.getElementType()),
-                         e.linearise(type, next)));
+                         e.linearise(type, next)),
+               level);
   }
 }
 

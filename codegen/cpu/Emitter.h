@@ -152,9 +152,9 @@ public:
   /// The address modulo a power of two.
   mlir::Value misalignment(mlir::Value pointer, int64_t bytes);
 
-  /// Asks for the line at `pointer` in the second-level cache; it need not be
-  /// mapped.
-  void prefetch(mlir::Value pointer);
+  /// Asks for the line at `pointer` in a cache, 1 for that of the first level;
+  /// it need not be mapped.
+  void prefetch(mlir::Value pointer, uint32_t level = 2);
 
   /// Memory of this worker, 64-byte aligned, not initialised. Freed in reverse
   /// by restoring a mark: nests and phases reuse it.

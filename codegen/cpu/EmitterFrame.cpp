@@ -253,9 +253,9 @@ Value KernelEmitter::misalignment(Value pointer, int64_t bytes) {
   return rem(toIndex(address), bytes);
 }
 
-void KernelEmitter::prefetch(Value pointer) {
-  constexpr uint32_t kRead = 0, kSecondLevel = 2, kData = 1;
-  LLVM::Prefetch::create(builder, pointer, kRead, kSecondLevel, kData);
+void KernelEmitter::prefetch(Value pointer, uint32_t level) {
+  constexpr uint32_t kRead = 0, kData = 1, kLevels = 4;
+  LLVM::Prefetch::create(builder, pointer, kRead, kLevels - level, kData);
 }
 
 Value KernelEmitter::scratch(int64_t bytes) {
