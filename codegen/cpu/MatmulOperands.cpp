@@ -18,7 +18,7 @@ using ir::kPanelLanes;
 
 // Between staged rows: rows a power of two apart would share a cache set.
 static constexpr int64_t kRowPadding = 16;
-static constexpr int64_t kRowsAhead = 6;
+static constexpr int64_t kRowsAhead = 2;
 
 static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());

@@ -16,8 +16,11 @@ using ir::kPanelLanes;
 namespace {
 
 // Rows of 32 columns that fit the registers beside one row of weights: 3 of 4
-// AVX2 registers, 12 of 2 AVX-512 ones.
+// AVX2 registers, 12 of 2 AVX-512 ones. Eight of these, where the weights need
+// no unpacking that more rows would share: they hide a multiply-add's latency
+// as well, and leave fewer rows over.
 constexpr int64_t kRegisterRows[] = {3, 12, 12};
+constexpr int64_t kPlainRows[] = {3, 8, 8};
 // Accumulators of 32 columns in flight that hide a multiply-add's latency.
 constexpr int64_t kRowsTimesPanels[] = {3, 12, 12};
 constexpr int64_t kMostPanels[] = {2, 4, 4};
@@ -30,6 +33,9 @@ constexpr int64_t kIntegerPanels[] = {1, 1, 1};
 // want many columns to share that.
 constexpr int64_t kDecodeColumns = 128, kWideColumns = 512;
 constexpr int64_t kPrefillColumns = 1024;
+// Sixteenths of the second-level cache that a tile's rows may take; of plain
+// products if they are not all the rows there are.
+constexpr int64_t kCachedRows = 9, kCachedPlainRows = 6;
 // Tiles for each thread that a large product is cut to at least.
 constexpr int64_t kMatmulTilesPerThread = 4;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
@@ -63,10 +69,18 @@ int64_t evenly(int64_t extent, int64_t limit) {
   return llvm::divideCeil(extent, llvm::divideCeil(extent, limit));
 }
 
-/// Rows whose segment and sums stay in a half of a core's second-level cache,
-/// and a little, while the weights stream past.
-int64_t rowsInCache(int64_t tileCols, const base::TargetDescription &machine) {
-  return machine.l2Bytes * 9 / 16 / ((kSegment + tileCols) * 4);
+/// Rows whose segment and sums take some sixteenths of a core's second-level
+/// cache, through which the weights stream.
+int64_t rowsInCache(int64_t tileCols, int64_t sixteenths,
+                    const base::TargetDescription &machine) {
+  return machine.l2Bytes * sixteenths / 16 / ((kSegment + tileCols) * 4);
+}
+
+/// Whether the register tile multiplies the weights as they lie in panels.
+bool multipliesAsStored(ir::MatmulOp product) {
+  Type a = getElementTypeOrSelf(product.getA());
+  Type b = getElementTypeOrSelf(product.getB());
+  return a == b && (a.isF32() || a.isBF16() || a.isInteger(8));
 }
 
 /// At least `least` tiles that cut `panels` so that every thread gets as many
@@ -93,15 +107,20 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
 
   SmallVector<int64_t, 3> registers;
   bool isInteger = isa<ir::BlockType>(a.getElementType());
-  const auto &limits = isInteger ? kIntegerRows : kRegisterRows;
+  bool isPlain = multipliesAsStored(product);
+  const auto &limits = isInteger ? kIntegerRows
+                       : isPlain ? kPlainRows
+                                 : kRegisterRows;
   for (int64_t limit : limits)
     registers.push_back(evenly(rows, limit));
   int64_t tileCols = rows == 1 && columns <= 8192 ? kDecodeColumns
                      : rows == 1                  ? kWideColumns
                                                   : kPrefillColumns;
-  int64_t most = registers.back(), limit = rowsInCache(tileCols, machine);
+  int64_t most = registers.back();
+  int64_t limit =
+      rowsInCache(tileCols, isPlain ? kCachedPlainRows : kCachedRows, machine);
   // Rows of one tile read the weights from memory once.
-  if (rows > limit && rows <= rowsInCache(tileCols / 2, machine)) {
+  if (rows > limit && rows <= rowsInCache(tileCols / 2, kCachedRows, machine)) {
     tileCols /= 2;
     limit = static_cast<int64_t>(llvm::alignTo(rows, most));
   }
