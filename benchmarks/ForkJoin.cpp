@@ -31,7 +31,8 @@ struct alignas(64) Taker {
 
 void spinThrough(void *context, uint32_t worker, hal::TileSource &tiles) {
   auto &taker = static_cast<Taker *>(context)[worker];
-  for (auto range = tiles.take(); !range.empty(); range = tiles.take()) {
+  for (auto range = tiles.take(worker); !range.empty();
+       range = tiles.take(worker)) {
     taker.took = true;
     auto end = Clock::now() + (range.end - range.begin) * kTileTime;
     while (Clock::now() < end)

@@ -83,7 +83,9 @@ SmallVector<Value> TileEmitter::integerSums(const SubBlocks &blocks,
   int64_t quads = in.format.subBlock / ir::kQuad;
   int64_t across = tile.panels * vectors;
   SmallVector<Value> sums = startSums(number);
-  prefetch(blocks, e.index(0), quads);
+  // A stream of 4 bits an element the hardware alone fetches faster by a sixth.
+  if (in.format.bits == 8 || in.format.highBits > 0)
+    prefetch(blocks, e.index(0), quads);
   Value first = e.mul(number, quads);
   for (int64_t q = 0; q < quads; ++q) {
     SmallVector<Value> weights;

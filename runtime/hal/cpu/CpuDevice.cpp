@@ -99,13 +99,13 @@ private:
     const Launch &launch = *job.launch;
     tenon_frame frame = {launch.buffers, launch.dims,
                          job.device->scratch[worker].data(), launch.failure};
-    TileSource::Range range = tiles.take();
+    TileSource::Range range = tiles.take(worker);
     if (range.empty())
       return;
     WorkerSpan span;
     if (launch.spans)
       span.beginNs = nowNs();
-    for (; !range.empty(); range = tiles.take()) {
+    for (; !range.empty(); range = tiles.take(worker)) {
       for (uint32_t tile = range.begin; tile < range.end; ++tile)
         launch.kernel(&frame, tile);
       span.tiles += range.end - range.begin;

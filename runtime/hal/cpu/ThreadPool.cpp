@@ -58,6 +58,8 @@ ThreadPool::create(const Options &options) {
                              cpu);
   std::unique_ptr<ThreadPool> pool(new ThreadPool());
   pool->threadCount = count;
+  pool->tiles.shares = std::make_unique<TileSource::Share[]>(count);
+  pool->tiles.shareCount = count;
   pool->starts.resize(count);
   for (uint32_t worker = 1; worker < count; ++worker) {
     pool->starts[worker] = {pool.get(), worker};
@@ -101,6 +103,14 @@ int ThreadPool::awaitRun(int seen) {
   return epoch.load(std::memory_order_acquire);
 }
 
+void TileSource::reset(uint32_t count, uint64_t stepOfTake) {
+  step = std::max<uint64_t>(stepOfTake, 1);
+  for (uint64_t i = 0; i < shareCount; ++i) {
+    shares[i].next.store(count * i / shareCount, std::memory_order_relaxed);
+    shares[i].end = count * (i + 1) / shareCount;
+  }
+}
+
 /// Enters the gate unless it is closed.
 bool ThreadPool::join() {
   uint32_t state = gate.load(std::memory_order_relaxed);
@@ -128,12 +138,10 @@ void ThreadPool::work(uint32_t worker) {
 void ThreadPool::run(uint32_t count, Body runBody, void *runContext) {
   std::lock_guard lock(turn);
   FloatScope scope;
-  tiles.next.store(0, std::memory_order_relaxed);
-  tiles.count = count;
   // A few takes per worker balance the load; more only contend.
-  tiles.step = std::max(1u, count / (threadCount * 16));
-  if (threadCount == 1 || count <= 1) {
-    tiles.step = std::max(1u, count);
+  bool isAlone = threadCount == 1 || count <= 1;
+  tiles.reset(count, isAlone ? count : count / (threadCount * 16));
+  if (isAlone) {
     runBody(runContext, 0, tiles);
     return;
   }

@@ -1,9 +1,10 @@
 //===- ThreadPool.h - Fork and join over tiles ------------------*- C++ -*-===//
 //
 // The caller is worker 0 and does its share; the others spin briefly for the
-// next run and then sleep. Tiles are handed out by an atomic counter, so a slow
-// worker delays nobody by more than one tile; a worker that has not woken when
-// the tiles run out is not waited for. Nothing is allocated per run.
+// next run and then sleep. Each worker takes the tiles of its share in order,
+// then those left in others' shares, by atomic counters: a slow worker delays
+// nobody by more than one tile, and one that has not woken when the tiles run
+// out is not waited for. Nothing is allocated per run.
 //
 //   TENON_ASSIGN_OR_RETURN(auto pool, ThreadPool::create({.threads = 2}));
 //   pool->run(tiles, body, &context); // body(&context, worker, source)
@@ -15,6 +16,7 @@
 
 #include "runtime/base/Status.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -24,28 +26,39 @@
 
 namespace tenon::hal {
 
-/// Hands out the tiles [0, count), each once.
+/// Hands out the tiles [0, count), each once: to each worker those of a share
+/// of its own, in order, so that memory is read in long runs; then what is left
+/// of others' shares.
 class TileSource {
 public:
   struct Range {
     uint32_t begin, end;
     bool empty() const { return begin == end; }
   };
-  /// Takes the next tiles; empty when all are taken.
-  Range take() {
-    // 64 bits, so that workers asking after the end cannot wrap around.
-    uint64_t begin = next.fetch_add(step, std::memory_order_relaxed);
-    if (begin >= count)
-      return {0, 0};
-    uint64_t end = begin + step < count ? begin + step : count;
-    return {static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};
+  /// Takes the next tiles of a worker; empty when all are taken.
+  Range take(uint32_t worker) {
+    for (uint32_t i = 0; i < shareCount; ++i) {
+      Share &share = shares[(worker + i) % shareCount];
+      // 64 bits, so that workers asking after the end cannot wrap around.
+      uint64_t begin = share.next.fetch_add(step, std::memory_order_relaxed);
+      if (begin < share.end)
+        return {static_cast<uint32_t>(begin),
+                static_cast<uint32_t>(std::min(begin + step, share.end))};
+    }
+    return {0, 0};
   }
 
 private:
   friend class ThreadPool;
-  alignas(64) std::atomic<uint64_t> next = 0;
+  struct alignas(64) Share {
+    std::atomic<uint64_t> next = 0;
+    uint64_t end = 0;
+  };
+  void reset(uint32_t count, uint64_t stepOfTake);
+
+  std::unique_ptr<Share[]> shares;
+  uint32_t shareCount = 0;
   uint64_t step = 1;
-  uint32_t count = 0;
 };
 
 class ThreadPool {

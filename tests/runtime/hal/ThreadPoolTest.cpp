@@ -2,6 +2,7 @@
 
 #include "runtime/hal/cpu/ThreadPool.h"
 
+#include <array>
 #include <atomic>
 #include <gtest/gtest.h>
 #include <limits>
@@ -19,9 +20,10 @@ std::unique_ptr<ThreadPool> makePool(uint32_t threads) {
   return *std::move(pool);
 }
 
-void countTiles(void *context, uint32_t, TileSource &tiles) {
+void countTiles(void *context, uint32_t worker, TileSource &tiles) {
   auto &counts = *static_cast<std::vector<int> *>(context);
-  for (auto range = tiles.take(); !range.empty(); range = tiles.take())
+  for (auto range = tiles.take(worker); !range.empty();
+       range = tiles.take(worker))
     for (uint32_t tile = range.begin; tile < range.end; ++tile)
       ++counts[tile]; // plain: each tile is one worker's
 }
@@ -71,9 +73,10 @@ TEST_P(ThreadPoolOf, LetsConcurrentRunsTakeTurns) {
     EXPECT_EQ(mine, std::vector<int>(50, 300));
 }
 
-void halveSmallest(void *context, uint32_t, TileSource &tiles) {
+void halveSmallest(void *context, uint32_t worker, TileSource &tiles) {
   auto &results = *static_cast<std::vector<float> *>(context);
-  for (auto range = tiles.take(); !range.empty(); range = tiles.take())
+  for (auto range = tiles.take(worker); !range.empty();
+       range = tiles.take(worker))
     for (uint32_t tile = range.begin; tile < range.end; ++tile) {
       volatile float smallest = std::numeric_limits<float>::min();
       results[tile] = smallest / 2;
@@ -117,7 +120,8 @@ void lookAround(void *context, uint32_t worker, TileSource &tiles) {
     ++seen.workers;
   }
   // The caller's tiles take a while, so that the others have time to wake.
-  for (auto range = tiles.take(); !range.empty(); range = tiles.take())
+  for (auto range = tiles.take(worker); !range.empty();
+       range = tiles.take(worker))
     std::this_thread::sleep_for(std::chrono::microseconds(worker ? 0 : 500));
 }
 
@@ -132,6 +136,33 @@ TEST(ThreadPool, BindsWorkersToTheCpusGiven) {
     (*pool)->run(10, lookAround, &seen);
   EXPECT_GT(seen.workers, 0);
   EXPECT_EQ(seen.cpus, 1);
+}
+
+/// The first tile of each of two workers; -1 if it took none.
+struct Firsts {
+  std::array<int64_t, 2> tiles = {-1, -1};
+};
+
+void noteFirst(void *context, uint32_t worker, TileSource &tiles) {
+  auto &first = static_cast<Firsts *>(context)->tiles[worker];
+  for (auto range = tiles.take(worker); !range.empty();
+       range = tiles.take(worker)) {
+    if (first < 0)
+      first = range.begin;
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+}
+
+TEST(ThreadPool, WorkersBeginWithTheirShares) {
+  auto pool = makePool(2);
+  Firsts firsts;
+  // Until the other one has woken while the caller was at its own tiles.
+  for (int run = 0; run < 1000 && firsts.tiles[1] != 50; ++run) {
+    firsts = {};
+    pool->run(100, noteFirst, &firsts);
+    ASSERT_EQ(firsts.tiles[0], 0);
+  }
+  EXPECT_EQ(firsts.tiles[1], 50);
 }
 
 TEST(ThreadPool, WakesNobodyForOneTile) {
