@@ -193,8 +193,6 @@ Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
   bool keeps = op.keepsColumns();
   ValueRange row = keeps ? index.drop_back() : index;
   prepareRow(op, row); // Nothing where it was prepared.
-  SmallVector<Value> statistics =
-      splats(e, find(op, Value(), row)->values, lanes.width);
   if (const Prepared *kept = find(op, op->getResult(0), row)) {
     Value term = e.load(kept->values[0], e.builder.getF32Type(),
                         column(index, lanes), lanes);
@@ -202,6 +200,8 @@ Value Elements::rowElement(ir::RowOp op, ValueRange index, const Lanes &lanes) {
     Value value = quotient(e, term, {sum[0], sum[1], sum[2]});
     return rounded(value, tensorType(op->getResult(0)).getElementType());
   }
+  SmallVector<Value> statistics =
+      splats(e, find(op, Value(), row)->values, lanes.width);
   SmallVector<Value> elements;
   if (keeps)
     elements = rowOperandElements(op, index, lanes, /*everyOperand=*/true);

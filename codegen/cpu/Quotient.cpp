@@ -22,8 +22,11 @@ Divisor divisorOf(KernelEmitter &e, Value value) {
 Value quotient(KernelEmitter &e, Value x, const Divisor &divisor) {
   auto &b = e.builder;
   constexpr float kLeast = 0x1p-100f;
-  int64_t width = cast<VectorType>(x.getType()).getNumElements();
   ir::Emit a(b, b.getLoc(), x.getType());
+  auto vector = dyn_cast<VectorType>(x.getType());
+  if (!vector)
+    return a.div(x, divisor.value);
+  int64_t width = vector.getNumElements();
   Value by = e.splat(divisor.value, width);
   Value isSmall = e.any(a.less(x, e.splat(e.f32(kLeast), width)));
   auto choice = scf::IfOp::create(b, TypeRange{x.getType()}, isSmall,

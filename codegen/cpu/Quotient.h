@@ -22,10 +22,10 @@ struct Divisor {
 /// Of a value in [1, 2^31] or NaN.
 Divisor divisorOf(KernelEmitter &e, mlir::Value value);
 
-/// x / divisor, correctly rounded, for vectors of x in [0, 1] or NaN: by
-/// Markstein, "Computation of elementary functions on the IBM RISC System/6000
-/// processor" (1990), theorem 1: a faithful quotient corrected by its exact
-/// remainder times the rounded reciprocal is the rounded quotient.
+/// x / divisor, correctly rounded, for x in [0, 1] or NaN. Scalars are divided;
+/// vectors, by Markstein, "Computation of elementary functions on the IBM RISC
+/// System/6000 processor" (1990), theorem 1: a faithful quotient corrected by
+/// its exact remainder times the rounded reciprocal is the rounded quotient.
 mlir::Value quotient(KernelEmitter &e, mlir::Value x, const Divisor &divisor);
 
 } // namespace tenon::codegen::cpu

@@ -130,6 +130,30 @@ TEST_F(RowsStream, TinyTermsEqualContract) {
   }
 }
 
+// Where a view asks for a softmax's elements one by one.
+TEST_F(RowsStream, SingleElementsEqualContract) {
+  check(R"(
+    func.func @f(%x: tensor<19x75xf32>) -> (tensor<75x19xf32>) {
+      %out = tn.kernel(%x) : (tensor<19x75xf32>) -> tensor<75x19xf32> {
+      ^bb0(%a: tensor<19x75xf32>):
+        %s = tn.softmax %a : tensor<19x75xf32>
+        %t = tn.transpose %s [1, 0] : tensor<19x75xf32> -> tensor<75x19xf32>
+        tn.yield %t : tensor<75x19xf32>
+      } {label = "transposed_softmax"}
+      return %out : tensor<75x19xf32>
+    })");
+  check(R"(
+    func.func @f(%x: tensor<6x75xf32>) -> tensor<18x25xf32> {
+      %out = tn.kernel(%x) : (tensor<6x75xf32>) -> tensor<18x25xf32> {
+      ^bb0(%a: tensor<6x75xf32>):
+        %s = tn.softmax %a : tensor<6x75xf32>
+        %t = tn.reshape %s : tensor<6x75xf32> -> tensor<18x25xf32>
+        tn.yield %t : tensor<18x25xf32>
+      } {label = "reshaped_softmax"}
+      return %out : tensor<18x25xf32>
+    })");
+}
+
 TEST_F(RowsStream, LargeElementsEqualContract) {
   check(R"(
     func.func @f(%x: tensor<4200x4096xbf16>, %u: tensor<4200x4096xbf16>)
