@@ -160,10 +160,14 @@ void prologues(benchmark::internal::Benchmark *bench) {
   bench->UseManualTime()->Unit(benchmark::kMicrosecond);
 }
 
+/// A weight of `format` by activations of `activations`.
+Types quantised(const char *format,
+                const char *activations = "!tn.block<q8_0>") {
+  return {format, activations, "f32", "f32", Products::Int8};
+}
+
 BENCHMARK_CAPTURE(normed, f32, Types{"f32"})->Apply(prologues);
-BENCHMARK_CAPTURE(normed, q4_k_by_q8_0,
-                  Types{"!tn.block<q4_k>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(normed, q4_k_by_q8_0, quantised("!tn.block<q4_k>"))
     ->Apply(prologues);
 BENCHMARK_CAPTURE(matmul, f32, Types{"f32"})->Apply(squares);
 BENCHMARK_CAPTURE(matmul, bf16, Types{"bf16"})->Apply(products);
@@ -181,37 +185,23 @@ BENCHMARK_CAPTURE(matmul, int4_g128, Types{"!tn.block<int4_g128>"})
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k, Types{"!tn.block<q4_k>"})->Apply(products);
 BENCHMARK_CAPTURE(matmul, q6_k, Types{"!tn.block<q6_k>"})->Apply(products);
-BENCHMARK_CAPTURE(matmul, q8_0_by_q8_0,
-                  Types{"!tn.block<q8_0>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(matmul, q8_0_by_q8_0, quantised("!tn.block<q8_0>"))
     ->Apply(products);
-BENCHMARK_CAPTURE(matmul, q4_0_by_q8_0,
-                  Types{"!tn.block<q4_0>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(matmul, q4_0_by_q8_0, quantised("!tn.block<q4_0>"))
     ->Apply(products);
-BENCHMARK_CAPTURE(matmul, int4_g64_by_q8_0,
-                  Types{"!tn.block<int4_g64>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(matmul, int4_g64_by_q8_0, quantised("!tn.block<int4_g64>"))
     ->Apply(products);
-BENCHMARK_CAPTURE(matmul, int4_g128_by_q8_0,
-                  Types{"!tn.block<int4_g128>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(matmul, int4_g128_by_q8_0, quantised("!tn.block<int4_g128>"))
     ->Apply(products);
-BENCHMARK_CAPTURE(matmul, q4_k_by_q8_0,
-                  Types{"!tn.block<q4_k>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(matmul, q4_k_by_q8_0, quantised("!tn.block<q4_k>"))
     ->Apply(products);
-BENCHMARK_CAPTURE(matmul, q6_k_by_q8_0,
-                  Types{"!tn.block<q6_k>", "!tn.block<q8_0>", "f32", "f32",
-                        Products::Int8})
+BENCHMARK_CAPTURE(matmul, q6_k_by_q8_0, quantised("!tn.block<q6_k>"))
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q4_k_by_q8_k,
-                  Types{"!tn.block<q4_k>", "!tn.block<q8_k>", "f32", "f32",
-                        Products::Int8})
+                  quantised("!tn.block<q4_k>", "!tn.block<q8_k>"))
     ->Apply(products);
 BENCHMARK_CAPTURE(matmul, q6_k_by_q8_k,
-                  Types{"!tn.block<q6_k>", "!tn.block<q8_k>", "f32", "f32",
-                        Products::Int8})
+                  quantised("!tn.block<q6_k>", "!tn.block<q8_k>"))
     ->Apply(products);
 
 } // namespace
