@@ -7,6 +7,10 @@
 //
 //   matmul --benchmark_filter=f32/m:512
 //
+// `training` are the products of a training step, y = x W^T, dX = dY W and dW =
+// dY^T X, whose weights W [n, k] are trained and so lie row by row; t is the
+// number of tokens.
+//
 // `normed` is a product of normalised rows; its `roof_fraction` is the time of
 // the product alone, called in turns with it, over its own.
 //
@@ -62,17 +66,18 @@ std::string matmulText(int64_t m, int64_t n, int64_t k, const Types &types,
          " -> " + y + "\n  return %y : " + y + "\n}\n";
 }
 
-void matmul(benchmark::State &state, Types types) {
-  int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+/// `weightBytes` 0: those that the entry has prepared.
+void run(benchmark::State &state, const std::string &text, int64_t products,
+         Products kind, size_t weightBytes = 0) {
   auto threads = static_cast<uint32_t>(state.range(3));
-  auto entry =
-      CompiledEntry::compile(matmulText(m, n, k, types), {.threads = threads});
+  auto entry = CompiledEntry::compile(text, {.threads = threads});
   if (!entry.ok())
     return state.SkipWithError(std::string(entry.status().message()).c_str());
-  double flops = 2.0 * static_cast<double>(m * n * k);
-  auto bytes = static_cast<size_t>((*entry)->preparedBytes());
+  double flops = 2.0 * static_cast<double>(products);
+  size_t bytes = weightBytes ? weightBytes
+                             : static_cast<size_t>((*entry)->preparedBytes());
   double atLeast =
-      std::max(flops / productPeak(types.products, threads),
+      std::max(flops / productPeak(kind, threads),
                static_cast<double>(bytes) / readPeak(threads, bytes));
   if (Status status = (*entry)->call(); !status.ok()) // Warms up.
     return state.SkipWithError(std::string(status.message()).c_str());
@@ -82,6 +87,39 @@ void matmul(benchmark::State &state, Types types) {
   state.counters["flops"] = Counter(flops, Counter::kIsIterationInvariantRate);
   state.counters["roof_fraction"] =
       Counter(atLeast, Counter::kIsIterationInvariantRate);
+}
+
+void matmul(benchmark::State &state, Types types) {
+  int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  run(state, matmulText(m, n, k, types), m * n * k, types.products);
+}
+
+/// Which of the three products of a step, all of t * n * k multiply-adds.
+enum class Step { Forward, InputGradient, WeightGradient };
+
+std::string stepText(int64_t t, int64_t n, int64_t k, Step step,
+                     const std::string &type) {
+  std::string x = tensor(t, k, type), w = tensor(n, k, type),
+              dy = tensor(t, n, type);
+  auto text = [](const std::string &a, const std::string &b,
+                 const std::string &y, const std::string &flags) {
+    return "func.func @f(%a: " + a + ", %b: " + b + ") -> " + y +
+           " {\n  %y = tn.matmul %a, %b " + flags + " : " + a + ", " + b +
+           " -> " + y + "\n  return %y : " + y + "\n}\n";
+  };
+  if (step == Step::Forward)
+    return text(x, w, tensor(t, n, "f32"), "{transpose_b}");
+  if (step == Step::InputGradient)
+    return text(dy, w, tensor(t, k, "f32"), "");
+  return text(dy, x, tensor(n, k, "f32"), "{transpose_a}");
+}
+
+void training(benchmark::State &state, Step step, const char *type) {
+  int64_t t = state.range(0), n = state.range(1), k = state.range(2);
+  bool isF32 = std::string(type) == "f32";
+  run(state, stepText(t, n, k, step, type), t * n * k,
+      isF32 ? Products::F32 : Products::Bf16,
+      static_cast<size_t>(n * k) * (isF32 ? sizeof(float) : sizeof(uint16_t)));
 }
 
 double median(std::vector<double> times) {
@@ -160,12 +198,34 @@ void prologues(benchmark::internal::Benchmark *bench) {
   bench->UseManualTime()->Unit(benchmark::kMicrosecond);
 }
 
+/// The layers of GPT-2, one token and a batch, and its output head.
+void steps(benchmark::internal::Benchmark *bench) {
+  constexpr int64_t kLayers[][2] = {
+      {2304, 768}, {768, 768}, {3072, 768}, {768, 3072}, {50257, 768}};
+  bench->ArgNames({"t", "n", "k", "threads"});
+  for (int64_t t : {256, 1})
+    for (auto [n, k] : kLayers)
+      for (int64_t threads : {1, 2})
+        bench->Args({t, n, k, threads});
+  bench->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
 /// A weight of `format` by activations of `activations`.
 Types quantised(const char *format,
                 const char *activations = "!tn.block<q8_0>") {
   return {format, activations, "f32", "f32", Products::Int8};
 }
 
+BENCHMARK_CAPTURE(training, forward_f32, Step::Forward, "f32")->Apply(steps);
+BENCHMARK_CAPTURE(training, input_gradient_f32, Step::InputGradient, "f32")
+    ->Apply(steps);
+BENCHMARK_CAPTURE(training, weight_gradient_f32, Step::WeightGradient, "f32")
+    ->Apply(steps);
+BENCHMARK_CAPTURE(training, forward_bf16, Step::Forward, "bf16")->Apply(steps);
+BENCHMARK_CAPTURE(training, input_gradient_bf16, Step::InputGradient, "bf16")
+    ->Apply(steps);
+BENCHMARK_CAPTURE(training, weight_gradient_bf16, Step::WeightGradient, "bf16")
+    ->Apply(steps);
 BENCHMARK_CAPTURE(normed, f32, Types{"f32"})->Apply(prologues);
 BENCHMARK_CAPTURE(normed, q4_k_by_q8_0, quantised("!tn.block<q4_k>"))
     ->Apply(prologues);

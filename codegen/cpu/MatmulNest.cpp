@@ -219,7 +219,9 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
   TileOperands operands = rightOperand(product, column, segment);
   const MatmulRows &left = lefts[product.getA()];
   Type f32 = e.builder.getF32Type();
-  operands.aStride = left.stride;
+  int64_t step = left.isGrouped ? registers.rows : 1;
+  operands.aStride = left.isGrouped ? e.index(1) : left.stride;
+  operands.aStep = step;
   operands.rowGroups = paddedRows / registers.rows;
   operands.isPaired = left.isPaired;
   Type element = left.isPaired ? Type(e.builder.getI32Type()) : f32;
@@ -228,7 +230,7 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
   e.loop(e.index(0), rows, registers.rows, [&](Value row) {
     Value at = e.mul(row, left.stride);
     if (left.isSegment)
-      at = e.sub(at, e.div(segment.from, left.isPaired ? 2 : 1));
+      at = e.sub(at, e.mul(e.div(segment.from, left.isPaired ? 2 : 1), step));
     operands.a = e.address(left.pointer, element, at);
     if (left.quants.quants)
       operands.quants = left.quants.of(e, row, operands.format);
@@ -268,9 +270,12 @@ void MatmulNest::emitBySegments() {
   };
   Value k = extentOfK(products.front());
   forSegments(k, [&](const Segment &segment) {
-    for (auto [a, left] : lefts)
-      if (left.isSegment)
+    for (auto [a, left] : lefts) {
+      if (left.isSegment && left.isGrouped)
+        stageColumns(a, left, segment);
+      else if (left.isSegment)
         stageSegment(a, left, segment);
+    }
     Value isLast = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::eq,
                                          segment.to, k);
     e.loop(e.index(0), columns, registers.columns(), [&](Value column) {

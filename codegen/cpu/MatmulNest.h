@@ -1,7 +1,8 @@
 //===- MatmulNest.h - One tile of a matmul nest -----------------*- C++ -*-===//
 //
-// Private to MatmulNest.cpp (the loops and the epilogue) and MatmulOperands.cpp
-// (what the register tile reads).
+// Private to MatmulNest.cpp (the loops and the epilogue), MatmulOperands.cpp
+// (what the register tile reads) and MatmulPanels.cpp (panels of a right
+// operand that is not packed).
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,9 +29,10 @@ struct MatmulShape {
 
 /// The left operand of a tile as rows of f32, or of quants.
 struct MatmulRows {
-  mlir::Value pointer;    // of the tile's first row
-  mlir::Value stride;     // index
+  mlir::Value pointer; // of the tile's first row
+  mlir::Value stride;  // index: from row to row, of row groups if `isGrouped`
   bool isSegment = false; // staged for one segment of k at a time
+  bool isGrouped = false; // the rows of a group lie beside each other at each k
   bool isPaired = false;  // words of two bf16; the stride counts words
   QuantRows quants = {};
 };
@@ -38,6 +40,22 @@ struct MatmulRows {
 bool isPacked(ir::MatmulOp product);
 bool isInteger(ir::MatmulOp product);
 bool isBytes(ir::MatmulOp product);
+
+/// i32: words of two bf16 whose halves change places.
+mlir::Value swapHalves(KernelEmitter &e, mlir::Value words);
+/// i32: words of the elements `lanes` of two lines of bf16, those of the first
+/// in the high halves.
+mlir::Value pairLines(KernelEmitter &e, mlir::Value high, mlir::Value low,
+                      const Lanes &lanes);
+
+/// A segment of one panel of a right operand, to be staged in scratch.
+struct Panel {
+  mlir::Value column; // the first one, in the operand
+  Segment segment;
+  ir::PanelFormat format; // of what is staged: f32 or bf16
+  mlir::Value target;     // of the segment's first k
+  bool isWhole = false;   // all columns are there
+};
 
 class MatmulNest {
 public:
@@ -69,9 +87,12 @@ private:
                   mlir::Value from, mlir::Value count, RunBody body);
 
   // MatmulOperands.cpp
+  ir::PanelFormat formatOf(ir::MatmulOp product);
+  llvm::SmallVector<mlir::Value> matrixIndex(mlir::RankedTensorType type);
   MatmulRows leftRows(ir::MatmulOp product);
   MatmulRows stagedRows(ir::MatmulOp product);
   bool isDirect(ir::MatmulOp product);
+  bool liesByColumns(ir::MatmulOp product);
   bool isPaired(mlir::Value a);
   MatmulRows rowsInScratch(mlir::Value a, int64_t mostK);
   void storeStaged(const MatmulRows &left, mlir::Value row, mlir::Value column,
@@ -82,13 +103,28 @@ private:
   mlir::Value sourceRows(mlir::Value a);
   void stageSegment(mlir::Value a, const MatmulRows &left,
                     const Segment &segment);
+  void stageColumns(mlir::Value a, const MatmulRows &left,
+                    const Segment &segment);
+  mlir::Value columnsAt(mlir::Value a, const MatmulRows &left, mlir::Value k,
+                        mlir::Value line);
+  void storeColumns(const MatmulRows &left, llvm::ArrayRef<mlir::Value> lines,
+                    llvm::ArrayRef<mlir::Value> next, mlir::Value word);
   TileOperands rightOperand(ir::MatmulOp product, mlir::Value column,
                             const Segment &segment);
+
+  // MatmulPanels.cpp
   mlir::Value stageRight(ir::MatmulOp product, mlir::Value firstColumn,
                          const Segment &segment);
-  void stageRightColumns(ir::MatmulOp product, mlir::Value panelColumn,
-                         const Segment &segment, mlir::Value panel,
-                         llvm::SmallVector<mlir::Value> index);
+  void stageRightRows(ir::MatmulOp product, const Panel &panel);
+  void stageRightPairs(ir::MatmulOp product, const Panel &panel);
+  void stageTransposed(ir::MatmulOp product, const Panel &panel);
+  void stageTransposedRows(ir::MatmulOp product, const Panel &panel,
+                           mlir::Value lane);
+  void stageRightColumns(ir::MatmulOp product, const Panel &panel,
+                         mlir::Value fromWord);
+  mlir::Value columnOf(const Panel &panel, mlir::Value lane);
+  NextPanels nextPanels(ir::MatmulOp product, mlir::Value column,
+                        const Segment &segment);
 
   KernelEmitter &e;
   const Nest &nest;

@@ -3,7 +3,7 @@
 // Rows of the left operand and panels of the right one. What does not lie in
 // memory as the register tile wants it is staged in scratch first: rows at a
 // stride that spreads them over the sets of a cache, panels of a weight that is
-// not packed.
+// not packed (MatmulPanels.cpp).
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,6 +19,8 @@ using ir::kPanelLanes;
 // Between staged rows: rows a power of two apart would share a cache set.
 static constexpr int64_t kRowPadding = 16;
 static constexpr int64_t kRowsAhead = 2;
+// Lines of k that are asked for while one is spread over row groups.
+static constexpr int64_t kColumnsAhead = 6;
 
 static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
@@ -36,12 +38,30 @@ bool isBytes(ir::MatmulOp product) {
   return typeOf(product.getA()).getElementType().isInteger(8);
 }
 
-/// What the register tile reads b as: what is staged for it is f32.
-static ir::PanelFormat formatOf(ir::MatmulOp product) {
-  if (!isPacked(product) && !isInteger(product) && !isBytes(product))
-    return ir::panelFormat(base::ElementType::F32);
-  return ir::panelFormat(
-      ir::storageOf(typeOf(product.getB()).getElementType()));
+/// What the register tile reads b as: what is staged for it is f32, or words of
+/// bf16 where the machine multiplies these.
+ir::PanelFormat MatmulNest::formatOf(ir::MatmulOp product) {
+  Type b = typeOf(product.getB()).getElementType();
+  if (isPacked(product) || isInteger(product) || isBytes(product))
+    return ir::panelFormat(ir::storageOf(b));
+  bool isPairs = e.hasBf16Dot() && b.isBF16() &&
+                 typeOf(product.getA()).getElementType().isBF16() &&
+                 isa<BlockArgument>(product.getB());
+  return ir::panelFormat(isPairs ? base::ElementType::BF16
+                                 : base::ElementType::F32);
+}
+
+/// The index of the tile's matrix in an operand of a batched product: its last
+/// two entries are left at 0.
+SmallVector<Value> MatmulNest::matrixIndex(RankedTensorType type) {
+  SmallVector<Value> index;
+  if (shape.isBatched) {
+    SmallVector<Value> extents = e.extents(type);
+    extents.truncate(type.getRank() - 2);
+    index = e.delinearise(matrix, extents);
+  }
+  index.append(2, e.index(0));
+  return index;
 }
 
 //===----------------------------------------------------------------------===//
@@ -58,11 +78,19 @@ bool MatmulNest::isPaired(Value a) {
          });
 }
 
-/// Whether the left operand lies in memory as rows of what is staged.
+/// Whether the left operand lies in memory as rows of floats.
 bool MatmulNest::isDirect(ir::MatmulOp product) {
   Value a = product.getA();
   return isa<BlockArgument>(a) && !product.getTransposeA() &&
-         (typeOf(a).getElementType().isF32() || isPaired(a));
+         isa<FloatType>(typeOf(a).getElementType());
+}
+
+/// Whether the rows of a tile lie beside each other at each k.
+bool MatmulNest::liesByColumns(ir::MatmulOp product) {
+  Value a = product.getA();
+  return product.getTransposeA() &&
+         (typeOf(a).getRank() == 2 || shape.isBatched) &&
+         elements.runLength(a) == 0;
 }
 
 /// The first row of the tile in a direct left operand.
@@ -83,14 +111,24 @@ MatmulRows MatmulNest::rowsInScratch(Value a, int64_t mostK) {
   return left;
 }
 
-/// i32: a word of two bf16 whose halves change places.
-static Value swapHalves(KernelEmitter &e, Value word) {
+Value swapHalves(KernelEmitter &e, Value word) {
   auto &b = e.builder;
   Value by = arith::ConstantOp::create(b, b.getI32IntegerAttr(16));
   if (auto vector = dyn_cast<VectorType>(word.getType()))
     by = e.splat(by, vector.getNumElements());
   return arith::OrIOp::create(b, arith::ShLIOp::create(b, word, by),
                               arith::ShRUIOp::create(b, word, by));
+}
+
+Value pairLines(KernelEmitter &e, Value high, Value low, const Lanes &lanes) {
+  auto &b = e.builder;
+  auto words = [&](Value line) -> Value {
+    Value halves = e.load(line, b.getI16Type(), lanes.offset, lanes);
+    return arith::ExtUIOp::create(b, e.vectorOf(b.getI32Type(), lanes), halves);
+  };
+  Value by = arith::ConstantOp::create(b, b.getI32IntegerAttr(16));
+  Value upper = arith::ShLIOp::create(b, words(high), e.splat(by, lanes.width));
+  return arith::OrIOp::create(b, upper, words(low));
 }
 
 /// The last element of an odd number of bf16, as a word.
@@ -124,14 +162,15 @@ void MatmulNest::stageSegment(Value a, const MatmulRows &left,
     Value from = e.address(source, element, e.add(e.mul(row, k), segment.from));
     Value to = e.address(left.pointer, b.getF32Type(), e.mul(row, left.stride));
     Value next = e.address(from, element, ahead);
-    e.columns(e.div(segment.count, group), e.vectorWidth(),
-              [&](const Lanes &lanes) {
-                e.prefetch(e.address(next, word, lanes.offset));
-                Value value = e.load(from, word, lanes.offset, lanes);
-                if (left.isPaired)
-                  value = swapHalves(e, value);
-                e.store(value, to, lanes.offset, lanes);
-              });
+    e.columns(
+        e.div(segment.count, group), e.vectorWidth(), [&](const Lanes &lanes) {
+          e.prefetch(e.address(next, word, lanes.offset));
+          Value value = e.load(from, word, lanes.offset, lanes);
+          value = left.isPaired
+                      ? swapHalves(e, value)
+                      : ir::Emit(b, b.getLoc(), value.getType()).extend(value);
+          e.store(value, to, lanes.offset, lanes);
+        });
     if (left.isPaired)
       stageLastOfRow(e, from, segment.count, to);
   });
@@ -164,6 +203,83 @@ void MatmulNest::pairRow(const MatmulRows &left, Value row, Value k) {
   });
 }
 
+/// The elements of the tile's rows at one k, beside each other: where they lie,
+/// or staged in `line`.
+Value MatmulNest::columnsAt(Value a, const MatmulRows &left, Value k,
+                            Value line) {
+  RankedTensorType type = typeOf(a);
+  SmallVector<Value> index = matrixIndex(type);
+  index[index.size() - 2] = k;
+  if (!line) {
+    index.back() = firstRow;
+    return e.address(e.pointer(a), type.getElementType(),
+                     e.linearise(type, index));
+  }
+  forEachRun(a, index, firstRow, rows, [&](ValueRange at, const Lanes &lanes) {
+    Value value = elements.element(a, at, lanes);
+    if (left.isPaired)
+      value = arith::TruncFOp::create(
+          e.builder, e.vectorOf(e.builder.getBF16Type(), lanes), value);
+    e.store(value, line, e.sub(e.add(at.back(), lanes.offset), firstRow),
+            Lanes{lanes.width, lanes.mask});
+  });
+  return line;
+}
+
+/// Spreads the lines of one k, or of the two of a word, over the row groups.
+void MatmulNest::storeColumns(const MatmulRows &left, ArrayRef<Value> lines,
+                              ArrayRef<Value> next, Value word) {
+  Type f32 = e.builder.getF32Type(), bf16 = e.builder.getBF16Type();
+  auto move = [&](Value row, Value target, const Lanes &lanes) {
+    Lanes from{lanes.width, lanes.mask, row};
+    Value value = left.isPaired ? pairLines(e, lines[0], lines[1], from)
+                                : e.load(lines[0], f32, row, from);
+    e.store(value, left.pointer, target, lanes);
+  };
+  int64_t group = registers.rows;
+  Value whole = e.sub(rows, e.rem(rows, group)), at = e.mul(word, group);
+  e.loop(e.index(0), whole, group, [&](Value row) {
+    for (Value line : next)
+      e.prefetch(e.address(line, left.isPaired ? bf16 : f32, row), 1);
+    move(row, e.add(e.mul(row, left.stride), at), Lanes{group});
+  });
+  Value last = e.add(e.mul(whole, left.stride), at);
+  e.loop(whole, rows, 1,
+         [&](Value row) { move(row, e.add(last, e.sub(row, whole)), {}); });
+}
+
+// A segment of rows that lie beside each other at each k: they stay so, group
+// by group. One line of memory is read from end to end for each k.
+void MatmulNest::stageColumns(Value a, const MatmulRows &left,
+                              const Segment &segment) {
+  auto &b = e.builder;
+  int64_t mark = e.scratchMark(), group = left.isPaired ? 2 : 1;
+  Type element = left.isPaired ? Type(b.getBF16Type()) : Type(b.getF32Type());
+  bool isStored =
+      isa<BlockArgument>(a) && typeOf(a).getElementType() == element;
+  SmallVector<Value> staged(group);
+  for (Value &line : staged)
+    if (!isStored)
+      line = e.scratch(paddedRows * sizeof(float));
+  Value words = e.div(e.add(segment.count, e.index(group - 1)), group);
+  Value last = e.sub(segment.to, e.index(1));
+  Value ahead = e.mul(e.extent(typeOf(a), typeOf(a).getRank() - 1),
+                      kColumnsAhead * group);
+  e.loop(e.index(0), words, 1, [&](Value word) {
+    Elements::Scope scope(elements);
+    SmallVector<Value> lines, next;
+    // The word of the last one of an odd number has no other half.
+    for (auto [i, line] : llvm::enumerate(staged)) {
+      Value k = e.add(segment.from, e.add(e.mul(word, group), e.index(i)));
+      lines.push_back(columnsAt(a, left, i ? e.min(k, last) : k, line));
+    }
+    for (size_t i = 0; i < lines.size() && isStored; ++i)
+      next.push_back(e.address(lines[i], element, ahead));
+    storeColumns(left, lines, next, word);
+  });
+  e.restoreScratch(mark);
+}
+
 // Rows of any type and producer in scratch. What lies after the last row of a
 // group is read, never stored.
 MatmulRows MatmulNest::stagedRows(ir::MatmulOp product) {
@@ -173,6 +289,11 @@ MatmulRows MatmulNest::stagedRows(ir::MatmulOp product) {
   MatmulRows left = rowsInScratch(
       a, e.maxExtent(type, product.getTransposeA() ? last - 1 : last));
   Value k = extentOfK(product);
+  left.isGrouped = liesByColumns(product);
+  if (left.isGrouped) {
+    stageColumns(a, left, {e.index(0), k, k});
+    return left;
+  }
   e.loop(e.index(0), rows, 1, [&](Value row) {
     stageRow(product, left, row, k);
     if (left.isPaired)
@@ -225,77 +346,22 @@ MatmulRows MatmulNest::leftRows(ir::MatmulOp product) {
     left.quants = staged;
     return left;
   }
-  if (!isDirect(product))
+  bool isByColumns = liesByColumns(product);
+  if (!isDirect(product) && !isByColumns)
     return stagedRows(product);
-  if (registers.rows == 1 && !isPaired(a))
+  if (!isByColumns && registers.rows == 1 && typeOf(a).getElementType().isF32())
     return {sourceRows(a), extentOfK(product)};
   if (!cutsBySegments())
     return stagedRows(product);
   MatmulRows left = rowsInScratch(a, kSegment);
   left.isSegment = true;
+  left.isGrouped = isByColumns;
   return left;
 }
 
 //===----------------------------------------------------------------------===//
 // The right operand
 //===----------------------------------------------------------------------===//
-
-// Columns of a panel whose elements lie k by k, each in a row of its own.
-void MatmulNest::stageRightColumns(ir::MatmulOp product, Value panelColumn,
-                                   const Segment &segment, Value panel,
-                                   SmallVector<Value> index) {
-  Value b = product.getB();
-  RankedTensorType type = typeOf(b);
-  int64_t last = type.getRank() - 1;
-  e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
-    Elements::Scope scope(elements);
-    Value column =
-        e.min(e.add(panelColumn, lane), e.sub(allColumns, e.index(1)));
-    index[last - 1] = column;
-    index[last] = e.index(0);
-    if (isa<ir::BlockType>(type.getElementType()))
-      elements.prepare(b, index); // its values, once a row
-    e.loop(e.index(0), segment.count, 1, [&](Value k) {
-      Elements::Scope inner(elements);
-      index[last] = e.add(segment.from, k);
-      elements.prepare(b, index);
-      e.store(elements.element(b, index, {}), panel,
-              e.add(e.mul(k, kPanelLanes), lane));
-    });
-  });
-}
-
-// A segment of one panel of a b that is not packed, as f32 [k][32] in scratch.
-Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
-                             const Segment &segment) {
-  Value b = product.getB();
-  RankedTensorType type = typeOf(b);
-  int64_t last = type.getRank() - 1;
-  Value panel = e.scratch(kSegment * kPanelLanes * sizeof(float));
-  SmallVector<Value> index;
-  if (shape.isBatched) {
-    SmallVector<Value> extents = e.extents(type);
-    extents.resize(last - 1);
-    index = e.delinearise(matrix, extents);
-  }
-  index.append(2, e.index(0));
-  if (product.getTransposeB()) {
-    stageRightColumns(product, panelColumn, segment, panel, index);
-    return panel;
-  }
-  Value count = e.min(e.index(kPanelLanes), e.sub(allColumns, panelColumn));
-  e.loop(e.index(0), segment.count, 1, [&](Value k) {
-    index[last - 1] = e.add(segment.from, k);
-    forEachRun(
-        b, index, panelColumn, count, [&](ValueRange at, const Lanes &lanes) {
-          Value lane = e.sub(e.add(at.back(), lanes.offset), panelColumn);
-          e.store(elements.element(b, at, lanes), panel,
-                  e.add(e.mul(k, kPanelLanes), lane),
-                  Lanes{lanes.width, lanes.mask});
-        });
-  });
-  return panel;
-}
 
 TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
                                       const Segment &segment) {
@@ -305,15 +371,17 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
   operands.format = formatOf(product);
   Value first = e.add(firstColumn, column);
   Value lastPanel = e.div(e.sub(allColumns, e.index(1)), kPanelLanes);
+  operands.next = nextPanels(product, column, segment);
   for (int64_t p = 0; p < registers.panels; ++p) {
     // A group may reach past the last panel: that one is read again.
     Value number =
         e.min(e.add(e.div(first, kPanelLanes), e.index(p)), lastPanel);
     if (!isPacked(product) && !isInteger(product) && !isBytes(product)) {
       Value panel = stageRight(product, e.mul(number, kPanelLanes), segment);
-      Value shift = e.mul(segment.from, kPanelLanes);
+      Value words = e.div(segment.from, operands.format.group());
+      Value shift = e.sub(e.index(0), e.mul(words, kPanelLanes));
       operands.panels.push_back(
-          e.address(panel, e.builder.getF32Type(), e.sub(e.index(0), shift)));
+          e.address(panel, e.builder.getF32Type(), shift));
       continue;
     }
     if (!isPacked(product)) {

@@ -51,6 +51,15 @@ struct QuantScales {
   bool isSuper = false; // a is q8_k
 };
 
+/// Where the rows lie from which the panels that come next are staged: lines of
+/// each panel are asked for meanwhile.
+struct NextPanels {
+  llvm::SmallVector<mlir::Value> panels; // the first row of each; empty: none
+  mlir::Value rowBytes;                  // index: from row to row
+  mlir::Value linesOfRow;                // index
+  int64_t bytesOfStep = 0;               // of a panel, for each k
+};
+
 /// A segment of one product: out[rows][columns] (+)= a[rows][k] *
 /// b[k][columns]; the first segment is stored, later ones are added. Pointers
 /// are of k = 0.
@@ -59,6 +68,7 @@ struct TileOperands {
   /// else i16, of each group k = 0, 2, 1, 3. Rows `aStride` elements apart.
   mlir::Value a;
   mlir::Value aStride;   // index
+  int64_t aStep = 1;     // from k to k, in elements; of words from word to word
   bool isPaired = false; // a is words of two bf16, laid out as in bf16 panels
   QuantScales quants;
   Segment segment;
@@ -67,6 +77,7 @@ struct TileOperands {
   // Each of `rowGroups` groups of rows prefetches its part of the panels that
   // come next, so that reading them goes on while the last ones are used.
   int64_t bytesToNext = 0; // 0: nothing comes next
+  NextPanels next;         // of panels that are staged
   int64_t rowGroups = 1;
   mlir::Value rowGroup; // index
   mlir::Value out;      // f32, i32 of i8; rows tile.columns() apart

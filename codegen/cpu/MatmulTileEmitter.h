@@ -50,6 +50,7 @@ private:
                   llvm::SmallVector<mlir::Value> &acc);
 
   void prefetchNext(mlir::Value k, int64_t steps);
+  void prefetchRows(mlir::Value k, int64_t steps);
 
   // MatmulTileBlocked.cpp
   mlir::Value laneOf(int64_t vector);

@@ -47,7 +47,7 @@ static Value halfOf(KernelEmitter &e, Value word, bool isHigh) {
 Value TileEmitter::loadRow(int64_t row, Value at) {
   auto &b = e.builder;
   Type type = in.isPaired ? Type(b.getI32Type()) : Type(b.getF32Type());
-  return e.load(in.a, type, e.add(at, e.mul(in.aStride, row)));
+  return e.load(in.a, type, e.add(e.mul(at, in.aStep), e.mul(in.aStride, row)));
 }
 
 void TileEmitter::accumulate(Value k, ArrayRef<Value> weights,
@@ -122,9 +122,28 @@ void TileEmitter::plainStep(Value word, std::optional<int64_t> only,
   }
 }
 
+// The lines from which the next panels are staged, in order: step k of row
+// group g of G prefetches part (count * g + k) / (count * G) of them.
+void TileEmitter::prefetchRows(Value k, int64_t steps) {
+  const Segment &segment = in.segment;
+  int64_t bytes = in.next.bytesOfStep, groups = in.rowGroups;
+  int64_t lines = llvm::divideCeil(steps * bytes, kLineBytes * groups);
+  Value step = e.add(e.mul(segment.count, in.rowGroup), e.sub(k, segment.from));
+  Value first = e.div(e.mul(step, bytes), kLineBytes * groups);
+  for (int64_t i = 0; i < lines; ++i) {
+    Value line = e.add(first, e.index(i));
+    Value at = e.add(e.mul(e.div(line, in.next.linesOfRow), in.next.rowBytes),
+                     e.mul(e.rem(line, in.next.linesOfRow), kLineBytes));
+    for (Value panel : in.next.panels)
+      e.prefetch(e.address(panel, e.builder.getI8Type(), at));
+  }
+}
+
 // Step k of row group g of G prefetches what step (count * g + k) / G of the
 // next panels reads. An address past the end is harmless.
 void TileEmitter::prefetchNext(Value k, int64_t steps) {
+  if (!in.next.panels.empty() && in.rowGroups > 1)
+    return prefetchRows(k, steps);
   if (in.bytesToNext == 0 || in.rowGroups == 1)
     return;
   const Segment &segment = in.segment;

@@ -36,6 +36,9 @@ constexpr int64_t kPrefillColumns = 1024;
 // Sixteenths of the second-level cache that a tile's rows may take; of plain
 // products if they are not all the rows there are.
 constexpr int64_t kCachedRows = 9, kCachedPlainRows = 6;
+// The same where panels are staged for a tile's rows. Tiles for each thread
+// that are so many that nobody waits long for the last one.
+constexpr int64_t kCachedStagedRows = 9, kManyTilesPerThread = 16;
 // Tiles for each thread that a large product is cut to at least.
 constexpr int64_t kMatmulTilesPerThread = 4;
 // Elements of a rows nest's tile: some microseconds, a hundred claims' worth.
@@ -93,6 +96,44 @@ int64_t sharedTiles(int64_t panels, int64_t least, int64_t threads) {
   return least;
 }
 
+/// Whether panels of the right operand are staged for the rows of each tile.
+bool stagesPanels(ir::MatmulOp product) {
+  auto b = cast<RankedTensorType>(product.getB().getType());
+  return !b.getEncoding() && isa<FloatType>(b.getElementType());
+}
+
+/// Rows and columns of a tile where panels are staged: as many rows as caches
+/// hold share a panel, as many columns as are left for every thread share the
+/// staged rows.
+std::pair<int64_t, int64_t>
+tileOfStaged(int64_t rows, int64_t columns, int64_t held,
+             const base::TargetDescription &machine) {
+  int64_t threads = machine.threads;
+  int64_t panels = llvm::divideCeil(columns, kPanelLanes);
+  int64_t limit = machine.l2Bytes * kCachedStagedRows / 16 / (kSegment * 4);
+  limit = std::max(limit / held * held, held);
+  int64_t tileRows = llvm::alignTo(evenly(rows, limit), held);
+  int64_t rowTiles = llvm::divideCeil(rows, tileRows);
+  int64_t columnTiles = llvm::divideCeil(columns, kPrefillColumns);
+  auto isShared = [&](int64_t tiles) {
+    return rowTiles * tiles % threads == 0 ||
+           rowTiles * tiles >= kManyTilesPerThread * threads;
+  };
+  for (int64_t tiles = columnTiles; tiles <= panels; ++tiles) {
+    int64_t made = llvm::divideCeil(panels, llvm::divideCeil(panels, tiles));
+    if (!isShared(made))
+      continue;
+    columnTiles = made;
+    break;
+  }
+  // Too few columns for the threads: these share the rows, too.
+  while (rowTiles * columnTiles < threads && tileRows > held) {
+    tileRows = llvm::alignTo(llvm::divideCeil(tileRows, 2), held);
+    rowTiles = llvm::divideCeil(rows, tileRows);
+  }
+  return {tileRows, llvm::divideCeil(panels, columnTiles) * kPanelLanes};
+}
+
 ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
                                 const SymbolRanges &ranges,
                                 const base::TargetDescription &machine) {
@@ -113,6 +154,12 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
                                  : kRegisterRows;
   for (int64_t limit : limits)
     registers.push_back(evenly(rows, limit));
+  if (stagesPanels(product) && rows > registers.back()) {
+    auto [tileRows, tileCols] =
+        tileOfStaged(rows, columns, registers.back(), machine);
+    return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,
+                                 tileRows, tileCols, registers);
+  }
   int64_t tileCols = rows == 1 && columns <= 8192 ? kDecodeColumns
                      : rows == 1                  ? kWideColumns
                                                   : kPrefillColumns;

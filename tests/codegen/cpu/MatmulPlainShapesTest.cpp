@@ -39,7 +39,16 @@ const Form kForms[] = {
     {"f32_unpacked", "f32", "f32", false},
     {"bf16_unpacked", "bf16", "bf16", false},
     {"f32_k_by_n", "f32", "f32", false, false, false},
+    {"bf16_k_by_n", "bf16", "bf16", false, false, false},
+    {"f16_by_f32_k_by_n", "f16", "f32", false, false, false},
+    {"f32_by_bf16_k_by_n", "f32", "bf16", false, false, false},
+    {"f16_unpacked", "f16", "f16", false},
+    {"bf16_by_f32_unpacked", "bf16", "f32", false},
     {"f32_of_transposed", "f32", "f32", false, true, false},
+    {"f32_both_transposed", "f32", "f32", false, true, true},
+    {"f16_of_transposed", "f16", "f16", false, true, false},
+    {"bf16_of_transposed_k_by_n", "bf16", "bf16", false, true, false},
+    {"bf16_both_transposed", "bf16", "bf16", false, true, true},
     {"bf16_of_transposed", "bf16", "bf16", true, true},
 };
 

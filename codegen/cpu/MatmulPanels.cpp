@@ -1,0 +1,288 @@
+//===- MatmulPanels.cpp - Panels of an operand that is not packed ---------===//
+//
+// A segment of a panel is staged in scratch, as f32 [k][32] or as words of two
+// bf16 [k / 2][32], and used by all rows of a tile. Where the operand has n
+// along rows of k, square blocks are transposed in registers, a line of a cache
+// or half of one from each row: the rows may all lie in one set of it.
+// Meanwhile the register tiles ask for the lines from which the next panel is
+// staged: nothing else would foresee them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/MatmulNest.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace tenon::codegen::cpu {
+
+using namespace mlir;
+using ir::kPanelLanes;
+
+// Words of 128 bits, which shuffles move inside, or as they are.
+static constexpr int64_t kWords = 4;
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+/// Vector w of the result holds word w of each of the rows, as many as a vector
+/// has words: first in parts of 4 words by 4 rows, then the parts themselves.
+static SmallVector<Value> transposed(KernelEmitter &e, ArrayRef<Value> rows) {
+  int64_t lanes = static_cast<int64_t>(rows.size());
+  // Those elements of each 4 of a, followed by 4 of b, that `places` name.
+  auto inParts = [&](Value a, Value b, ArrayRef<int64_t> places) -> Value {
+    SmallVector<int64_t> order;
+    for (int64_t part = 0; part < lanes; part += kWords)
+      for (int64_t place : places)
+        order.push_back(part + place % kWords + place / kWords * lanes);
+    return vector::ShuffleOp::create(e.builder, a, b, order);
+  };
+  SmallVector<Value> matrix(
+      lanes); // part p of vector 4 * g + j: word 4 * p + j
+  for (int64_t g = 0; g < lanes; g += kWords) {
+    Value low[2], high[2];
+    for (int64_t i : {0, 1}) {
+      Value a = rows[g + 2 * i], b = rows[g + 2 * i + 1];
+      low[i] = inParts(a, b, {0, 4, 1, 5});
+      high[i] = inParts(a, b, {2, 6, 3, 7});
+    }
+    matrix[g] = inParts(low[0], low[1], {0, 1, 4, 5});
+    matrix[g + 1] = inParts(low[0], low[1], {2, 3, 6, 7});
+    matrix[g + 2] = inParts(high[0], high[1], {0, 1, 4, 5});
+    matrix[g + 3] = inParts(high[0], high[1], {2, 3, 6, 7});
+  }
+  // Parts 0, 2, ... or 1, 3, ... of a and of b: a bit of the part's number
+  // becomes one of the vector's.
+  auto ofParts = [&](Value a, Value b, int64_t first) -> Value {
+    SmallVector<int64_t> order;
+    for (int64_t part = first * kWords; part < 2 * lanes; part += 2 * kWords)
+      for (int64_t word = 0; word < kWords; ++word)
+        order.push_back(part + word);
+    return vector::ShuffleOp::create(e.builder, a, b, order);
+  };
+  for (int64_t distance = kWords; distance < lanes; distance *= 2) {
+    SmallVector<Value> next(lanes);
+    for (int64_t i = 0; i < lanes; ++i) {
+      int64_t first = i & ~distance;
+      next[i] = ofParts(matrix[first], matrix[first | distance],
+                        (i & distance) ? 1 : 0);
+    }
+    matrix = std::move(next);
+  }
+  return matrix;
+}
+
+/// The column of a lane: past the last one that one is read again.
+Value MatmulNest::columnOf(const Panel &panel, Value lane) {
+  Value column = e.add(panel.column, lane);
+  return panel.isWhole ? column : e.min(column, e.sub(allColumns, e.index(1)));
+}
+
+// Lanes [lane, + lanes of a register).
+void MatmulNest::stageTransposedRows(ir::MatmulOp product, const Panel &panel,
+                                     Value lane) {
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  int64_t lanes = e.vectorWidth(), group = panel.format.group();
+  Type word = e.builder.getI32Type();
+  Value from = panel.segment.from;
+  SmallVector<SmallVector<Value>> starts;
+  for (int64_t row = 0; row < lanes; ++row) {
+    SmallVector<Value> index = matrixIndex(type);
+    index[index.size() - 2] = columnOf(panel, e.add(lane, e.index(row)));
+    elements.prepare(b, index);
+    starts.push_back(index);
+  }
+  auto loadWords = [&](SmallVector<Value> index, const Lanes &at) -> Value {
+    if (group == 1)
+      return elements.element(b, index,
+                              {at.width, at.mask, e.add(from, at.offset)});
+    index.back() = from;
+    Value start = e.address(e.pointer(b), type.getElementType(),
+                            e.linearise(type, index));
+    return e.load(start, word, at.offset, at);
+  };
+  e.columns(e.div(panel.segment.count, group), lanes, [&](const Lanes &at) {
+    Elements::Scope scope(elements);
+    SmallVector<Value> block;
+    for (const SmallVector<Value> &row : starts)
+      block.push_back(loadWords(row, at));
+    // What is stored past the segment is in the panel, and not read.
+    for (auto [i, value] : llvm::enumerate(transposed(e, block)))
+      e.store(group == 1 ? value : swapHalves(e, value), panel.target,
+              e.add(e.mul(e.add(at.offset, e.index(i)), kPanelLanes), lane),
+              Lanes{lanes});
+  });
+}
+
+void MatmulNest::stageTransposed(ir::MatmulOp product, const Panel &panel) {
+  e.loop(e.index(0), e.index(kPanelLanes), e.vectorWidth(), [&](Value lane) {
+    Elements::Scope scope(elements);
+    stageTransposedRows(product, panel, lane);
+  });
+  if (int64_t group = panel.format.group(); group > 1)
+    stageRightColumns(product, panel, e.div(panel.segment.count, group));
+}
+
+// Words [fromWord, the last one] of columns that have their elements along k,
+// one by one.
+void MatmulNest::stageRightColumns(ir::MatmulOp product, const Panel &panel,
+                                   Value fromWord) {
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  const Segment &segment = panel.segment;
+  int64_t last = type.getRank() - 1, group = panel.format.group();
+  Value words = e.div(e.add(segment.count, e.index(group - 1)), group);
+  if (std::optional<int64_t> from = getConstantIntValue(fromWord);
+      from && from == getConstantIntValue(words))
+    return;
+  SmallVector<Value> index = matrixIndex(type);
+  auto wordAt = [&](Value k) -> Value {
+    auto lineAt = [&](Value at) {
+      index[last] = at;
+      return e.address(e.pointer(b), type.getElementType(),
+                       e.linearise(type, index));
+    };
+    Value next = e.min(e.add(k, e.index(1)), e.sub(segment.to, e.index(1)));
+    return pairLines(e, lineAt(k), lineAt(next), {1, Value(), e.index(0)});
+  };
+  e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
+    Elements::Scope scope(elements);
+    index[last - 1] = columnOf(panel, lane);
+    index[last] = e.index(0);
+    if (isa<ir::BlockType>(type.getElementType()))
+      elements.prepare(b, index); // its values, once a row
+    e.loop(fromWord, words, 1, [&](Value word) {
+      Elements::Scope inner(elements);
+      Value k = e.add(segment.from, e.mul(word, group)), value;
+      index[last] = k;
+      if (group == 1) {
+        elements.prepare(b, index);
+        value = elements.element(b, index, {});
+      } else {
+        value = wordAt(k);
+      }
+      e.store(value, panel.target, e.add(e.mul(word, kPanelLanes), lane));
+    });
+  });
+}
+
+// Rows of n, each of one k.
+void MatmulNest::stageRightRows(ir::MatmulOp product, const Panel &panel) {
+  Value b = product.getB();
+  SmallVector<Value> index = matrixIndex(typeOf(b));
+  Value count =
+      panel.isWhole ? e.index(kPanelLanes) : e.sub(allColumns, panel.column);
+  e.loop(e.index(0), panel.segment.count, 1, [&](Value k) {
+    index[index.size() - 2] = e.add(panel.segment.from, k);
+    forEachRun(
+        b, index, panel.column, count, [&](ValueRange at, const Lanes &lanes) {
+          Value lane = e.sub(e.add(at.back(), lanes.offset), panel.column);
+          e.store(elements.element(b, at, lanes), panel.target,
+                  e.add(e.mul(k, kPanelLanes), lane),
+                  Lanes{lanes.width, lanes.mask});
+        });
+  });
+}
+
+// Two rows of bf16 become the halves of words.
+void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  const Segment &segment = panel.segment;
+  Value count =
+      panel.isWhole ? e.index(kPanelLanes) : e.sub(allColumns, panel.column);
+  SmallVector<Value> index = matrixIndex(type);
+  auto lineAt = [&](Value k) {
+    index[index.size() - 2] = e.add(segment.from, k);
+    index.back() = panel.column;
+    return e.address(e.pointer(b), type.getElementType(),
+                     e.linearise(type, index));
+  };
+  Value words = e.div(e.add(segment.count, e.index(1)), 2);
+  e.loop(e.index(0), words, 1, [&](Value word) {
+    Value k = e.mul(word, 2);
+    Value high = lineAt(k),
+          low = lineAt(
+              e.min(e.add(k, e.index(1)), e.sub(segment.count, e.index(1))));
+    e.columns(count, e.vectorWidth(), [&](const Lanes &lanes) {
+      e.store(pairLines(e, high, low, lanes), panel.target,
+              e.add(e.mul(word, kPanelLanes), lanes.offset),
+              Lanes{lanes.width, lanes.mask});
+    });
+  });
+}
+
+Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
+                             const Segment &segment) {
+  Value b = product.getB();
+  ir::PanelFormat format = formatOf(product);
+  Panel panel{panelColumn, segment, format,
+              e.scratch(format.panelBytes(kSegment))};
+  bool isBlocked = isa<ir::BlockType>(typeOf(b).getElementType());
+  auto stage = [&] {
+    if (!product.getTransposeB() && format.group() > 1)
+      return stageRightPairs(product, panel);
+    if (!product.getTransposeB())
+      return stageRightRows(product, panel);
+    if (!isBlocked && elements.runLength(b) == 0)
+      return stageTransposed(product, panel);
+    stageRightColumns(product, panel, e.index(0));
+  };
+  std::optional<int64_t> known = getConstantIntValue(allColumns);
+  if (known && *known % kPanelLanes == 0) {
+    panel.isWhole = true;
+    stage();
+    return panel.target;
+  }
+  Value end = e.add(panelColumn, e.index(kPanelLanes));
+  for (bool isWhole : {true, false}) {
+    panel.isWhole = isWhole;
+    auto is = isWhole ? arith::CmpIPredicate::sle : arith::CmpIPredicate::sgt;
+    e.ifThen(arith::CmpIOp::create(e.builder, is, end, allColumns), [&] {
+      Elements::Scope scope(elements);
+      stage();
+    });
+  }
+  return panel.target;
+}
+
+/// What is staged after the panels of `column`: those of the columns that
+/// follow in the tile, at its end the next segment of the first ones.
+NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
+                                  const Segment &segment) {
+  constexpr int64_t kLineBytes = 64;
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  Type element = type.getElementType();
+  if (!isa<BlockArgument>(b) || isPacked(product) || !isa<FloatType>(element))
+    return {};
+  NextPanels next;
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  next.bytesOfStep = kPanelLanes * bytes;
+  next.rowBytes = e.mul(e.extent(type, type.getRank() - 1), bytes);
+  Value after = e.add(column, e.index(registers.columns()));
+  Value isLast = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sge,
+                                       after, columns);
+  Value n = e.add(firstColumn, arith::SelectOp::create(e.builder, isLast,
+                                                       e.index(0), after));
+  Value k =
+      arith::SelectOp::create(e.builder, isLast, segment.to, segment.from);
+  bool isTransposed = product.getTransposeB();
+  next.linesOfRow =
+      isTransposed
+          ? e.max(e.div(e.mul(segment.count, bytes), kLineBytes), e.index(1))
+          : e.index(kPanelLanes * bytes / kLineBytes);
+  for (int64_t p = 0; p < registers.panels; ++p) {
+    Value first = e.add(n, e.index(p * kPanelLanes));
+    SmallVector<Value> index = matrixIndex(type);
+    index[index.size() - 2] = isTransposed ? first : k;
+    index.back() = isTransposed ? k : first;
+    next.panels.push_back(
+        e.address(e.pointer(b), element, e.linearise(type, index)));
+  }
+  return next;
+}
+
+} // namespace tenon::codegen::cpu
