@@ -9,7 +9,8 @@
 //
 // `training` are the products of a training step, y = x W^T, dX = dY W and dW =
 // dY^T X, whose weights W [n, k] are trained and so lie row by row; t is the
-// number of tokens.
+// number of tokens. `frozen` is dX through a weight that is not trained, from
+// the panels that the forward product reads.
 //
 // `normed` is a product of normalised rows; its `roof_fraction` is the time of
 // the product alone, called in turns with it, over its own.
@@ -198,6 +199,34 @@ void prologues(benchmark::internal::Benchmark *bench) {
   bench->UseManualTime()->Unit(benchmark::kMicrosecond);
 }
 
+/// dX = dY W through a weight that is frozen and packed.
+void frozen(benchmark::State &state, const char *format) {
+  int64_t t = state.range(0), n = state.range(1), k = state.range(2);
+  std::string dy = tensor(t, n, "f32"), dx = tensor(t, k, "f32"),
+              w = tensor(n, k, format), x = dx, y = dy;
+  // The forward product is why the weight is packed.
+  std::string text = "tn.parameter @w : " + w + "\nfunc.func @f(%dy: " + dy +
+                     ") -> " + dx + " {\n  %w = tn.get_parameter @w : " + w +
+                     "\n  %dx = tn.matmul %dy, %w : " + dy + ", " + w + " -> " +
+                     dx + "\n  return %dx : " + dx +
+                     "\n}\nfunc.func @forward(%x: " + x + ") -> " + y +
+                     " {\n  %w = tn.get_parameter @w : " + w +
+                     "\n  %y = tn.matmul %x, %w {transpose_b} : " + x + ", " +
+                     w + " -> " + y + "\n  return %y : " + y + "\n}\n";
+  run(state, text, t * n * k, Products::F32);
+}
+
+/// Layers of models of 0.1 to 1.5B parameters.
+void frozenLayers(benchmark::internal::Benchmark *bench) {
+  constexpr int64_t kLayers[][2] = {{2304, 768}, {4096, 1024}, {1536, 8960}};
+  bench->ArgNames({"t", "n", "k", "threads"});
+  for (int64_t t : {256, 512})
+    for (auto [n, k] : kLayers)
+      for (int64_t threads : {1, 2})
+        bench->Args({t, n, k, threads});
+  bench->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
 /// The layers of GPT-2, one token and a batch, and its output head.
 void steps(benchmark::internal::Benchmark *bench) {
   constexpr int64_t kLayers[][2] = {
@@ -226,6 +255,12 @@ BENCHMARK_CAPTURE(training, input_gradient_bf16, Step::InputGradient, "bf16")
     ->Apply(steps);
 BENCHMARK_CAPTURE(training, weight_gradient_bf16, Step::WeightGradient, "bf16")
     ->Apply(steps);
+BENCHMARK_CAPTURE(frozen, q8_0, "!tn.block<q8_0>")->Apply(frozenLayers);
+BENCHMARK_CAPTURE(frozen, q4_0, "!tn.block<q4_0>")->Apply(frozenLayers);
+BENCHMARK_CAPTURE(frozen, int4_g128, "!tn.block<int4_g128>")
+    ->Apply(frozenLayers);
+BENCHMARK_CAPTURE(frozen, q4_k, "!tn.block<q4_k>")->Apply(frozenLayers);
+BENCHMARK_CAPTURE(frozen, q6_k, "!tn.block<q6_k>")->Apply(frozenLayers);
 BENCHMARK_CAPTURE(normed, f32, Types{"f32"})->Apply(prologues);
 BENCHMARK_CAPTURE(normed, q4_k_by_q8_0, quantised("!tn.block<q4_k>"))
     ->Apply(prologues);

@@ -45,8 +45,8 @@ def PackWeights : Pass<"tn-pack-weights", "::mlir::ModuleOp"> {
                                                      %p = tn.pack %w
              %y = tn.matmul %x, %w                   %y = tn.matmul %x, %p
 
-    Other uses of the weight (an embedding's gather) read the packed form too, so
-    that one layout serves all entries and the file's pages can be released.
+    Other uses of the weight (an embedding's gather, a gradient's product over the
+    rows of a blocked weight) read the packed form too, so that one layout serves all entries and the file's pages can be released.
 
     Needs: weights reach matmuls through calls' arguments only.
     Ensures: a 2-D parameter that is a matmul's transposed right operand is

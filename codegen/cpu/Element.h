@@ -275,6 +275,11 @@ private:
   bool hasFailed = false;
 };
 
+/// f32: columns [column, + lanes of a register) of a row of `type`, a blocked
+/// format, whose bytes lie at `row`; `column` is a multiple of these lanes.
+mlir::Value blockedValues(KernelEmitter &emitter, base::ElementType type,
+                          mlir::Value row, mlir::Value column);
+
 /// Whether two values are the same computation of the same values.
 bool sameValue(mlir::Value a, mlir::Value b);
 bool sameValues(mlir::ValueRange a, mlir::ValueRange b);

@@ -242,6 +242,11 @@ void forPackedRow(KernelEmitter &e, const ir::PanelFormat &format, Value bytes,
 
 } // namespace
 
+Value blockedValues(KernelEmitter &emitter, ElementType type, Value row,
+                    Value column) {
+  return BlockRow(emitter, type, row).values(column);
+}
+
 void Elements::stageBlocked(Value result, Value table, Value row,
                             ValueRange index) {
   auto type = cast<RankedTensorType>(table.getType());

@@ -122,8 +122,15 @@ LogicalResult MatmulNest::verify() {
         typeOf(product.getA()).isDynamicDim(axisOfK(product)))
       return product.emitOpError("expects a static k with operands of i8, got ")
              << product.getA().getType();
-    if (isPacked(product) && !product.getTransposeB())
-      return product.emitOpError("expects transpose_b with a packed b");
+    Type b = typeOf(product.getB()).getElementType();
+    if (isPacked(product) && !product.getTransposeB() && !isa<ir::BlockType>(b))
+      return product.emitOpError("expects transpose_b with a packed b of a "
+                                 "plain type, got ")
+             << product.getB().getType();
+    if (isa<ir::BlockType>(b) && !product.getTransposeB() &&
+        !isa<BlockArgument>(product.getB()))
+      return product.emitOpError("expects a blocked b to be an operand of the "
+                                 "kernel, got a value of the nest");
   }
   return success();
 }
@@ -251,7 +258,9 @@ bool MatmulNest::cutsBySegments() {
   return areRowsGrouped && llvm::all_of(products, [&](ir::MatmulOp product) {
            Type b = typeOf(product.getB()).getElementType();
            // Panels of integers that are not packed are staged whole.
-           bool isStagedWhole = isa<ir::BlockType>(b) || isBytes(product);
+           bool isStagedWhole =
+               (isa<ir::BlockType>(b) && product.getTransposeB()) ||
+               isBytes(product);
            return haveSameK(product, first) &&
                   (isPacked(product) || !isStagedWhole);
          });

@@ -40,6 +40,8 @@ struct MatmulRows {
 bool isPacked(ir::MatmulOp product);
 bool isInteger(ir::MatmulOp product);
 bool isBytes(ir::MatmulOp product);
+/// Whether panels of the right operand are staged as floats.
+bool isStaged(ir::MatmulOp product);
 
 /// i32: words of two bf16 whose halves change places.
 mlir::Value swapHalves(KernelEmitter &e, mlir::Value words);
@@ -117,12 +119,16 @@ private:
                          const Segment &segment);
   void stageRightRows(ir::MatmulOp product, const Panel &panel);
   void stageRightPairs(ir::MatmulOp product, const Panel &panel);
+  void stageBlockedRows(ir::MatmulOp product, const Panel &panel);
+  void stagePackedRows(ir::MatmulOp product, const Panel &panel);
   void stageTransposed(ir::MatmulOp product, const Panel &panel);
   void stageTransposedRows(ir::MatmulOp product, const Panel &panel,
                            mlir::Value lane);
   void stageRightColumns(ir::MatmulOp product, const Panel &panel,
                          mlir::Value fromWord);
   mlir::Value columnOf(const Panel &panel, mlir::Value lane);
+  void addressNext(ir::MatmulOp product, mlir::Value column, mlir::Value k,
+                   NextPanels &next);
   NextPanels nextPanels(ir::MatmulOp product, mlir::Value column,
                         const Segment &segment);
 

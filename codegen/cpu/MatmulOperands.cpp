@@ -18,7 +18,7 @@ using ir::kPanelLanes;
 
 // Between staged rows: rows a power of two apart would share a cache set.
 static constexpr int64_t kRowPadding = 16;
-static constexpr int64_t kRowsAhead = 2;
+static constexpr int64_t kRowsAhead = 4;
 // Lines of k that are asked for while one is spread over row groups.
 static constexpr int64_t kColumnsAhead = 6;
 
@@ -38,11 +38,16 @@ bool isBytes(ir::MatmulOp product) {
   return typeOf(product.getA()).getElementType().isInteger(8);
 }
 
+bool isStaged(ir::MatmulOp product) {
+  bool isReadInPlace = isPacked(product) && product.getTransposeB();
+  return !isReadInPlace && !isInteger(product) && !isBytes(product);
+}
+
 /// What the register tile reads b as: what is staged for it is f32, or words of
 /// bf16 where the machine multiplies these.
 ir::PanelFormat MatmulNest::formatOf(ir::MatmulOp product) {
   Type b = typeOf(product.getB()).getElementType();
-  if (isPacked(product) || isInteger(product) || isBytes(product))
+  if (!isStaged(product))
     return ir::panelFormat(ir::storageOf(b));
   bool isPairs = e.hasBf16Dot() && b.isBF16() &&
                  typeOf(product.getA()).getElementType().isBF16() &&
@@ -376,7 +381,7 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
     // A group may reach past the last panel: that one is read again.
     Value number =
         e.min(e.add(e.div(first, kPanelLanes), e.index(p)), lastPanel);
-    if (!isPacked(product) && !isInteger(product) && !isBytes(product)) {
+    if (isStaged(product)) {
       Value panel = stageRight(product, e.mul(number, kPanelLanes), segment);
       Value words = e.div(segment.from, operands.format.group());
       Value shift = e.sub(e.index(0), e.mul(words, kPanelLanes));

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/MatmulNest.h"
+#include "codegen/cpu/PanelReader.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -214,6 +215,74 @@ void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
   });
 }
 
+// Rows of blocks.
+void MatmulNest::stageBlockedRows(ir::MatmulOp product, const Panel &panel) {
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  base::ElementType format = ir::storageOf(type.getElementType());
+  const base::ElementInfo &info = base::info(format);
+  SmallVector<Value> index = matrixIndex(type);
+  int64_t lanes = e.vectorWidth();
+  e.loop(e.index(0), panel.segment.count, 1, [&](Value k) {
+    index[index.size() - 2] = e.add(panel.segment.from, k);
+    Value element = e.linearise(type, index);
+    Value row =
+        e.address(e.pointer(b), e.builder.getI8Type(),
+                  e.mul(e.div(element, info.blockElements), info.blockBytes));
+    e.loop(e.index(0), e.index(kPanelLanes), lanes, [&](Value lane) {
+      e.store(blockedValues(e, format, row, e.add(panel.column, lane)),
+              panel.target, e.add(e.mul(k, kPanelLanes), lane), Lanes{lanes});
+    });
+  });
+}
+
+// The operand's own panels hold rows in lanes: columns of a group of them are
+// unpacked as for a product over the columns, and transposed.
+void MatmulNest::stagePackedRows(ir::MatmulOp product, const Panel &panel) {
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  ir::PanelFormat format =
+      ir::panelFormat(ir::storageOf(type.getElementType()));
+  int64_t lanes = e.vectorWidth(), subBlock = format.subBlock;
+  PanelReader reader(e, format, lanes);
+  Value group = e.mul(e.div(panel.column, ir::kPanelGroup), format.perGroup());
+  auto columnsFrom = [&](Value source, Value lane, int64_t first) {
+    PanelSubBlock block =
+        reader.at(source, e.add(group, e.index(first / subBlock)));
+    Value scale = reader.scale(block, lane), minimum;
+    if (format.hasMin)
+      minimum = reader.minimum(block, lane);
+    ir::Emit a(e.builder, e.builder.getLoc(), scale.getType());
+    SmallVector<Value> unpacked;
+    for (int64_t c = first % subBlock; c < first % subBlock + lanes; ++c) {
+      Value quad = reader.quad(block, e.index(c / ir::kQuad), lane);
+      Value number = reader.number(quad, c % ir::kQuad);
+      // The product is exact, so that the fused form rounds as the sum does.
+      unpacked.push_back(minimum ? a.fma(scale, number, minimum)
+                                 : a.mul(scale, number));
+    }
+    return unpacked;
+  };
+  Value numbers =
+      e.div(e.add(panel.segment.count, e.index(kPanelLanes - 1)), kPanelLanes);
+  Value firstPanel = e.div(panel.segment.from, kPanelLanes);
+  e.loop(e.index(0), numbers, 1, [&](Value number) {
+    Value source = e.address(e.pointer(b), e.builder.getI8Type(),
+                             e.mul(e.add(firstPanel, number),
+                                   format.panelBytes(type.getDimSize(1))));
+    e.loop(e.index(0), e.index(kPanelLanes), lanes, [&](Value lane) {
+      Value row = e.add(e.mul(number, kPanelLanes), lane);
+      for (int64_t first = 0; first < kPanelLanes; first += lanes)
+        for (auto [i, values] :
+             llvm::enumerate(transposed(e, columnsFrom(source, lane, first))))
+          e.store(
+              values, panel.target,
+              e.add(e.mul(e.add(row, e.index(i)), kPanelLanes), e.index(first)),
+              Lanes{lanes});
+    });
+  });
+}
+
 Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
                              const Segment &segment) {
   Value b = product.getB();
@@ -222,6 +291,10 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
               e.scratch(format.panelBytes(kSegment))};
   bool isBlocked = isa<ir::BlockType>(typeOf(b).getElementType());
   auto stage = [&] {
+    if (!product.getTransposeB() && isPacked(product))
+      return stagePackedRows(product, panel);
+    if (!product.getTransposeB() && isBlocked)
+      return stageBlockedRows(product, panel);
     if (!product.getTransposeB() && format.group() > 1)
       return stageRightPairs(product, panel);
     if (!product.getTransposeB())
@@ -248,6 +321,31 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
   return panel.target;
 }
 
+/// Where the lines begin from which the panel of `column` is staged, from k on.
+void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
+                             NextPanels &next) {
+  Value b = product.getB();
+  RankedTensorType type = typeOf(b);
+  if (!isPacked(product)) {
+    SmallVector<Value> index = matrixIndex(type);
+    bool isTransposed = product.getTransposeB();
+    index[index.size() - 2] = isTransposed ? column : k;
+    index.back() = isTransposed ? k : column;
+    next.panels.push_back(e.address(e.pointer(b), type.getElementType(),
+                                    e.linearise(type, index)));
+    return;
+  }
+  ir::PanelFormat format =
+      ir::panelFormat(ir::storageOf(type.getElementType()));
+  Value inSuper = e.rem(column, format.superBlock);
+  Value byte =
+      e.add(e.mul(e.div(column, format.superBlock), format.superBlockBytes()),
+            e.mul(e.div(inSuper, ir::kPanelGroup), format.groupBytes()));
+  Value panel = e.mul(e.div(k, kPanelLanes), next.rowBytes);
+  next.panels.push_back(
+      e.address(e.pointer(b), e.builder.getI8Type(), e.add(panel, byte)));
+}
+
 /// What is staged after the panels of `column`: those of the columns that
 /// follow in the tile, at its end the next segment of the first ones.
 NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
@@ -256,32 +354,36 @@ NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
   Value b = product.getB();
   RankedTensorType type = typeOf(b);
   Type element = type.getElementType();
-  if (!isa<BlockArgument>(b) || isPacked(product) || !isa<FloatType>(element))
+  bool isPlain = isa<FloatType>(element) && !isPacked(product);
+  if (!isa<BlockArgument>(b) || !isStaged(product) ||
+      (!isPlain && !isPacked(product)))
     return {};
   NextPanels next;
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
-  next.bytesOfStep = kPanelLanes * bytes;
-  next.rowBytes = e.mul(e.extent(type, type.getRank() - 1), bytes);
+  if (isPlain) {
+    int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+    next.bytesOfStep = kPanelLanes * bytes;
+    next.rowBytes = e.mul(e.extent(type, type.getRank() - 1), bytes);
+    next.linesOfRow =
+        product.getTransposeB()
+            ? e.max(e.div(e.mul(segment.count, bytes), kLineBytes), e.index(1))
+            : e.index(kPanelLanes * bytes / kLineBytes);
+  } else { // A group of columns of each panel of the segment.
+    ir::PanelFormat format = ir::panelFormat(ir::storageOf(element));
+    int64_t lines =
+        llvm::divideCeil(format.groupsByte() + format.groupBytes(), kLineBytes);
+    next.bytesOfStep = lines * kLineBytes / kPanelLanes;
+    next.rowBytes = e.index(format.panelBytes(type.getDimSize(1)));
+    next.linesOfRow = e.index(lines);
+  }
   Value after = e.add(column, e.index(registers.columns()));
   Value isLast = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sge,
                                        after, columns);
-  Value n = e.add(firstColumn, arith::SelectOp::create(e.builder, isLast,
-                                                       e.index(0), after));
   Value k =
       arith::SelectOp::create(e.builder, isLast, segment.to, segment.from);
-  bool isTransposed = product.getTransposeB();
-  next.linesOfRow =
-      isTransposed
-          ? e.max(e.div(e.mul(segment.count, bytes), kLineBytes), e.index(1))
-          : e.index(kPanelLanes * bytes / kLineBytes);
-  for (int64_t p = 0; p < registers.panels; ++p) {
-    Value first = e.add(n, e.index(p * kPanelLanes));
-    SmallVector<Value> index = matrixIndex(type);
-    index[index.size() - 2] = isTransposed ? first : k;
-    index.back() = isTransposed ? k : first;
-    next.panels.push_back(
-        e.address(e.pointer(b), element, e.linearise(type, index)));
-  }
+  Value n = e.add(firstColumn, arith::SelectOp::create(e.builder, isLast,
+                                                       e.index(0), after));
+  for (int64_t p = 0; p < registers.panels; ++p)
+    addressNext(product, e.add(n, e.index(p * kPanelLanes)), k, next);
   return next;
 }
 

@@ -96,9 +96,12 @@ int64_t sharedTiles(int64_t panels, int64_t least, int64_t threads) {
   return least;
 }
 
-/// Whether panels of the right operand are staged for the rows of each tile.
+/// Whether panels of the right operand are staged for the rows of each tile, a
+/// segment at a time.
 bool stagesPanels(ir::MatmulOp product) {
   auto b = cast<RankedTensorType>(product.getB().getType());
+  if (!product.getTransposeB())
+    return true;
   return !b.getEncoding() && isa<FloatType>(b.getElementType());
 }
 
@@ -148,13 +151,14 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
 
   SmallVector<int64_t, 3> registers;
   bool isInteger = isa<ir::BlockType>(a.getElementType());
-  bool isPlain = multipliesAsStored(product);
+  bool isStaged = stagesPanels(product);
+  bool isPlain = multipliesAsStored(product) || isStaged;
   const auto &limits = isInteger ? kIntegerRows
                        : isPlain ? kPlainRows
                                  : kRegisterRows;
   for (int64_t limit : limits)
     registers.push_back(evenly(rows, limit));
-  if (stagesPanels(product) && rows > registers.back()) {
+  if (isStaged && rows > registers.back()) {
     auto [tileRows, tileCols] =
         tileOfStaged(rows, columns, registers.back(), machine);
     return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,

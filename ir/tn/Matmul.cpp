@@ -13,8 +13,6 @@ using namespace tenon::ir::ref;
 static LogicalResult verifyBlockedRight(MatmulOp op) {
   RankedTensorType b = tensorType(op.getB());
   auto block = dyn_cast<BlockType>(b.getElementType());
-  if (block && !op.getTransposeB())
-    return op.emitOpError("expects transpose_b with a blocked b, ") << b;
   if (block && !tenon::base::isBlockedWeight(block.getFormat()))
     return op.emitOpError("expects a blocked b of a format of weights, got ")
            << b;
@@ -34,6 +32,8 @@ static LogicalResult verifyBlockedLeft(MatmulOp op) {
     return op.emitOpError("expects no transpose_a with a blocked a, ") << a;
   if (!isa<BlockType>(b.getElementType()))
     return op.emitOpError("expects a blocked b with a blocked a, got ") << b;
+  if (!op.getTransposeB())
+    return op.emitOpError("expects transpose_b with a blocked a, ") << b;
   if (isSuper && !panelFormat(storageOf(b.getElementType())).hasFactors)
     return op.emitOpError("expects b of q4_k, q5_k or q6_k with a of q8_k, "
                           "got ")

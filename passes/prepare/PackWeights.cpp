@@ -33,6 +33,14 @@ bool isPackedMatmulOperand(OpOperand &use) {
          use.get() != matmul.getA();
 }
 
+/// A gradient's product, over the rows of a blocked weight: it reads its
+/// panels, but is no reason to have any.
+bool isRowsMatmulOperand(OpOperand &use) {
+  auto matmul = dyn_cast<ir::MatmulOp>(use.getOwner());
+  return matmul && !matmul.getTransposeB() && use.get() == matmul.getB() &&
+         isa<ir::BlockType>(matmul.getB().getType().getElementType());
+}
+
 bool isGatherTable(OpOperand &use) {
   auto gather = dyn_cast<ir::GatherOp>(use.getOwner());
   return gather && use.get() == gather.getTable();
@@ -93,7 +101,8 @@ public:
       if (func::FuncOp function = callee(use))
         return everyUseReadsPanels(
             function.getArgument(use.getOperandNumber()));
-      return isPackedMatmulOperand(use) || isGatherTable(use);
+      return isPackedMatmulOperand(use) || isRowsMatmulOperand(use) ||
+             isGatherTable(use);
     });
   }
 

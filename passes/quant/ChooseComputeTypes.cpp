@@ -32,6 +32,11 @@ void quantizeLeft(ir::MatmulOp product) {
         << "k is not the last axis of the activations";
     return;
   }
+  if (!product.getTransposeB()) {
+    remark::missed(product.getLoc(), name)
+        << "k is not the axis of the weight's blocks";
+    return;
+  }
   OpBuilder builder(product);
   auto x = cast<RankedTensorType>(product.getA().getType());
   auto w = cast<RankedTensorType>(product.getB().getType());

@@ -108,6 +108,29 @@ module attributes {tn.test_parameters = {w = dense<[
 
 // -----
 
+// The same weight summed over its rows: 1 * 1 + 10 * 2 in each column.
+// CHECK: @blocked_rows contract: tensor<1x1xf32> [21]
+// CHECK: @blocked_rows real: tensor<1x1xf32> [21]
+// CHECK: tn.matmul %{{.*}}, %{{.*}} : tensor<1x2xf32>, tensor<2x32x!tn.block<q8_0>> -> tensor<1x32xf32>
+module attributes {tn.test_parameters = {w = dense<[
+    0, 60, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    0, 60, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]> : tensor<68xi8>}} {
+  tn.parameter @w : tensor<2x32x!tn.block<q8_0>>
+  func.func @blocked_rows(%x: tensor<1x2xf32>) -> tensor<1x1xf32>
+      attributes {tn.test_inputs = [
+          dense<[[1.0, 10.0]]> : tensor<1x2xf32>]} {
+    %w = tn.get_parameter @w : tensor<2x32x!tn.block<q8_0>>
+    %y = tn.matmul %x, %w
+        : tensor<1x2xf32>, tensor<2x32x!tn.block<q8_0>> -> tensor<1x32xf32>
+    %c = tn.slice %y axis 1 from 31 size 1 : tensor<1x32xf32> -> tensor<1x1xf32>
+    return %c : tensor<1x1xf32>
+  }
+}
+
+// -----
+
 func.func @matmul_c1(%a: tensor<2xf32>, %b: tensor<2x2xf32>) {
   // expected-error@+1 {{expects a of rank >= 2 and b of rank 2 or that of a}}
   %y = tn.matmul %a, %b : tensor<2xf32>, tensor<2x2xf32> -> tensor<2xf32>
@@ -143,10 +166,20 @@ func.func @matmul_c4(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>,
 
 // -----
 
-func.func @matmul_c5(%a: tensor<2x32xf32>, %b: tensor<32x32x!tn.block<q8_0>>) {
-  // expected-error@+1 {{expects transpose_b with a blocked b}}
-  %y = tn.matmul %a, %b : tensor<2x32xf32>, tensor<32x32x!tn.block<q8_0>>
-      -> tensor<2x32xf32>
+func.func @matmul_c5_rows(%a: tensor<2x4xf32>, %b: tensor<4x16x!tn.block<q8_0>>) {
+  // expected-error@+1 {{expects the last axis of b to be whole blocks of 32 elements}}
+  %y = tn.matmul %a, %b : tensor<2x4xf32>, tensor<4x16x!tn.block<q8_0>>
+      -> tensor<2x16xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c7_rows(%a: tensor<2x32x!tn.block<q8_0>>,
+                          %b: tensor<32x32x!tn.block<q8_0>>) {
+  // expected-error@+1 {{expects transpose_b with a blocked a}}
+  %y = tn.matmul %a, %b : tensor<2x32x!tn.block<q8_0>>,
+      tensor<32x32x!tn.block<q8_0>> -> tensor<2x32xf32>
   return
 }
 

@@ -40,6 +40,33 @@ func.func private @layer(%x: tensor<4x32xf32>, %n: tensor<32xf32>,
 
 // -----
 
+// A gradient's product over the rows of a blocked weight reads the panels that
+// the forward product has; one over those of a plain weight reads none.
+// CHECK-LABEL: @gradient
+// CHECK: %[[W:.*]] = tn.get_parameter @frozen
+// CHECK: %[[WP:.*]] = tn.pack %[[W]]
+// CHECK-NOT: tn.pack
+// CHECK: %[[Y:.*]] = tn.matmul %{{.*}}, %[[WP]] {transpose_b}
+// CHECK: tn.matmul %[[Y]], %[[WP]] :
+tn.parameter @frozen : tensor<16x32x!tn.block<q8_0>>
+tn.parameter @trained : tensor<16x32xf32>
+func.func @gradient(%x: tensor<4x32xf32>)
+    -> (tensor<4x32xf32>, tensor<4x32xf32>) {
+  %f = tn.get_parameter @frozen : tensor<16x32x!tn.block<q8_0>>
+  %t = tn.get_parameter @trained : tensor<16x32xf32>
+  %0 = tn.matmul %x, %f {transpose_b} : tensor<4x32xf32>,
+      tensor<16x32x!tn.block<q8_0>> -> tensor<4x16xf32>
+  %1 = tn.matmul %0, %f : tensor<4x16xf32>, tensor<16x32x!tn.block<q8_0>>
+      -> tensor<4x32xf32>
+  %2 = tn.matmul %x, %t {transpose_b} : tensor<4x32xf32>, tensor<16x32xf32>
+      -> tensor<4x16xf32>
+  %3 = tn.matmul %2, %t : tensor<4x16xf32>, tensor<16x32xf32>
+      -> tensor<4x32xf32>
+  return %1, %3 : tensor<4x32xf32>, tensor<4x32xf32>
+}
+
+// -----
+
 // Declines: a weight that is not transposed, one that
 // only a gather reads, and one that an op without panels reads in any function.
 // CHECK-NOT: tn.pack{{ }}

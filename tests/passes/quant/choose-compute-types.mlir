@@ -55,6 +55,17 @@ func.func @plain(%x: tensor<4x32xf32>, %w: tensor<32x8xf32>,
   return %y, %z : tensor<4x8xf32>, tensor<4x8xf32>
 }
 
+// Blocks lie along n, not along k.
+// CHECK-LABEL: @rows
+// CHECK-NOT: tn.quantize
+// CHECK: tn.matmul %arg0, %arg1 :
+func.func @rows(%x: tensor<4x8xf32>, %w: tensor<8x32x!tn.block<q4_0>>)
+    -> tensor<4x32xf32> {
+  %y = tn.matmul %x, %w : tensor<4x8xf32>, tensor<8x32x!tn.block<q4_0>>
+      -> tensor<4x32xf32>
+  return %y : tensor<4x32xf32>
+}
+
 // k is not the last axis of the left operand.
 // CHECK-LABEL: @transposed
 // CHECK-NOT: tn.quantize
