@@ -307,6 +307,10 @@ void MatmulNest::emitByColumns() {
     SmallVector<Value> sums;
     for (ir::MatmulOp product : products) {
       sums.push_back(e.scratch(bytes));
+      if (isOneRow(product)) {
+        multiplyRow(product, column, sums.back());
+        continue;
+      }
       forSegments(extentOfK(product), [&](const Segment &segment) {
         Elements::Scope inner(elements);
         accumulate(product, column, sums.back(), segment);

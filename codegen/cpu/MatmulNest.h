@@ -1,8 +1,8 @@
 //===- MatmulNest.h - One tile of a matmul nest -----------------*- C++ -*-===//
 //
 // Private to MatmulNest.cpp (the loops and the epilogue), MatmulOperands.cpp
-// (what the register tile reads) and MatmulPanels.cpp (panels of a right
-// operand that is not packed).
+// (what the register tile reads), MatmulPanels.cpp (panels of a right operand
+// that is not packed) and MatmulRow.cpp (a single row by such an operand).
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,9 +40,16 @@ struct MatmulRows {
 bool isPacked(ir::MatmulOp product);
 bool isInteger(ir::MatmulOp product);
 bool isBytes(ir::MatmulOp product);
+/// The operand of the kernel whose elements a tensor has in the same order: its
+/// own, or that behind reshapes; null for a value that is computed.
+mlir::Value storedAt(mlir::Value tensor);
 /// Whether panels of the right operand are staged as floats.
 bool isStaged(ir::MatmulOp product);
 
+/// Vector w of the result holds word w of each of the rows, as many as a vector
+/// has words.
+llvm::SmallVector<mlir::Value> transposed(KernelEmitter &e,
+                                          llvm::ArrayRef<mlir::Value> rows);
 /// i32: words of two bf16 whose halves change places.
 mlir::Value swapHalves(KernelEmitter &e, mlir::Value words);
 /// i32: words of the elements `lanes` of two lines of bf16, those of the first
@@ -67,6 +74,7 @@ public:
 
 private:
   using RunBody = llvm::function_ref<void(mlir::ValueRange, const Lanes &)>;
+  using Index = llvm::SmallVector<mlir::Value>;
   using RowsBody = llvm::function_ref<void(mlir::Value from, mlir::Value to)>;
 
   mlir::LogicalResult verify();
@@ -90,6 +98,7 @@ private:
 
   // MatmulOperands.cpp
   ir::PanelFormat formatOf(ir::MatmulOp product);
+  bool isReadInPlace(ir::MatmulOp product);
   llvm::SmallVector<mlir::Value> matrixIndex(mlir::RankedTensorType type);
   MatmulRows leftRows(ir::MatmulOp product);
   MatmulRows stagedRows(ir::MatmulOp product);
@@ -114,7 +123,28 @@ private:
   TileOperands rightOperand(ir::MatmulOp product, mlir::Value column,
                             const Segment &segment);
 
+  // MatmulRow.cpp
+  bool isOneRow(ir::MatmulOp product);
+  void multiplyRow(ir::MatmulOp product, mlir::Value column, mlir::Value sums);
+  void multiplyRow(ir::MatmulOp product, const Panel &panel, mlir::Value lane,
+                   mlir::Value sums);
+  mlir::Value addWord(ir::MatmulOp product, mlir::Value sum, mlir::Value word,
+                      mlir::Value weights);
+  mlir::Value addRest(ir::MatmulOp product, const Panel &panel,
+                      llvm::ArrayRef<Index> starts, mlir::Value at,
+                      mlir::Value rest, mlir::Value sum);
+  void prefetchRows(ir::MatmulOp product, const Panel &panel, mlir::Value lane,
+                    mlir::Value word);
+
   // MatmulPanels.cpp
+  void forWhole(Panel panel, int64_t width,
+                llvm::function_ref<void(const Panel &)> body);
+  llvm::SmallVector<mlir::Value> transposedWords(ir::MatmulOp product,
+                                                 const Panel &panel,
+                                                 llvm::ArrayRef<Index> rows,
+                                                 const Lanes &at);
+  llvm::SmallVector<Index> rowsOf(ir::MatmulOp product, const Panel &panel,
+                                  mlir::Value lane);
   mlir::Value stageRight(ir::MatmulOp product, mlir::Value firstColumn,
                          const Segment &segment);
   void stageRightRows(ir::MatmulOp product, const Panel &panel);

@@ -38,6 +38,12 @@ bool isBytes(ir::MatmulOp product) {
   return typeOf(product.getA()).getElementType().isInteger(8);
 }
 
+Value storedAt(Value tensor) {
+  while (auto reshape = tensor.getDefiningOp<ir::ReshapeOp>())
+    tensor = reshape.getX();
+  return isa<BlockArgument>(tensor) ? tensor : Value();
+}
+
 bool isStaged(ir::MatmulOp product) {
   bool isReadInPlace = isPacked(product) && product.getTransposeB();
   return !isReadInPlace && !isInteger(product) && !isBytes(product);
@@ -51,7 +57,7 @@ ir::PanelFormat MatmulNest::formatOf(ir::MatmulOp product) {
     return ir::panelFormat(ir::storageOf(b));
   bool isPairs = e.hasBf16Dot() && b.isBF16() &&
                  typeOf(product.getA()).getElementType().isBF16() &&
-                 isa<BlockArgument>(product.getB());
+                 storedAt(product.getB());
   return ir::panelFormat(isPairs ? base::ElementType::BF16
                                  : base::ElementType::F32);
 }
@@ -67,6 +73,16 @@ SmallVector<Value> MatmulNest::matrixIndex(RankedTensorType type) {
   }
   index.append(2, e.index(0));
   return index;
+}
+
+/// Whether whole panels of a b of f32 are read where they lie: one group of
+/// rows would not make up for staging them.
+bool MatmulNest::isReadInPlace(ir::MatmulOp product) {
+  RankedTensorType b = typeOf(product.getB());
+  std::optional<int64_t> n = getConstantIntValue(allColumns);
+  return isStaged(product) && !product.getTransposeB() && !areRowsGrouped &&
+         b.getElementType().isF32() && !b.getEncoding() &&
+         storedAt(product.getB()) && n && *n % kPanelLanes == 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -86,7 +102,7 @@ bool MatmulNest::isPaired(Value a) {
 /// Whether the left operand lies in memory as rows of floats.
 bool MatmulNest::isDirect(ir::MatmulOp product) {
   Value a = product.getA();
-  return isa<BlockArgument>(a) && !product.getTransposeA() &&
+  return storedAt(a) && !product.getTransposeA() &&
          isa<FloatType>(typeOf(a).getElementType());
 }
 
@@ -102,7 +118,7 @@ bool MatmulNest::liesByColumns(ir::MatmulOp product) {
 Value MatmulNest::sourceRows(Value a) {
   RankedTensorType type = typeOf(a);
   Value first = e.add(e.mul(matrix, matrixRows), firstRow);
-  return e.address(e.pointer(a), type.getElementType(),
+  return e.address(e.pointer(storedAt(a)), type.getElementType(),
                    e.mul(first, e.extent(type, type.getRank() - 1)));
 }
 
@@ -217,7 +233,7 @@ Value MatmulNest::columnsAt(Value a, const MatmulRows &left, Value k,
   index[index.size() - 2] = k;
   if (!line) {
     index.back() = firstRow;
-    return e.address(e.pointer(a), type.getElementType(),
+    return e.address(e.pointer(storedAt(a)), type.getElementType(),
                      e.linearise(type, index));
   }
   forEachRun(a, index, firstRow, rows, [&](ValueRange at, const Lanes &lanes) {
@@ -260,8 +276,7 @@ void MatmulNest::stageColumns(Value a, const MatmulRows &left,
   auto &b = e.builder;
   int64_t mark = e.scratchMark(), group = left.isPaired ? 2 : 1;
   Type element = left.isPaired ? Type(b.getBF16Type()) : Type(b.getF32Type());
-  bool isStored =
-      isa<BlockArgument>(a) && typeOf(a).getElementType() == element;
+  bool isStored = storedAt(a) && typeOf(a).getElementType() == element;
   SmallVector<Value> staged(group);
   for (Value &line : staged)
     if (!isStored)
@@ -375,6 +390,19 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
   RankedTensorType type = typeOf(product.getB());
   operands.format = formatOf(product);
   Value first = e.add(firstColumn, column);
+  if (isReadInPlace(product)) {
+    operands.panelStride = allColumns;
+    SmallVector<Value> index = matrixIndex(type);
+    for (int64_t p = 0; p < registers.panels; ++p) {
+      // A group may reach past the last panel: that one is read again.
+      index.back() = e.min(e.add(first, e.index(p * kPanelLanes)),
+                           e.sub(allColumns, e.index(kPanelLanes)));
+      operands.panels.push_back(e.address(e.pointer(storedAt(product.getB())),
+                                          type.getElementType(),
+                                          e.linearise(type, index)));
+    }
+    return operands;
+  }
   Value lastPanel = e.div(e.sub(allColumns, e.index(1)), kPanelLanes);
   operands.next = nextPanels(product, column, segment);
   for (int64_t p = 0; p < registers.panels; ++p) {

@@ -27,9 +27,8 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// Vector w of the result holds word w of each of the rows, as many as a vector
-/// has words: first in parts of 4 words by 4 rows, then the parts themselves.
-static SmallVector<Value> transposed(KernelEmitter &e, ArrayRef<Value> rows) {
+// First in parts of 4 words by 4 rows, then the parts themselves.
+SmallVector<Value> transposed(KernelEmitter &e, ArrayRef<Value> rows) {
   int64_t lanes = static_cast<int64_t>(rows.size());
   // Those elements of each 4 of a, followed by 4 of b, that `places` name.
   auto inParts = [&](Value a, Value b, ArrayRef<int64_t> places) -> Value {
@@ -80,38 +79,60 @@ Value MatmulNest::columnOf(const Panel &panel, Value lane) {
   return panel.isWhole ? column : e.min(column, e.sub(allColumns, e.index(1)));
 }
 
+/// The first elements of the rows that become lanes [lane, + those of a
+/// register) of a panel.
+SmallVector<MatmulNest::Index>
+MatmulNest::rowsOf(ir::MatmulOp product, const Panel &panel, Value lane) {
+  SmallVector<Index> starts;
+  for (int64_t row = 0; row < e.vectorWidth(); ++row) {
+    Index index = matrixIndex(typeOf(product.getB()));
+    index[index.size() - 2] = columnOf(panel, e.add(lane, e.index(row)));
+    elements.prepare(product.getB(), index);
+    starts.push_back(index);
+  }
+  return starts;
+}
+
+/// The words `at` of these rows in the panel's segment: vector i holds word i
+/// of each.
+SmallVector<Value> MatmulNest::transposedWords(ir::MatmulOp product,
+                                               const Panel &panel,
+                                               ArrayRef<Index> starts,
+                                               const Lanes &at) {
+  Value b = product.getB(), from = panel.segment.from;
+  RankedTensorType type = typeOf(b);
+  bool isPairs = panel.format.group() > 1;
+  SmallVector<Value> block;
+  for (Index index : starts) {
+    if (!isPairs) {
+      Lanes lanes{at.width, at.mask, e.add(from, at.offset)};
+      block.push_back(elements.element(b, index, lanes));
+      continue;
+    }
+    index.back() = from;
+    Value start = e.address(e.pointer(storedAt(b)), type.getElementType(),
+                            e.linearise(type, index));
+    block.push_back(e.load(start, e.builder.getI32Type(), at.offset, at));
+  }
+  SmallVector<Value> words = transposed(e, block);
+  if (isPairs)
+    for (Value &word : words)
+      word = swapHalves(e, word);
+  return words;
+}
+
 // Lanes [lane, + lanes of a register).
 void MatmulNest::stageTransposedRows(ir::MatmulOp product, const Panel &panel,
                                      Value lane) {
-  Value b = product.getB();
-  RankedTensorType type = typeOf(b);
-  int64_t lanes = e.vectorWidth(), group = panel.format.group();
-  Type word = e.builder.getI32Type();
-  Value from = panel.segment.from;
-  SmallVector<SmallVector<Value>> starts;
-  for (int64_t row = 0; row < lanes; ++row) {
-    SmallVector<Value> index = matrixIndex(type);
-    index[index.size() - 2] = columnOf(panel, e.add(lane, e.index(row)));
-    elements.prepare(b, index);
-    starts.push_back(index);
-  }
-  auto loadWords = [&](SmallVector<Value> index, const Lanes &at) -> Value {
-    if (group == 1)
-      return elements.element(b, index,
-                              {at.width, at.mask, e.add(from, at.offset)});
-    index.back() = from;
-    Value start = e.address(e.pointer(b), type.getElementType(),
-                            e.linearise(type, index));
-    return e.load(start, word, at.offset, at);
-  };
-  e.columns(e.div(panel.segment.count, group), lanes, [&](const Lanes &at) {
+  int64_t lanes = e.vectorWidth();
+  SmallVector<Index> starts = rowsOf(product, panel, lane);
+  Value words = e.div(panel.segment.count, panel.format.group());
+  e.columns(words, lanes, [&](const Lanes &at) {
     Elements::Scope scope(elements);
-    SmallVector<Value> block;
-    for (const SmallVector<Value> &row : starts)
-      block.push_back(loadWords(row, at));
     // What is stored past the segment is in the panel, and not read.
-    for (auto [i, value] : llvm::enumerate(transposed(e, block)))
-      e.store(group == 1 ? value : swapHalves(e, value), panel.target,
+    for (auto [i, value] :
+         llvm::enumerate(transposedWords(product, panel, starts, at)))
+      e.store(value, panel.target,
               e.add(e.mul(e.add(at.offset, e.index(i)), kPanelLanes), lane),
               Lanes{lanes});
   });
@@ -142,7 +163,7 @@ void MatmulNest::stageRightColumns(ir::MatmulOp product, const Panel &panel,
   auto wordAt = [&](Value k) -> Value {
     auto lineAt = [&](Value at) {
       index[last] = at;
-      return e.address(e.pointer(b), type.getElementType(),
+      return e.address(e.pointer(storedAt(b)), type.getElementType(),
                        e.linearise(type, index));
     };
     Value next = e.min(e.add(k, e.index(1)), e.sub(segment.to, e.index(1)));
@@ -198,7 +219,7 @@ void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
   auto lineAt = [&](Value k) {
     index[index.size() - 2] = e.add(segment.from, k);
     index.back() = panel.column;
-    return e.address(e.pointer(b), type.getElementType(),
+    return e.address(e.pointer(storedAt(b)), type.getElementType(),
                      e.linearise(type, index));
   };
   Value words = e.div(e.add(segment.count, e.index(1)), 2);
@@ -227,7 +248,7 @@ void MatmulNest::stageBlockedRows(ir::MatmulOp product, const Panel &panel) {
     index[index.size() - 2] = e.add(panel.segment.from, k);
     Value element = e.linearise(type, index);
     Value row =
-        e.address(e.pointer(b), e.builder.getI8Type(),
+        e.address(e.pointer(storedAt(b)), e.builder.getI8Type(),
                   e.mul(e.div(element, info.blockElements), info.blockBytes));
     e.loop(e.index(0), e.index(kPanelLanes), lanes, [&](Value lane) {
       e.store(blockedValues(e, format, row, e.add(panel.column, lane)),
@@ -267,7 +288,7 @@ void MatmulNest::stagePackedRows(ir::MatmulOp product, const Panel &panel) {
       e.div(e.add(panel.segment.count, e.index(kPanelLanes - 1)), kPanelLanes);
   Value firstPanel = e.div(panel.segment.from, kPanelLanes);
   e.loop(e.index(0), numbers, 1, [&](Value number) {
-    Value source = e.address(e.pointer(b), e.builder.getI8Type(),
+    Value source = e.address(e.pointer(storedAt(b)), e.builder.getI8Type(),
                              e.mul(e.add(firstPanel, number),
                                    format.panelBytes(type.getDimSize(1))));
     e.loop(e.index(0), e.index(kPanelLanes), lanes, [&](Value lane) {
@@ -283,14 +304,32 @@ void MatmulNest::stagePackedRows(ir::MatmulOp product, const Panel &panel) {
   });
 }
 
+/// Calls `body` for `width` columns of a panel, apart where all of them are
+/// there and where not.
+void MatmulNest::forWhole(Panel panel, int64_t width,
+                          function_ref<void(const Panel &)> body) {
+  std::optional<int64_t> known = getConstantIntValue(allColumns);
+  panel.isWhole = known && *known % width == 0;
+  if (panel.isWhole)
+    return body(panel);
+  Value end = e.add(panel.column, e.index(width));
+  for (bool isWhole : {true, false}) {
+    panel.isWhole = isWhole;
+    auto is = isWhole ? arith::CmpIPredicate::sle : arith::CmpIPredicate::sgt;
+    e.ifThen(arith::CmpIOp::create(e.builder, is, end, allColumns), [&] {
+      Elements::Scope scope(elements);
+      body(panel);
+    });
+  }
+}
+
 Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
                              const Segment &segment) {
   Value b = product.getB();
   ir::PanelFormat format = formatOf(product);
-  Panel panel{panelColumn, segment, format,
-              e.scratch(format.panelBytes(kSegment))};
+  Value target = e.scratch(format.panelBytes(kSegment));
   bool isBlocked = isa<ir::BlockType>(typeOf(b).getElementType());
-  auto stage = [&] {
+  auto stage = [&](const Panel &panel) {
     if (!product.getTransposeB() && isPacked(product))
       return stagePackedRows(product, panel);
     if (!product.getTransposeB() && isBlocked)
@@ -303,22 +342,8 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
       return stageTransposed(product, panel);
     stageRightColumns(product, panel, e.index(0));
   };
-  std::optional<int64_t> known = getConstantIntValue(allColumns);
-  if (known && *known % kPanelLanes == 0) {
-    panel.isWhole = true;
-    stage();
-    return panel.target;
-  }
-  Value end = e.add(panelColumn, e.index(kPanelLanes));
-  for (bool isWhole : {true, false}) {
-    panel.isWhole = isWhole;
-    auto is = isWhole ? arith::CmpIPredicate::sle : arith::CmpIPredicate::sgt;
-    e.ifThen(arith::CmpIOp::create(e.builder, is, end, allColumns), [&] {
-      Elements::Scope scope(elements);
-      stage();
-    });
-  }
-  return panel.target;
+  forWhole({panelColumn, segment, format, target}, kPanelLanes, stage);
+  return target;
 }
 
 /// Where the lines begin from which the panel of `column` is staged, from k on.
@@ -331,7 +356,8 @@ void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
     bool isTransposed = product.getTransposeB();
     index[index.size() - 2] = isTransposed ? column : k;
     index.back() = isTransposed ? k : column;
-    next.panels.push_back(e.address(e.pointer(b), type.getElementType(),
+    next.panels.push_back(e.address(e.pointer(storedAt(b)),
+                                    type.getElementType(),
                                     e.linearise(type, index)));
     return;
   }
@@ -342,8 +368,8 @@ void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
       e.add(e.mul(e.div(column, format.superBlock), format.superBlockBytes()),
             e.mul(e.div(inSuper, ir::kPanelGroup), format.groupBytes()));
   Value panel = e.mul(e.div(k, kPanelLanes), next.rowBytes);
-  next.panels.push_back(
-      e.address(e.pointer(b), e.builder.getI8Type(), e.add(panel, byte)));
+  next.panels.push_back(e.address(e.pointer(storedAt(b)), e.builder.getI8Type(),
+                                  e.add(panel, byte)));
 }
 
 /// What is staged after the panels of `column`: those of the columns that
@@ -355,8 +381,7 @@ NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
   RankedTensorType type = typeOf(b);
   Type element = type.getElementType();
   bool isPlain = isa<FloatType>(element) && !isPacked(product);
-  if (!isa<BlockArgument>(b) || !isStaged(product) ||
-      (!isPlain && !isPacked(product)))
+  if (!storedAt(b) || !isStaged(product) || (!isPlain && !isPacked(product)))
     return {};
   NextPanels next;
   if (isPlain) {

@@ -74,6 +74,8 @@ struct TileOperands {
   Segment segment;
   ir::PanelFormat format;
   llvm::SmallVector<mlir::Value> panels; // of b
+  // index: from k to k, of f32 that are read where they lie; null: 32
+  mlir::Value panelStride;
   // Each of `rowGroups` groups of rows prefetches its part of the panels that
   // come next, so that reading them goes on while the last ones are used.
   int64_t bytesToNext = 0; // 0: nothing comes next
@@ -82,6 +84,10 @@ struct TileOperands {
   mlir::Value rowGroup; // index
   mlir::Value out;      // f32, i32 of i8; rows tile.columns() apart
 };
+
+/// f32: sum + a * b; of words of two bf16 both products, the high one first.
+mlir::Value addProducts(KernelEmitter &e, mlir::Value sum, mlir::Value a,
+                        mlir::Value b);
 
 void emitRegisterTile(KernelEmitter &e, const RegisterTile &tile,
                       const TileOperands &operands);

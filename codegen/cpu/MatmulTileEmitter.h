@@ -51,6 +51,7 @@ private:
 
   void prefetchNext(mlir::Value k, int64_t steps);
   void prefetchRows(mlir::Value k, int64_t steps);
+  void prefetchInPlace(mlir::Value k);
 
   // MatmulTileBlocked.cpp
   mlir::Value laneOf(int64_t vector);

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace tenon::codegen::cpu {
 
@@ -43,6 +44,20 @@ static Value halfOf(KernelEmitter &e, Value word, bool isHigh) {
   return arith::BitcastOp::create(b, f32, bits);
 }
 
+Value addProducts(KernelEmitter &e, Value sum, Value a, Value b) {
+  auto &builder = e.builder;
+  if (isa<FloatType>(getElementTypeOrSelf(b.getType())))
+    return math::FmaOp::create(builder, a, b, sum);
+  int64_t lanes = cast<VectorType>(sum.getType()).getNumElements();
+  auto pairs = VectorType::get({2 * lanes}, builder.getBF16Type());
+  auto call = LLVM::CallIntrinsicOp::create(
+      builder, sum.getType(),
+      builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+      ValueRange{sum, LLVM::BitcastOp::create(builder, pairs, a),
+                 LLVM::BitcastOp::create(builder, pairs, b)});
+  return call.getResult(0);
+}
+
 /// What the rows of a hold at step k: an f32 for each lane, or a word.
 Value TileEmitter::loadRow(int64_t row, Value at) {
   auto &b = e.builder;
@@ -67,19 +82,12 @@ void TileEmitter::accumulate(Value k, ArrayRef<Value> weights,
 
 void TileEmitter::accumulatePairs(Value word, ArrayRef<Value> weights,
                                   SmallVector<Value> &acc) {
-  auto &b = e.builder;
-  auto pairs = VectorType::get({2 * lanes}, b.getBF16Type());
   int64_t across = tile.panels * vectors;
   for (int64_t row = 0; row < tile.rows; ++row) {
-    Value a =
-        LLVM::BitcastOp::create(b, pairs, e.splat(loadRow(row, word), lanes));
+    Value a = e.splat(loadRow(row, word), lanes);
     for (int64_t i = 0; i < across; ++i) {
       Value &sum = acc[row * across + i];
-      Value w = LLVM::BitcastOp::create(b, pairs, weights[i]);
-      auto call = LLVM::CallIntrinsicOp::create(
-          b, sum.getType(), b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
-          ValueRange{sum, a, w});
-      sum = call.getResult(0);
+      sum = addProducts(e, sum, a, weights[i]);
     }
   }
 }
@@ -92,7 +100,8 @@ Value TileEmitter::loadPlain(Value panel, Value word, int64_t vector) {
     element = b.getF16Type();
   if (in.format.type == ElementType::BF16)
     element = b.getI32Type();
-  Value at = e.add(e.mul(word, kPanelLanes), e.index(vector * lanes));
+  Value stride = in.panelStride ? in.panelStride : e.index(kPanelLanes);
+  Value at = e.add(e.mul(word, stride), e.index(vector * lanes));
   Value weight = e.load(panel, element, at, Lanes{lanes});
   return ir::Emit(b, b.getLoc(), weight.getType()).extend(weight);
 }
@@ -120,6 +129,16 @@ void TileEmitter::plainStep(Value word, std::optional<int64_t> only,
     });
     accumulate(e.add(e.mul(word, group), e.index(i)), halves, acc);
   }
+}
+
+// Rows a page or so apart: no hardware foresees them.
+void TileEmitter::prefetchInPlace(Value k) {
+  constexpr int64_t kStepsAhead = 12;
+  Type f32 = e.builder.getF32Type();
+  Value ahead = e.mul(e.add(k, e.index(kStepsAhead)), in.panelStride);
+  for (Value panel : in.panels)
+    for (int64_t lane = 0; lane < kPanelLanes; lane += kLineBytes / 4)
+      e.prefetch(e.address(panel, f32, e.add(ahead, e.index(lane))), 1);
 }
 
 // The lines from which the next panels are staged, in order: step k of row
@@ -169,6 +188,8 @@ SmallVector<Value> TileEmitter::plainSteps(Value from, Value to,
     return [=, this](Value word, ValueRange sums) {
       SmallVector<Value> acc(sums);
       prefetchNext(e.mul(word, group), count * group);
+      for (int64_t u = 0; u < count && in.panelStride; ++u)
+        prefetchInPlace(e.add(word, e.index(u)));
       for (int64_t u = 0; u < count; ++u)
         plainStep(e.add(word, e.index(u)), std::nullopt, acc);
       return acc;

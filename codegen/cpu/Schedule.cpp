@@ -105,16 +105,25 @@ bool stagesPanels(ir::MatmulOp product) {
   return !b.getEncoding() && isa<FloatType>(b.getElementType());
 }
 
+/// Whether rows of the left operand are staged from memory, segment by segment,
+/// or lie beside each other at each k.
+bool isRead(ir::MatmulOp product) {
+  Value a = product.getA();
+  while (auto reshape = a.getDefiningOp<ir::ReshapeOp>())
+    a = reshape.getX();
+  return isa<BlockArgument>(a) || product.getTransposeA();
+}
+
 /// Rows and columns of a tile where panels are staged: as many rows as caches
 /// hold share a panel, as many columns as are left for every thread share the
 /// staged rows.
 std::pair<int64_t, int64_t>
-tileOfStaged(int64_t rows, int64_t columns, int64_t held,
+tileOfStaged(int64_t rows, int64_t columns, int64_t held, int64_t wholeRows,
              const base::TargetDescription &machine) {
   int64_t threads = machine.threads;
   int64_t panels = llvm::divideCeil(columns, kPanelLanes);
   int64_t limit = machine.l2Bytes * kCachedStagedRows / 16 / (kSegment * 4);
-  limit = std::max(limit / held * held, held);
+  limit = std::max(std::min(limit, wholeRows) / held * held, held);
   int64_t tileRows = llvm::alignTo(evenly(rows, limit), held);
   int64_t rowTiles = llvm::divideCeil(rows, tileRows);
   int64_t columnTiles = llvm::divideCeil(columns, kPrefillColumns);
@@ -158,9 +167,13 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
                                  : kRegisterRows;
   for (int64_t limit : limits)
     registers.push_back(evenly(rows, limit));
+  // Rows that are computed are staged with all of k.
+  int64_t wholeRows = rows;
+  if (!isRead(product))
+    wholeRows = machine.l2Bytes / 2 / (std::max<int64_t>(k, 1) * 4);
   if (isStaged && rows > registers.back()) {
     auto [tileRows, tileCols] =
-        tileOfStaged(rows, columns, registers.back(), machine);
+        tileOfStaged(rows, columns, registers.back(), wholeRows, machine);
     return ir::ScheduleAttr::get(product.getContext(), ir::NestKind::Matmul,
                                  tileRows, tileCols, registers);
   }
@@ -175,9 +188,7 @@ ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
     tileCols /= 2;
     limit = static_cast<int64_t>(llvm::alignTo(rows, most));
   }
-  if (!isa<BlockArgument>(product.getA()))
-    limit =
-        std::min(limit, machine.l2Bytes / 2 / (std::max<int64_t>(k, 1) * 4));
+  limit = std::min(limit, wholeRows);
   limit = std::max(limit / most * most, most);
   int64_t tileRows = llvm::alignTo(evenly(rows, limit), most);
   int64_t rowTiles = llvm::divideCeil(rows, tileRows);

@@ -148,6 +148,35 @@ func.func @f(%x: !x, %g: !g) -> tensor<37x45xf32>
           {plain(random, f32, {tokens, 37}), plain(random, f32, {tokens, 45})});
 }
 
+// Heads beside each other are the columns of a row: forward and its gradient.
+TEST_P(FusedMatmul, ReshapedOperands) {
+  std::string text = R"(
+!h = tensor<?x4x16xf32, #tn.dims<T, 4, 16>>
+!x = tensor<?x64xf32, #tn.dims<T, 64>>
+!g = tensor<?x45xf32, #tn.dims<T, 45>>
+func.func @f(%x: !h, %g: !g, %w: tensor<45x4x16xf32>) -> (!g, tensor<45x64xf32>)
+    attributes {tn.symbols = [#tn.symbol<"T", 1 to 600>]} {
+  %y, %dw = tn.kernel(%x, %g, %w) : (!h, !g, tensor<45x4x16xf32>)
+      -> (!g, tensor<45x64xf32>) {
+  ^bb0(%a: !h, %b: !g, %c: tensor<45x4x16xf32>):
+    %r = tn.reshape %a : !h -> !x
+    %s = tn.reshape %c : tensor<45x4x16xf32> -> tensor<45x64xf32>
+    %p = tn.matmul %r, %s {transpose_b} : !x, tensor<45x64xf32> -> !g
+    tn.yield %p : !g
+  }, {
+  ^bb0(%a: !h, %b: !g, %c: tensor<45x4x16xf32>):
+    %r = tn.reshape %a : !h -> !x
+    %p = tn.matmul %b, %r {transpose_a} : !g, !x -> tensor<45x64xf32>
+    tn.yield %p : tensor<45x64xf32>
+  } {label = "heads"}
+  return %y, %dw : !g, tensor<45x64xf32>
+})";
+  for (int64_t tokens : {1, 9, 530})
+    check(text, tokens,
+          {plain(random, f32, {tokens, 4, 16}),
+           plain(random, f32, {tokens, 45}), plain(random, f32, {45, 4, 16})});
+}
+
 TEST_P(FusedMatmul, Batched) {
   std::string text = R"(
 func.func @f(%x: tensor<3x5x40xf32>, %w: tensor<3x34x40xf32>) -> tensor<3x5x34xf32> {

@@ -69,7 +69,8 @@ std::string columnsText(int64_t rows, const std::string &element) {
          ", T>>";
 }
 
-std::string kernelText(const Form &form, int64_t n, int64_t k) {
+std::string kernelText(const Form &form, int64_t n, int64_t k,
+                       int64_t most = kMostRows) {
   std::string a = form.transposesA ? columnsText(k, form.left)
                                    : tensorText("T", k, form.left);
   std::string wide = form.skipped ? tensorText("T", k + 9, form.left) : a;
@@ -90,11 +91,11 @@ std::string kernelText(const Form &form, int64_t n, int64_t k) {
     flags = "{" + flags + "} ";
   return "func.func @f(%a: " + wide + ", %w: " + b + ") -> " + y +
          " attributes {tn.symbols = [#tn.symbol<\"T\", 1 to " +
-         std::to_string(kMostRows) + ">]} {\n  %y = tn.kernel(%a, %w) : (" +
-         wide + ", " + b + ") -> " + y + " {\n  ^bb0(%x: " + wide +
-         ", %b: " + b + "):\n" + slice + "    %p = tn.matmul " +
-         (form.skipped ? "%r" : "%x") + ", %b " + flags + ": " + a + ", " + b +
-         " -> " + y + "\n    tn.yield %p : " + y +
+         std::to_string(most) + ">]} {\n  %y = tn.kernel(%a, %w) : (" + wide +
+         ", " + b + ") -> " + y + " {\n  ^bb0(%x: " + wide + ", %b: " + b +
+         "):\n" + slice + "    %p = tn.matmul " + (form.skipped ? "%r" : "%x") +
+         ", %b " + flags + ": " + a + ", " + b + " -> " + y +
+         "\n    tn.yield %p : " + y +
          "\n  } {label = \"matmul\"}\n  return %y : " + y + "\n}";
 }
 
@@ -154,6 +155,20 @@ TEST_P(PlainShapes, EqualTheContract) {
     for (int64_t i = 0; i < kRowCounts; ++i)
       check(i == 0 ? 1 : seededExtent(random, most), n, k);
   }
+}
+
+// Tiles of one group of rows, or of one row, read operands where they lie.
+TEST_P(PlainShapes, FewRowsEqualTheContract) {
+  constexpr int64_t kKernels = 5;
+  for (int64_t most : {1, 3, 8})
+    for (int64_t kernel = 0; kernel < kKernels; ++kernel) {
+      int64_t n = kernel == 0 ? 160 : seededExtent(random, 300);
+      int64_t k = kernel == 0 ? 528 : seededExtent(random, 1100);
+      absl::Status status = product.compile(kernelText(GetParam(), n, k, most));
+      ASSERT_TRUE(status.ok()) << status;
+      for (int64_t m = 1; m <= most; ++m)
+        check(m, n, k);
+    }
 }
 
 TEST_P(PlainShapes, EveryRowCountEqualsTheContract) {
