@@ -150,6 +150,14 @@ void CompiledEntry::place(int64_t position, uint32_t entry) {
   std::ranges::copy(ascending(position, held.shape).bytes, held.bytes.begin());
 }
 
+void CompiledEntry::divide(int64_t tokens, uint32_t entry) {
+  Held &held = entries[entry].arguments[entries[entry].positions];
+  Held one = ascending(0, {tokens});
+  for (size_t at = 0; at < held.bytes.size(); at += one.bytes.size())
+    std::memcpy(held.bytes.data() + at, one.bytes.data(),
+                std::min(one.bytes.size(), held.bytes.size() - at));
+}
+
 Status CompiledEntry::call(uint32_t entry) {
   return session->call(entry, entries[entry].in, entries[entry].out);
 }

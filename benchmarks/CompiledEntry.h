@@ -45,6 +45,9 @@ public:
 
   /// Puts the tokens of the entry's batch at `position` and after.
   void place(int64_t position, uint32_t entry = 0);
+  /// Makes the tokens of the entry's batch several sequences, one after the
+  /// other from position 0, of so many tokens each.
+  void divide(int64_t tokens, uint32_t entry = 0);
   Status call(uint32_t entry = 0);
 
   /// What the weights take in memory, packed.

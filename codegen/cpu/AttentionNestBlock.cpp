@@ -58,12 +58,12 @@ Value foldLanes(KernelEmitter &e, Value vector,
   return vector::ExtractOp::create(e.builder, vector, ArrayRef<int64_t>{0});
 }
 
-AttentionBlock::AttentionBlock(KernelEmitter &emitter, ir::AttentionOp op,
+AttentionBlock::AttentionBlock(KernelEmitter &emitter,
+                               const ir::AttentionShape &shape,
                                int64_t groupRows, const AttentionState &state,
                                TokenOf tokenOf)
-    : e(emitter), op(op), state(state), tokenOf(std::move(tokenOf)),
-      f32(e.builder.getF32Type()), rows(groupRows),
-      width(cast<ir::CacheType>(op.getKeys().getType()).getWidth()),
+    : e(emitter), shape(shape), state(state), tokenOf(std::move(tokenOf)),
+      f32(e.builder.getF32Type()), rows(groupRows), width(shape.width),
       lanes(e.vectorWidth()), across(std::gcd(width, lanes)) {
   scores = e.scratch(rows * kBlock * sizeof(float));
   for (Value *each : {&highest, &shift, &keep, &sums})
@@ -171,8 +171,7 @@ SmallVector<Value> AttentionBlock::scoreChain(Value key, int64_t vectors,
 
 void AttentionBlock::emitScores() {
   int64_t vectors = vectorsBeside(kBlock / lanes);
-  Value scale = e.splat(
-      e.f32(static_cast<float>(op.getScale().convertToDouble())), lanes);
+  Value scale = e.splat(e.f32(static_cast<float>(shape.scale)), lanes);
   e.loop(e.index(0), e.index(kBlock), vectors * lanes, [&](Value key) {
     SmallVector<Value> total;
     for (int64_t from = 0; from < width; from += kChain) {
@@ -232,7 +231,7 @@ void AttentionBlock::emitMaxima() {
     Value seen = vector::ReductionOp::create(b, vector::CombiningKind::OR, nan);
     e.ifThen(seen, [&] {
       Value token = tokenOf(e.add(group.row, row));
-      e.emitFailure(seen, TENON_FAILURE_NAN, op, token, e.index(0));
+      e.emitFailure(seen, TENON_FAILURE_NAN, shape.op, token, e.index(0));
     });
     auto combine = [&](Value x, Value y) { return larger(e, x, y); };
     e.store(foldLanes(e, maximum, combine), highest, row);

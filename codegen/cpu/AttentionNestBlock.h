@@ -5,7 +5,7 @@
 // lanes, the online softmax, values as a register tile with the width in the
 // lanes. Rows come in groups of as many as registers hold.
 //
-//   AttentionBlock block(emitter, op, rowsOfGroup, state);
+//   AttentionBlock block(emitter, shape, rowsOfGroup, state);
 //   block.emit({position, keys, values}, group);
 //
 //===----------------------------------------------------------------------===//
@@ -14,6 +14,7 @@
 #define TENON_CODEGEN_CPU_ATTENTIONNESTBLOCK_H
 
 #include "codegen/cpu/Emitter.h"
+#include "ir/tn/AttentionShape.h"
 
 namespace tenon::codegen::cpu {
 
@@ -48,8 +49,9 @@ public:
   /// Tells the token of a row, to blame a failure on.
   using TokenOf = std::function<mlir::Value(mlir::Value row)>;
 
-  AttentionBlock(KernelEmitter &emitter, ir::AttentionOp op, int64_t groupRows,
-                 const AttentionState &state, TokenOf tokenOf);
+  AttentionBlock(KernelEmitter &emitter, const ir::AttentionShape &shape,
+                 int64_t groupRows, const AttentionState &state,
+                 TokenOf tokenOf);
 
   /// Adds the block to the group's rows that have a key in range.
   void emit(const KeyBlock &block, mlir::Value group);
@@ -88,7 +90,7 @@ private:
                      mlir::Value to);
 
   KernelEmitter &e;
-  ir::AttentionOp op;
+  ir::AttentionShape shape;
   AttentionState state;
   TokenOf tokenOf;
   mlir::Type f32;

@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/Schedule.h"
 
+#include "ir/tn/AttentionShape.h"
 #include "ir/tn/Caches.h"
 #include "ir/tn/NestRole.h"
 
@@ -38,13 +39,6 @@ struct Parts {
   int64_t stream;
 };
 
-/// The rows that heads of one attention share caches by.
-int64_t headsPerCache(ir::AttentionOp op) {
-  auto q = cast<RankedTensorType>(op.getQ().getType());
-  return q.getDimSize(1) /
-         cast<ir::CacheType>(op.getKeys().getType()).getHeads();
-}
-
 class CpuTarget final : public Target {
 public:
   explicit CpuTarget(const base::TargetDescription &description)
@@ -70,6 +64,15 @@ private:
 template <typename OpT> OpT rootOf(ir::KernelOp kernel, unsigned nest) {
   auto ops = kernel.getNests()[nest].front().getOps<OpT>();
   return ops.empty() ? OpT() : *ops.begin();
+}
+
+/// The op of attention in a nest, where there is one.
+std::optional<ir::AttentionShape> attentionIn(ir::KernelOp kernel,
+                                              unsigned nest) {
+  for (Operation &op : kernel.getNests()[nest].front())
+    if (std::optional<ir::AttentionShape> shape = ir::attentionShape(&op))
+      return shape;
+  return std::nullopt;
 }
 
 /// The rows and columns that the nest's results have at most: beyond them a
@@ -120,9 +123,9 @@ CpuTarget::neighbours(ir::KernelOp kernel, unsigned nest, ir::ScheduleAttr from,
     add([&](Parts &p) { p.cols = p.cols * 2; });
     add([&](Parts &p) { p.cols = llvm::alignTo(p.cols / 2, kPanelLanes); });
   }
-  if (auto attention = rootOf<ir::AttentionOp>(kernel, nest);
+  if (std::optional<ir::AttentionShape> attention = attentionIn(kernel, nest);
       attention && hasRegisters) // Heads of a tile share what it reads.
-    for (int64_t heads = 1; heads <= headsPerCache(attention); ++heads)
+    for (int64_t heads = 1; heads <= attention->group(); ++heads)
       add([&](Parts &p) { p.cols = heads; });
   for (int64_t count : {held - 2, held - 1, held + 1, held + 2})
     if (hasRegisters && count >= 1 && count <= kMostRegisterRows[number])
@@ -146,8 +149,11 @@ bool CpuTarget::admits(ir::KernelOp kernel, unsigned nest,
       registers.size() != own.getRegisterRows().size() ||
       schedule.getStreamBytes() < 0 || !llvm::all_of(registers, isHeld))
     return false;
-  if (auto attention = rootOf<ir::AttentionOp>(kernel, nest))
-    return headsPerCache(attention) % cols == 0;
+  if (std::optional<ir::AttentionShape> attention = attentionIn(kernel, nest)) {
+    if (isa<ir::SelfAttentionGradKeysOp>(attention->op))
+      return rows == own.getTileRows() && cols == own.getTileCols();
+    return attention->group() % cols == 0;
+  }
   if (auto product = rootOf<ir::MatmulOp>(kernel, nest))
     return cols % kPanelLanes == 0 && rows % registers.back() == 0;
   return true;

@@ -1,6 +1,7 @@
 //===- EmitKernel.cpp - A kernel's function: which nest a tile is of ------===//
 
 #include "codegen/cpu/Emitter.h"
+#include "ir/tn/NestRole.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -34,7 +35,7 @@ ir::NestKind kindOf(const Nest &nest) {
   for (Operation &op : *nest.body) {
     if (isa<ir::MatmulOp>(op))
       return ir::NestKind::Matmul;
-    if (isa<ir::AttentionOp>(op))
+    if (ir::nestRole(&op) == ir::NestRole::Attention)
       return ir::NestKind::Attention;
     if (isa<ir::PackOp>(op))
       return ir::NestKind::Pack;

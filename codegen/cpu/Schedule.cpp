@@ -2,7 +2,10 @@
 
 #include "codegen/cpu/Schedule.h"
 
+#include "ir/tn/AttentionShape.h"
 #include "ir/tn/NestRole.h"
+
+#include "tenon/abi.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -237,14 +240,23 @@ ir::ScheduleAttr scheduleRows(Operation *yield, const SymbolRanges &ranges,
                                tileRows, 0, ArrayRef<int64_t>{}, stream);
 }
 
-ir::ScheduleAttr scheduleAttention(ir::AttentionOp op,
+/// A tile of keys is one block of one head.
+ir::ScheduleAttr scheduleGradKeys(MLIRContext *context) {
+  SmallVector<int64_t, 3> registers(std::size(kMostAttentionRegisterRows),
+                                    kAttentionRegisterRows);
+  return ir::ScheduleAttr::get(context, ir::NestKind::Attention,
+                               TENON_CACHE_BLOCK, 1, registers);
+}
+
+ir::ScheduleAttr scheduleAttention(const ir::AttentionShape &shape,
                                    const SymbolRanges &ranges,
                                    const base::TargetDescription &machine) {
-  auto q = cast<RankedTensorType>(op.getQ().getType());
-  int64_t tokens = mostOf(q, 0, ranges), heads = q.getDimSize(1);
-  int64_t cacheHeads = cast<ir::CacheType>(op.getKeys().getType()).getHeads();
-  int64_t cols = std::min(heads / cacheHeads, kAttentionRows);
-  while (heads / cacheHeads % cols)
+  MLIRContext *context = shape.op->getContext();
+  if (isa<ir::SelfAttentionGradKeysOp>(shape.op))
+    return scheduleGradKeys(context);
+  int64_t tokens = mostOf(shape.q.getType(), 0, ranges), heads = shape.heads;
+  int64_t cols = std::min(shape.group(), kAttentionRows);
+  while (shape.group() % cols)
     --cols;
   int64_t tileRows = std::clamp<int64_t>(kAttentionRows / cols, 1,
                                          std::max<int64_t>(tokens, 1));
@@ -256,14 +268,14 @@ ir::ScheduleAttr scheduleAttention(ir::AttentionOp op,
   while (cols > 1 && tiles() < kHeadTilesPerThread * machine.threads)
     do
       --cols;
-    while (heads / cacheHeads % cols);
+    while (shape.group() % cols);
   SmallVector<int64_t, 3> registers;
   int64_t rows = tileRows * cols;
   int64_t groups = llvm::divideCeil(rows, kAttentionRegisterRows);
   for (int64_t most : kMostAttentionRegisterRows)
     registers.push_back(rows > most ? llvm::divideCeil(rows, groups) : rows);
-  return ir::ScheduleAttr::get(op.getContext(), ir::NestKind::Attention,
-                               tileRows, cols, registers);
+  return ir::ScheduleAttr::get(context, ir::NestKind::Attention, tileRows, cols,
+                               registers);
 }
 
 ir::ScheduleAttr schedulePack(ir::PackOp op) {
@@ -307,8 +319,8 @@ ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
   for (Operation &op : body) {
     if (auto product = dyn_cast<ir::MatmulOp>(op))
       return scheduleMatmul(product, ranges, machine);
-    if (auto attention = dyn_cast<ir::AttentionOp>(op))
-      return scheduleAttention(attention, ranges, machine);
+    if (std::optional<ir::AttentionShape> attention = ir::attentionShape(&op))
+      return scheduleAttention(*attention, ranges, machine);
     if (auto pack = dyn_cast<ir::PackOp>(op))
       return schedulePack(pack);
   }

@@ -128,7 +128,8 @@ std::string resultType(const Operator &op, StringRef dslName) {
 
 Function describe(const Operator &op) {
   const Record &def = op.getDef();
-  StringRef mnemonic = StringRef(op.getOperationName()).split('.').second;
+  std::string operation = op.getOperationName();
+  StringRef mnemonic = StringRef(operation).split('.').second;
   StringRef dslName = def.getValueAsString("dslName");
   Function function{
       camelBack(dslName), mnemonic.str(), resultType(op, dslName), {}, {}};

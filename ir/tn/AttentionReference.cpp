@@ -1,11 +1,8 @@
 //===- AttentionReference.cpp - Rotary positions, attention: definitions --===//
 
-#include "ir/reference/Evaluate.h"
-#include "ir/reference/Reduction.h"
+#include "ir/tn/AttentionReference.h"
 #include "ir/reference/Storage.h"
 #include "ir/tn/Verify.h"
-
-#include "tenon/abi.h"
 
 #include <limits>
 
@@ -14,19 +11,15 @@ using namespace tenon;
 using namespace tenon::ir;
 using namespace tenon::ir::ref;
 
-namespace {
-
-/// Keys of one block, and of one segment of attention.
-constexpr int64_t kBlock = TENON_CACHE_BLOCK;
-constexpr int64_t kSegment = 512;
-
-llvm::Error expectTokens(int64_t tokens, const Batch &batch) {
+llvm::Error ref::expectTokens(int64_t tokens, const Batch &batch) {
   if (int64_t(batch.sequence.size()) == tokens &&
       int64_t(batch.position.size()) == tokens)
     return llvm::Error::success();
   return evaluationError("expects a batch of " + Twine(tokens) +
                          " tokens, got " + Twine(batch.sequence.size()));
 }
+
+namespace {
 
 //===----------------------------------------------------------------------===//
 // Rope
@@ -135,23 +128,6 @@ llvm::Error evaluateReposition(RepositionOp, Context &,
 // Attention
 //===----------------------------------------------------------------------===//
 
-/// One token's query head, and the rows of the keys and values it attends to.
-template <typename A> struct Query {
-  const Float<A> *q;
-  Float<A> scale;
-  int64_t width;
-  int64_t from, to;                           // positions [from, to)
-  std::vector<const Float<A> *> keys, values; // of position from + i
-
-  Float<A> score(int64_t j) const {
-    A a;
-    return sumProducts(
-               a, width, [&](int64_t d) { return q[d]; },
-               [&](int64_t d) { return keys[j - from][d]; }) *
-           scale;
-  }
-};
-
 /// Running maximum, sum and weighted values of some keys.
 template <typename A> struct Partial {
   Float<A> maximum = -std::numeric_limits<Float<A>>::infinity();
@@ -163,8 +139,8 @@ template <typename A> struct Partial {
 void addBlock(Contract &a, const Query<Contract> &query, int64_t block,
               bool isFirst, Partial<Contract> &part) {
   int64_t from = std::max(query.from, block);
-  int64_t to = std::min(query.to, block + kBlock);
-  std::array<float, kBlock> p{}; // 0 outside of the range
+  int64_t to = std::min(query.to, block + kKeyBlock);
+  std::array<float, kKeyBlock> p{}; // 0 outside of the range
   float maximum = part.maximum;
   for (int64_t j = from; j < to; ++j) {
     p[j - block] = query.score(j);
@@ -173,8 +149,8 @@ void addBlock(Contract &a, const Query<Contract> &query, int64_t block,
   float keep = isFirst ? 0.0f : a.exp(part.maximum - maximum);
   for (int64_t j = from; j < to; ++j)
     p[j - block] = a.exp(p[j - block] - maximum);
-  std::array<float, kBlock> tree = p;
-  part.sum = part.sum * keep + sumTree(a, tree.data(), kBlock);
+  std::array<float, kKeyBlock> tree = p;
+  part.sum = part.sum * keep + sumTree(a, tree.data(), kKeyBlock);
   part.maximum = maximum;
   for (int64_t d = 0; d < query.width; ++d) {
     float sum = part.values[d] * keep;
@@ -197,16 +173,19 @@ void mergeSegment(Contract &a, const Partial<Contract> &part,
     total.values[d] = total.values[d] * keep + part.values[d] * join;
 }
 
-std::vector<float> attend(const Query<Contract> &query) {
+} // namespace
+
+Attended<Contract> ref::attend(const Query<Contract> &query) {
   Contract a;
   std::optional<Partial<Contract>> total;
-  int64_t segment = query.from / kSegment * kSegment;
-  for (; segment < query.to; segment += kSegment) {
+  int64_t segment = query.from / kKeySegment * kKeySegment;
+  for (; segment < query.to; segment += kKeySegment) {
     Partial<Contract> part;
     part.values.resize(query.width);
     bool isFirst = true;
-    for (int64_t block = segment; block < segment + kSegment; block += kBlock) {
-      if (block + kBlock <= query.from || block >= query.to)
+    for (int64_t block = segment; block < segment + kKeySegment;
+         block += kKeyBlock) {
+      if (block + kKeyBlock <= query.from || block >= query.to)
         continue;
       addBlock(a, query, block, isFirst, part);
       isFirst = false;
@@ -218,11 +197,11 @@ std::vector<float> attend(const Query<Contract> &query) {
   }
   for (float &value : total->values)
     value = value / total->sum;
-  return total->values;
+  return {total->values, total->maximum + a.log(total->sum)};
 }
 
 /// The mathematics, directly.
-std::vector<double> attend(const Query<Real> &query) {
+Attended<Real> ref::attend(const Query<Real> &query) {
   std::vector<double> scores, y(query.width);
   for (int64_t j = query.from; j < query.to; ++j)
     scores.push_back(query.score(j));
@@ -235,8 +214,10 @@ std::vector<double> attend(const Query<Real> &query) {
   }
   for (double &value : y)
     value /= sum;
-  return y;
+  return {y, maximum + std::log(sum)};
 }
+
+namespace {
 
 /// Finds the rows of every position in range; false where one has no page.
 template <typename A>
@@ -258,13 +239,6 @@ llvm::Expected<bool> findRows(Query<A> &query, const Cache<A> &keys,
   return true;
 }
 
-template <typename A> bool hasNanScore(const Query<A> &query) {
-  return llvm::any_of(llvm::seq(query.from, query.to), [&](int64_t j) {
-    auto score = query.score(j);
-    return score != score;
-  });
-}
-
 template <typename A>
 llvm::Error evaluateAttention(AttentionOp op, Context &context,
                               ArrayRef<ref::Value<A>> in,
@@ -282,7 +256,7 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
     Query<A> query{&q.floats[row * width],
                    A().constant(op.getScale().convertToDouble()),
                    width,
-                   window ? std::max<int64_t>(0, to - window) : 0,
+                   firstInRange(to, window),
                    to,
                    {},
                    {}};
@@ -294,9 +268,9 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
       context.fail(TENON_FAILURE_NO_PAGE, "tn.attention", t, to - 1);
       continue;
     }
-    if (hasNanScore(query))
+    if (query.hasNanScore())
       context.fail(TENON_FAILURE_NAN, "tn.attention", t, 0);
-    std::vector<Float<A>> result = attend(query);
+    std::vector<Float<A>> result = attend(query).values;
     for (int64_t d = 0; d < width; ++d)
       y.floats[row * width + d] = rounded<A>(result[d], y.element);
   }

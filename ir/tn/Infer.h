@@ -42,6 +42,8 @@ Hook broadcast, reshape, transpose, slice, concat;
 Hook reduce, sumRows, matmul, gather, takeAlong, scatter, unpack, quantize;
 // Choosing elements of a row
 Hook topK, argmax, random, sample, emit;
+// Attention
+Hook selfAttention;
 
 /// The type that NumPy's broadcasting gives two tensors of one element type.
 mlir::FailureOr<mlir::RankedTensorType>

@@ -22,7 +22,8 @@ def Tn_KernelOp : Tn_Op<"kernel", [IsolatedFromAbove,
     - matmul: products of equal m and n whose pointwise consumers are its
       epilogue; a tile is `tileRows` x `tileCols` of the result.
     - attention: one attention op; a tile is `tileRows` tokens of `tileCols`
-      heads that share a head of the caches.
+      heads that share a head of the keys; of the gradients for keys, `tileRows`
+      rows of them of one head.
     - pack: one pack op; a tile is `tileRows` panels.
 
     ```mlir

@@ -21,7 +21,8 @@ NestRole ir::nestRole(Operation *op) {
       .Case<TopKOp, ArgmaxOp, SampleOp, RandomOp, ScatterOp, SumRowsOp>(
           [](auto) { return NestRole::Alone; })
       .Case<MatmulOp>([](auto) { return NestRole::Matmul; })
-      .Case<AttentionOp>([](auto) { return NestRole::Attention; })
+      .Case<AttentionOp, SelfAttentionOp, SelfAttentionGradQueryOp,
+            SelfAttentionGradKeysOp>([](auto) { return NestRole::Attention; })
       .Case<PackOp>([](auto) { return NestRole::Pack; })
       .Default([](Operation *) { return NestRole::Host; });
 }

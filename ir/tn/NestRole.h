@@ -19,7 +19,7 @@ enum class NestRole {
   Row,       // each row from the same row of its row operands
   Alone,     // a rows nest of its own: it reads rows of other numbers, or sorts
   Matmul,    // roots a matmul nest
-  Attention, // roots an attention nest
+  Attention, // roots an attention nest: forward or backward
   Pack,      // roots a pack nest
   Host,      // no kernel: calls, branches, loops, streaming
 };

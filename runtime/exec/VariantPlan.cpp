@@ -30,6 +30,10 @@ Status describe(const base::Kernel &kernel, const tenon_failure &failure) {
   case TENON_FAILURE_NO_PAGE:
     return resourceExhausted(where, ": row ", failure.row, " at position ",
                              failure.value, " has no cache page");
+  case TENON_FAILURE_ORDER:
+    return outOfRange(where, ": row ", failure.row, " at position ",
+                      failure.value,
+                      " begins no sequence and does not follow the row before");
   default:
     return internalError(where, ": row ", failure.row,
                          " failed in an unknown way, ", failure.kind);

@@ -228,15 +228,16 @@ SsaValue GraphBuilder::weight(RankedTensorType type) {
 //===----------------------------------------------------------------------===//
 
 /// Up to three sequences, one after the other or mixed, whose pages are in an
-/// order of their own. Without earlier calls all of them begin at 0.
-ir::ref::Batch GraphBuilder::randomBatch() {
+/// order of their own. Without earlier calls, or if they are whole, all of them
+/// begin at 0.
+ir::ref::Batch GraphBuilder::randomBatch(bool isWhole) {
   constexpr int64_t starts[] = {0, 3, 61, 64, 130, 509};
   int32_t sequences = 1 + below(3);
-  bool mixed = below(3) == 0;
+  bool mixed = below(3) == 0 && !isWhole;
   ir::ref::Batch made;
   SmallVector<int32_t> next;
   for (int32_t s = 0; s < sequences; ++s)
-    next.push_back(isProgram() ? 0 : pick(starts));
+    next.push_back(isProgram() || isWhole ? 0 : pick(starts));
   for (int64_t t = 0; t < tokenCount; ++t) {
     int32_t s = mixed ? below(sequences) : t * sequences / tokenCount;
     made.sequence.push_back(s);
@@ -255,9 +256,24 @@ ir::ref::Batch GraphBuilder::randomBatch() {
 SsaValue GraphBuilder::batch() {
   if (batchValue)
     return batchValue;
-  tokens = randomBatch();
+  tokens = randomBatch(/*isWhole=*/false);
   return batchValue =
              addArgument(ir::BatchType::get(builder.getContext()), {tokens});
+}
+
+SsaValue GraphBuilder::wholeBatch() {
+  if (!batchValue) {
+    tokens = randomBatch(/*isWhole=*/true);
+    batchValue =
+        addArgument(ir::BatchType::get(builder.getContext()), {tokens});
+  }
+  for (size_t t = 0; t < tokens.position.size(); ++t) {
+    bool follows = t > 0 && tokens.sequence[t] == tokens.sequence[t - 1] &&
+                   tokens.position[t] == tokens.position[t - 1] + 1;
+    if (tokens.position[t] != 0 && !follows)
+      return {};
+  }
+  return batchValue;
 }
 
 size_t GraphBuilder::newCache(ir::CacheType type) {

@@ -74,6 +74,9 @@ public:
 
   // Tokens.
   SsaValue batch();
+  /// The batch if its sequences are whole, from 0 and one after the other, or a
+  /// new one; null where it is another.
+  SsaValue wholeBatch();
   /// The number of a new cache; its rows hold what the batch may read, unless
   /// it is a state, which is empty.
   size_t newCache(ir::CacheType type);
@@ -116,7 +119,7 @@ private:
   SsaValue addArgument(mlir::Type type, Value value);
   SsaValue parameter(mlir::RankedTensorType type, Value value);
   Value randomValue(mlir::RankedTensorType type);
-  ir::ref::Batch randomBatch();
+  ir::ref::Batch randomBatch(bool isWhole);
 
   GraphHost host;
   bool alone;

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ir/reference/Interpreter.h"
+#include "ir/tn/AttentionShape.h"
 #include "tests/numerics/GraphCoverage.h"
 #include "tests/numerics/GraphSteps.h"
 #include "tests/support/Tolerance.h"
@@ -72,9 +73,15 @@ Sums sumsOf(Operation *op, ArrayRef<Value> in) {
   } else if (isa<ir::RopeOp>(op)) {
     // The angle is one product in f32: its error grows with the position.
     sums.scale *= *llvm::max_element(std::get<Batch>(in[1]).position) + 1;
-  } else if (isa<ir::AttentionOp>(op)) {
-    const auto &batch = std::get<Batch>(in[3]);
-    sums.terms = lastExtent(in[0]) + *llvm::max_element(batch.position) + 1;
+  } else if (auto attention = ir::attentionShape(op)) {
+    // A gradient's operands are not all arguments; the batch is the last.
+    const auto &batch = std::get<Batch>(in.back());
+    int64_t keys = *llvm::max_element(batch.position) + 1;
+    sums.terms = attention->width + keys;
+    if (isa<ir::SelfAttentionGradQueryOp, ir::SelfAttentionGradKeysOp>(op)) {
+      sums.terms += keys * attention->group();
+      sums.scale *= 4.0 * static_cast<double>(attention->width); // a slope
+    }
   }
   return sums;
 }

@@ -3,6 +3,7 @@
 #include "tests/numerics/GraphSteps.h"
 
 #include <cmath>
+#include <optional>
 
 namespace tenon::testing {
 
@@ -108,6 +109,59 @@ static bool attention(GraphBuilder &g, StringRef op) {
   return true;
 }
 
+/// What the ops over a step's own rows share.
+struct StepRows {
+  SmallVector<SsaValue> rows; // q, k, v
+  SmallVector<NamedAttribute> attributes;
+  SsaValue batch;
+};
+
+static std::optional<StepRows> stepRows(GraphBuilder &g) {
+  constexpr int64_t widths[] = {1, 6, 8, 16, 24, 33, 64, 80};
+  constexpr int64_t windows[] = {1, 3, 7, 64};
+  StepRows made;
+  made.batch = g.wholeBatch();
+  if (!made.batch)
+    return std::nullopt;
+  int64_t heads = 1 + g.below(3), width = g.pick(widths);
+  made.rows = {
+      dressed(g, g.tensor({T, heads * (1 + g.below(3)), width}, g.floatType())),
+      dressed(g, g.tensor({T, heads, width}, g.floatType())),
+      dressed(g, g.tensor({T, heads, width}, g.floatType()))};
+  made.attributes = {g.f64("scale", 1 / std::sqrt(double(width)))};
+  if (g.below(2))
+    made.attributes.push_back(g.i64("window", g.pick(windows)));
+  return made;
+}
+
+static Operation *addSelfAttention(GraphBuilder &g, const StepRows &step) {
+  SmallVector<SsaValue> operands(step.rows);
+  operands.push_back(step.batch);
+  return g.infer("tn.self_attention", ir::infer::selfAttention, operands,
+                 step.attributes);
+}
+
+static bool selfAttention(GraphBuilder &g, StringRef) {
+  std::optional<StepRows> step = stepRows(g);
+  return step && addSelfAttention(g, *step);
+}
+
+/// A gradient, after the op whose logarithms it needs.
+static bool selfAttentionGrad(GraphBuilder &g, StringRef op) {
+  std::optional<StepRows> step = stepRows(g);
+  if (!step)
+    return false;
+  SsaValue lse = addSelfAttention(g, *step)->getResult(1);
+  SmallVector<SsaValue> operands(step->rows);
+  operands.push_back(g.argument(g.typeOf(step->rows[0])));
+  operands.push_back(lse);
+  operands.push_back(g.argument(g.typeOf(lse)));
+  operands.push_back(step->batch);
+  bool isQuery = op.ends_with("query");
+  auto results = ArrayRef(step->rows).slice(isQuery ? 0 : 1, isQuery ? 1 : 2);
+  return g.add(op, operands, ValueRange(results).getTypes(), step->attributes);
+}
+
 static SsaValue seeds(GraphBuilder &g, int64_t rows) {
   return g.argument(g.tensor(rows, g.builder.getI64Type()),
                     [&] { return double(g.random()) - 0x1p63; });
@@ -141,11 +195,15 @@ static bool sample(GraphBuilder &g, StringRef op) {
 }
 
 llvm::ArrayRef<Step> tokenSteps() {
-  static constexpr Step steps[] = {{"tn.rope", "", rope},
-                                   {"tn.cache_append", "", cacheAppend},
-                                   {"tn.attention", "", attention},
-                                   {"tn.random", "", random},
-                                   {"tn.sample", "", sample}};
+  static constexpr Step steps[] = {
+      {"tn.rope", "", rope},
+      {"tn.cache_append", "", cacheAppend},
+      {"tn.attention", "", attention},
+      {"tn.self_attention", "", selfAttention},
+      {"tn.self_attention_grad_query", "", selfAttentionGrad},
+      {"tn.self_attention_grad_keys", "", selfAttentionGrad},
+      {"tn.random", "", random},
+      {"tn.sample", "", sample}};
   return steps;
 }
 

@@ -83,6 +83,8 @@ StringRef kindName(int32_t kind) {
     return "index";
   case TENON_FAILURE_NAN:
     return "nan";
+  case TENON_FAILURE_ORDER:
+    return "order";
   default:
     return "no page";
   }

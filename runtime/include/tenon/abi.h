@@ -28,6 +28,7 @@ enum {
   TENON_FAILURE_INDEX = 1,   ///< an index is outside its axis
   TENON_FAILURE_NAN = 2,     ///< NaN reached a routing, sampling or loss op
   TENON_FAILURE_NO_PAGE = 3, ///< a token's position has no cache page
+  TENON_FAILURE_ORDER = 4,   ///< a token does not follow the one before it
 };
 
 /// Where the first failure of a step is noted. A kernel writes it by an atomic

@@ -1,0 +1,222 @@
+//===- AttentionNestCaches.cpp - Keys and values in paged caches ----------===//
+
+#include "codegen/cpu/AttentionNestKeys.h"
+
+#include "ir/tn/Emit.h"
+
+#include "tenon/abi.h"
+
+namespace tenon::codegen::cpu {
+
+using namespace mlir;
+
+namespace {
+
+constexpr int64_t kBlock = TENON_CACHE_BLOCK;
+
+class CacheKeys final : public KeySource {
+public:
+  CacheKeys(KernelEmitter &e, ir::AttentionOp op, const BatchPointers &batch,
+            bool isOneGroup);
+
+  Value isMissing(Value token) override;
+  KeyBlock block(const TokenRun &run, Value keyHead, Value position) override;
+
+private:
+  Value blockPointer(ir::CacheType type, Value base, const TokenRun &run,
+                     Value keyHead, Value position);
+  Value inScratch(ir::CacheType type, Value block, Value scratch);
+  Value dequantized(ir::CacheType type, Value block, Value scratch);
+  void dequantizeRun(Value block, Value at, Value scratch, Value scale);
+  Value scalesOf(ir::CacheType type, Value block);
+  Value valueScales(Value block, Value next);
+  ir::Emit math(Value like) {
+    return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
+  }
+  Value less(Value a, Value b) {
+    return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
+  }
+
+  KernelEmitter &e;
+  ir::AttentionOp op;
+  ir::CacheType keysType, valuesType;
+  BatchPointers batch;
+  bool isOneGroup; // of rows: blocks are read in place
+  int64_t lanes, width;
+  // f32 of a block, or of a block's scales; null: not converted
+  Value keysScratch, valuesScratch;
+};
+
+CacheKeys::CacheKeys(KernelEmitter &e, ir::AttentionOp op,
+                     const BatchPointers &batch, bool isOneGroup)
+    : e(e), op(op), keysType(cast<ir::CacheType>(op.getKeys().getType())),
+      valuesType(cast<ir::CacheType>(op.getValues().getType())), batch(batch),
+      isOneGroup(isOneGroup), lanes(e.vectorWidth()),
+      width(keysType.getWidth()) {
+  auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
+  if (!isOneGroup && !keysType.getElementType().isF32())
+    keysScratch = floats(width * kBlock);
+  if (!isOneGroup && !valuesType.getElementType().isF32())
+    valuesScratch = floats(width * kBlock);
+  if (isOneGroup && valuesType.isQuantized())
+    valuesScratch = floats(width * kBlock / kQuants);
+}
+
+/// Whether a position that the token attends to has no page, which is noted.
+Value CacheKeys::isMissing(Value token) {
+  auto &b = e.builder;
+  Value position = readBatch(e, batch.position, token);
+  Value last = e.max(position, e.index(0)), from = e.index(0);
+  if (int64_t window = op.getWindow())
+    from = e.max(from, e.sub(last, e.index(window - 1)));
+  Value pageKeys = e.mul(e.dim("pageBlocks"), kBlock), pages = e.dim("P");
+  Value row = e.mul(readBatch(e, batch.sequence, token), pages);
+  Value lastPage = e.div(last, pageKeys);
+  ir::Emit emit = math(position);
+  Value outside = emit.either(less(position, e.index(0)),
+                              emit.negate(less(lastPage, pages)));
+  auto check = [&](Value page, ValueRange carried) -> SmallVector<Value> {
+    Value number = readBatch(e, batch.pages, e.add(row, page));
+    return {emit.either(carried[0], less(number, e.index(0)))};
+  };
+  Value end = e.min(e.add(lastPage, e.index(1)), pages);
+  Value none = arith::ConstantOp::create(b, b.getBoolAttr(false));
+  Value missing = e.loop(e.div(from, pageKeys), end, 1, none, check)[0];
+  missing = emit.either(missing, outside);
+  e.emitFailure(missing, TENON_FAILURE_NO_PAGE, op, token, position);
+  return missing;
+}
+
+// Where the block of keys at `position` starts, for the tile's head.
+Value CacheKeys::blockPointer(ir::CacheType type, Value base,
+                              const TokenRun &run, Value keyHead,
+                              Value position) {
+  Value block = e.div(position, kBlock), pageBlocks = e.dim("pageBlocks");
+  Value at = e.add(e.mul(run.sequence, e.dim("P")), e.div(block, pageBlocks));
+  Value page = readBatch(e, batch.pages, at);
+  Value slot = e.add(e.mul(page, pageBlocks), e.rem(block, pageBlocks));
+  Value rows = e.add(e.mul(slot, type.getHeads()), keyHead);
+  return e.address(base, e.builder.getI8Type(), e.mul(rows, type.headBytes()));
+}
+
+/// A block as f32 in scratch.
+Value CacheKeys::inScratch(ir::CacheType type, Value block, Value scratch) {
+  if (type.isQuantized())
+    return dequantized(type, block, scratch);
+  Type element = type.getElementType();
+  int64_t step = 4 * lanes; // A block has 64 elements for each of the width.
+  e.loop(e.index(0), e.index(width * kBlock), step, [&](Value from) {
+    for (int64_t i = 0; i < step; i += lanes) {
+      Value at = e.add(from, e.index(i));
+      Value value = e.load(block, element, at, Lanes{lanes});
+      e.store(math(value).extend(value), scratch, at, Lanes{lanes});
+    }
+  });
+  return scratch;
+}
+
+//===----------------------------------------------------------------------===//
+// Quantised caches
+//===----------------------------------------------------------------------===//
+
+Value CacheKeys::scalesOf(ir::CacheType type, Value block) {
+  return e.address(block, e.builder.getI8Type(), e.index(type.scalesOffset()));
+}
+
+/// The quants of one vector at `at`, multiplied, to scratch.
+void CacheKeys::dequantizeRun(Value block, Value at, Value scratch,
+                              Value scale) {
+  Value quants = e.load(block, e.builder.getI8Type(), at, Lanes{lanes});
+  Value number = toFloats(e, quants);
+  e.store(math(number).mul(number, scale), scratch, at, Lanes{lanes});
+}
+
+/// A block of quants as f32 in scratch. What shares scales is 32 rows of keys,
+/// or 32 elements of a value.
+Value CacheKeys::dequantized(ir::CacheType type, Value block, Value scratch) {
+  Type f16 = e.builder.getF16Type();
+  Value scales = scalesOf(type, block);
+  if (type.getLayout() == ir::CacheLayout::Values) {
+    e.loop(e.index(0), e.index(width * kBlock), kQuants, [&](Value first) {
+      Value half = e.load(scales, f16, e.div(first, kQuants));
+      Value scale = e.splat(toFloats(e, half), lanes);
+      for (int64_t i = 0; i < kQuants; i += lanes)
+        dequantizeRun(block, e.add(first, e.index(i)), scratch, scale);
+    });
+    return scratch;
+  }
+  e.loop(e.index(0), e.index(width), kQuants, [&](Value d) {
+    SmallVector<Value> vectors;
+    Value first = e.mul(e.div(d, kQuants), kBlock);
+    for (int64_t lane = 0; lane < kBlock; lane += lanes) {
+      Value at = e.add(first, e.index(lane));
+      vectors.push_back(toFloats(e, e.load(scales, f16, at, Lanes{lanes})));
+    }
+    e.loop(d, e.add(d, e.index(kQuants)), 1, [&](Value row) {
+      for (auto [v, scale] : llvm::enumerate(vectors)) {
+        Value at = e.add(e.mul(row, kBlock), e.index(v * lanes));
+        dequantizeRun(block, at, scratch, scale);
+      }
+    });
+  });
+  return scratch;
+}
+
+/// The scales of a block of values as f32 in scratch, to be broadcast from
+/// there; `next` is the block to fetch the scales of.
+Value CacheKeys::valueScales(Value block, Value next) {
+  Type f16 = e.builder.getF16Type();
+  Value from = scalesOf(valuesType, block), ahead = scalesOf(valuesType, next);
+  constexpr int64_t kLine = 64 / sizeof(uint16_t);
+  Value count = e.index(kBlock * width / kQuants);
+  e.loop(e.index(0), count, kLine, [&](Value first) {
+    e.prefetch(e.address(ahead, f16, first));
+    for (int64_t i = 0; i < kLine; i += lanes) {
+      Value at = e.add(first, e.index(i));
+      Value scales = e.load(from, f16, at, Lanes{lanes});
+      e.store(toFloats(e, scales), valuesScratch, at, Lanes{lanes});
+    }
+  });
+  return valuesScratch;
+}
+
+KeyBlock CacheKeys::block(const TokenRun &run, Value keyHead, Value position) {
+  Value keys = e.pointer(op.getKeys()), values = e.pointer(op.getValues());
+  auto stored = [&](ir::CacheType type) -> Type {
+    return type.isQuantized() ? e.builder.getI8Type() : type.getElementType();
+  };
+  KeyBlock block{position, blockPointer(keysType, keys, run, keyHead, position),
+                 blockPointer(valuesType, values, run, keyHead, position),
+                 stored(keysType), stored(valuesType)};
+  if (isOneGroup) { // Few rows wait for memory.
+    Value next = e.add(position, e.index(kBlock));
+    Value last = e.sub(run.end(e), e.index(1));
+    next = e.min(next, last);
+    block.nextKeys = blockPointer(keysType, keys, run, keyHead, next);
+    block.nextValues = blockPointer(valuesType, values, run, keyHead, next);
+    if (keysType.isQuantized()) {
+      block.keyScales = scalesOf(keysType, block.keys);
+      block.nextKeyScales = scalesOf(keysType, block.nextKeys);
+    }
+    if (valuesType.isQuantized())
+      block.valueScales = valueScales(block.values, block.nextValues);
+    return block;
+  }
+  if (keysScratch)
+    block.keys = inScratch(keysType, block.keys, keysScratch);
+  if (valuesScratch)
+    block.values = inScratch(valuesType, block.values, valuesScratch);
+  block.keyElement = block.valueElement = e.builder.getF32Type();
+  return block;
+}
+
+} // namespace
+
+std::unique_ptr<KeySource> makeCacheKeys(KernelEmitter &emitter,
+                                         ir::AttentionOp op,
+                                         const BatchPointers &batch,
+                                         bool isOneGroup) {
+  return std::make_unique<CacheKeys>(emitter, op, batch, isOneGroup);
+}
+
+} // namespace tenon::codegen::cpu

@@ -1,0 +1,35 @@
+//===- AttentionShape.h - What the ops of attention share -------*- C++ -*-===//
+//
+//   if (std::optional<AttentionShape> shape = attentionShape(op))
+//     ... shape->heads / shape->keyHeads heads share each head of the keys
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_IR_TN_ATTENTIONSHAPE_H
+#define TENON_IR_TN_ATTENTIONSHAPE_H
+
+#include "ir/tn/Tn.h"
+
+#include <optional>
+
+namespace tenon::ir {
+
+/// Operands and attributes that every op of attention has: over caches, over
+/// the rows of a step, and the gradients of that.
+struct AttentionShape {
+  mlir::Operation *op;
+  mlir::TypedValue<mlir::RankedTensorType> q; // [T, H, W]
+  mlir::Value batch;
+  int64_t heads, keyHeads, width;
+  int64_t window; // 0: none
+  double scale;
+
+  /// Query heads that share a head of the keys.
+  int64_t group() const { return heads / keyHeads; }
+};
+
+/// Tells the shape of an op of attention; nothing of any other.
+std::optional<AttentionShape> attentionShape(mlir::Operation *op);
+
+} // namespace tenon::ir
+#endif // TENON_IR_TN_ATTENTIONSHAPE_H

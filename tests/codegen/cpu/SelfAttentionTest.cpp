@@ -1,0 +1,315 @@
+//===- SelfAttentionTest.cpp - A training step's attention: the contract --===//
+//
+// The op and its gradients, each a kernel, equal the contract bit for bit; and
+// the op equals `tn.attention` over caches of the step's rows.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tests/codegen/cpu/KernelRunner.h"
+#include "tests/support/CompiledModule.h"
+#include "tests/support/Tensors.h"
+
+#include "tenon/abi.h"
+
+#include "gtest/gtest.h"
+
+#include <limits>
+
+namespace tenon::testing {
+namespace {
+
+using ir::ref::Batch;
+
+struct Shape {
+  int64_t heads, keyHeads, width, window = 0;
+  std::string queries = "f32", keys = "f32";
+  int64_t mostTokens = 64; // What the schedule is made for.
+};
+
+/// One batch of sequences of so many tokens.
+Batch batchOf(const std::vector<int32_t> &lengths) {
+  Batch batch;
+  for (size_t s = 0; s < lengths.size(); ++s)
+    for (int32_t p = 0; p < lengths[s]; ++p) {
+      batch.sequence.push_back(static_cast<int32_t>(s));
+      batch.position.push_back(p);
+    }
+  batch.pages = {0};
+  batch.pagesPerSequence = 1;
+  return batch;
+}
+
+std::string replaced(std::string text, const std::string &from,
+                     const std::string &to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+       at += to.size())
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+/// A function of one kernel: `body` makes what it yields.
+std::string kernelText(const Shape &shape, const std::string &arguments,
+                       const std::string &body, const std::string &results,
+                       const std::string &yielded) {
+  // Q: queries; K: keys; N: a number for each query.
+  std::string text = R"(
+!q = tensor<?x$Hx$Wx$Q, #tn.dims<T, $H, $W>>
+!k = tensor<?x$Gx$Wx$K, #tn.dims<T, $G, $W>>
+!n = tensor<?x$Hxf32, #tn.dims<T, $H>>
+func.func @f($F) -> ($R)
+    attributes {tn.symbols = [#tn.symbol<"T", 1 to $M>]} {
+  $O = tn.kernel($I) : ($T) -> ($R) {
+  ^bb0($A):
+    $B
+    tn.yield $Y : $R
+  } {label = "kernel"}
+  return $Z : $R
+})";
+  std::string names, types;
+  for (size_t at = 0; at < arguments.size();) {
+    size_t end = std::min(arguments.find(", ", at), arguments.size());
+    std::string part = arguments.substr(at, end - at);
+    size_t colon = part.find(": ");
+    names += (names.empty() ? "" : ", ") + part.substr(0, colon);
+    types += (types.empty() ? "" : ", ") + part.substr(colon + 2);
+    at = end + 2;
+  }
+  bool isPair = results.find(',') != std::string::npos;
+  text = replaced(text, "$F", replaced(arguments, "%", "%of_"));
+  text = replaced(text, "$A", arguments);
+  text = replaced(text, "$B", body);
+  text = replaced(text, "$R", results);
+  text = replaced(text, "$I", replaced(names, "%", "%of_"));
+  text = replaced(text, "$T", types);
+  text = replaced(text, "$O", isPair ? "%r:2" : "%r");
+  text = replaced(text, "$Z", isPair ? "%r#0, %r#1" : "%r");
+  text = replaced(text, "$Y", yielded);
+  auto set = [&](const char *name, int64_t value) {
+    text = replaced(text, name, std::to_string(value));
+  };
+  set("$H", shape.heads);
+  set("$G", shape.keyHeads);
+  set("$W", shape.width);
+  set("$N", shape.window);
+  set("$M", shape.mostTokens);
+  text = replaced(text, "$Q", shape.queries);
+  return replaced(text, "$K", shape.keys);
+}
+
+std::string forwardText(const Shape &shape) {
+  return kernelText(shape, "%q: !q, %k: !k, %v: !k, %b: !tn.batch",
+                    "%y, %l = tn.self_attention %q, %k, %v, %b scale 0.125 "
+                    "window $N : !q, !k, !k -> !n",
+                    "!q, !n", "%y, %l");
+}
+
+const char *const kGradArguments = "%q: !q, %k: !k, %v: !k, %dy: !q, "
+                                   "%l: !n, %d: !n, %b: !tn.batch";
+
+std::string gradQueryText(const Shape &shape) {
+  return kernelText(shape, kGradArguments,
+                    "%dq = tn.self_attention_grad_query %q, %k, %v, %dy, %l, "
+                    "%d, %b scale 0.125 window $N : !q, !k, !k, !n",
+                    "!q", "%dq");
+}
+
+std::string gradKeysText(const Shape &shape) {
+  return kernelText(shape, kGradArguments,
+                    "%dk, %dv = tn.self_attention_grad_keys %q, %k, %v, %dy, "
+                    "%l, %d, %b scale 0.125 window $N : !q, !k, !k, !n",
+                    "!k, !k", "%dk, %dv");
+}
+
+/// What a kernel made, beside what it ought to.
+struct Outcome {
+  std::vector<Value> expected;
+  std::vector<Tensor> made;
+  tenon_failure failure;
+};
+
+/// The inputs of a kernel in memory that ends at a forbidden page.
+class Memory {
+public:
+  explicit Memory(const std::vector<Value> &inputs) {
+    batches.reserve(inputs.size());
+    for (const Value &input : inputs)
+      if (const auto *batch = std::get_if<Batch>(&input))
+        add(batches.emplace_back(*batch));
+      else
+        add(toBytes(std::get<Tensor>(input)));
+  }
+  void add(const std::string &contents) {
+    bytes.emplace_back(contents.size());
+    std::copy(contents.begin(), contents.end(),
+              static_cast<char *>(bytes.back().data()));
+    buffers.push_back(bytes.back().data());
+  }
+
+  std::vector<void *> buffers;
+
+private:
+  void add(Batch &batch) {
+    for (std::vector<int32_t> *of :
+         {&batch.sequence, &batch.position, &batch.pages})
+      buffers.push_back(of->data());
+  }
+
+  std::vector<GuardedBytes> bytes;
+  std::vector<Batch> batches;
+};
+
+class SelfAttention : public ::testing::TestWithParam<base::CpuFeatures> {
+protected:
+  using Runner = std::unique_ptr<KernelRunner>;
+  Runner compile(const std::string &text) {
+    auto runner = KernelRunner::create(kernelContext(), text, GetParam());
+    EXPECT_TRUE(runner.ok()) << runner.status() << text;
+    return runner.ok() ? std::move(*runner) : nullptr;
+  }
+  Outcome run(const Runner &runner, const std::vector<Value> &inputs,
+              uint32_t threads = 1);
+  /// Runs it on one thread and on two, and returns what it ought to make.
+  std::vector<Value> compare(const std::string &text,
+                             const std::vector<Value> &inputs);
+  void check(const Shape &shape, const std::vector<int32_t> &lengths);
+  mlir::Type elementOf(const std::string &name);
+
+  Random random{17};
+};
+
+mlir::Type SelfAttention::elementOf(const std::string &name) {
+  mlir::MLIRContext *context = &kernelContext();
+  if (name == "f16")
+    return mlir::Float16Type::get(context);
+  if (name == "bf16")
+    return mlir::BFloat16Type::get(context);
+  return mlir::Float32Type::get(context);
+}
+
+Outcome SelfAttention::run(const Runner &runner,
+                           const std::vector<Value> &inputs, uint32_t threads) {
+  int64_t tokens = std::get<Tensor>(inputs[0]).shape[0];
+  llvm::StringMap<int64_t> symbols{{"T", tokens}, {"P", 1}, {"pageBlocks", 1}};
+  Outcome outcome;
+  outcome.expected = runner->expected(symbols, inputs);
+  Memory memory(inputs);
+  size_t firstResult = memory.buffers.size();
+  for (const Value &value : outcome.expected) // Garbage, until it is written.
+    memory.add(std::string(toBytes(std::get<Tensor>(value)).size(), '\x7f'));
+  outcome.failure = runner->run(symbols, memory.buffers, threads);
+  for (size_t i = 0; i < outcome.expected.size(); ++i) {
+    const Tensor &want = std::get<Tensor>(outcome.expected[i]);
+    outcome.made.push_back(
+        fromBytes(want.element, want.shape, memory.buffers[firstResult + i]));
+  }
+  return outcome;
+}
+
+std::vector<Value> SelfAttention::compare(const std::string &text,
+                                          const std::vector<Value> &inputs) {
+  Runner runner = compile(text);
+  Outcome outcome;
+  for (uint32_t threads : {1, 2}) {
+    outcome = run(runner, inputs, threads);
+    EXPECT_EQ(outcome.failure.kind, TENON_FAILURE_NONE);
+    for (size_t i = 0; i < outcome.made.size(); ++i)
+      EXPECT_EQ(firstDifference(std::get<Tensor>(outcome.expected[i]),
+                                outcome.made[i]),
+                "")
+          << "result " << i << " on " << threads << " threads of\n"
+          << text;
+  }
+  return outcome.expected;
+}
+
+void SelfAttention::check(const Shape &shape,
+                          const std::vector<int32_t> &lengths) {
+  Batch batch = batchOf(lengths);
+  auto tokens = static_cast<int64_t>(batch.sequence.size());
+  mlir::Type f32 = elementOf("f32"), queries = elementOf(shape.queries);
+  mlir::Type keys = elementOf(shape.keys);
+  Tensor q = randomTensor(random, queries, {tokens, shape.heads, shape.width});
+  Tensor k = randomTensor(random, keys, {tokens, shape.keyHeads, shape.width});
+  Tensor v = randomTensor(random, keys, {tokens, shape.keyHeads, shape.width});
+  std::vector<Value> forward = compare(forwardText(shape), {q, k, v, batch});
+  Tensor dy = randomTensor(random, queries, q.shape);
+  Tensor delta = randomTensor(random, f32, {tokens, shape.heads});
+  std::vector<Value> inputs{q, k, v, dy, forward[1], delta, batch};
+  compare(gradQueryText(shape), inputs);
+  compare(gradKeysText(shape), inputs);
+}
+
+TEST_P(SelfAttention, OneSequence) {
+  check({1, 1, 64}, {1});
+  check({2, 2, 16}, {70});
+  check({1, 1, 32, 0, "f32", "f32", 1024}, {600});
+}
+
+TEST_P(SelfAttention, RaggedSequencesOfGroupedHeads) {
+  check({4, 2, 32}, {1, 5, 64, 3, 65, 20});
+  check({6, 1, 24, 0, "f32", "f32", 4096}, {100, 1, 1, 130, 63});
+}
+
+TEST_P(SelfAttention, Windows) {
+  check({2, 1, 16, 1}, {40, 7});
+  check({3, 1, 40, 70, "f32", "f32", 4096}, {200, 66, 2});
+  check({2, 1, 16, 100, "f32", "f32", 4096}, {1100});
+}
+
+TEST_P(SelfAttention, Segments) {
+  check({1, 1, 16, 0, "f32", "f32", 4096}, {37, 1100, 513});
+  check({2, 1, 16, 513, "f32", "f32", 4096}, {1540});
+}
+
+TEST_P(SelfAttention, OtherElements) {
+  check({4, 2, 32, 0, "bf16", "bf16"}, {90, 30});
+  check({2, 2, 48, 33, "f32", "f16", 512}, {90, 30, 65});
+  check({2, 1, 24, 0, "f16", "f32", 512}, {80});
+}
+
+TEST_P(SelfAttention, WidthsOfEveryRegisterTile) {
+  for (int64_t width : {1, 6, 8, 17, 56, 80, 96, 200, 256, 520})
+    check({2, 1, width, 0, "f32", "f32", 512}, {66, 3});
+}
+
+TEST_P(SelfAttention, HeadsThatFillARegisterTileBadly) {
+  for (int64_t heads : {1, 2, 3, 5, 7, 11, 64})
+    check({heads, 1, 8}, {9, 20});
+}
+
+// Positions that no sequence of the step has; none may be an address.
+TEST_P(SelfAttention, NotesATokenOutOfOrder) {
+  Shape shape{1, 1, 16};
+  Tensor q = randomTensor(random, elementOf("f32"), {70, 1, 16});
+  Tensor lse = randomTensor(random, elementOf("f32"), {70, 1});
+  Batch batch = batchOf({70});
+  Runner forward = compile(forwardText(shape));
+  for (const std::string &text : {gradQueryText(shape), gradKeysText(shape)}) {
+    Runner gradient = compile(text);
+    for (int32_t position : {-1, 5, 7, 66, 1 << 30, INT32_MIN}) {
+      batch.position[6] = position;
+      for (const tenon_failure &failure :
+           {run(forward, {q, q, q, batch}).failure,
+            run(gradient, {q, q, q, q, lse, lse, batch}).failure}) {
+        EXPECT_EQ(failure.kind, TENON_FAILURE_ORDER) << position;
+        EXPECT_TRUE(failure.row == 6 || failure.row == 7) << failure.row;
+      }
+    }
+  }
+}
+
+TEST_P(SelfAttention, NotesTheTokenOfANanScore) {
+  Tensor q = randomTensor(random, elementOf("f32"), {40, 1, 16});
+  Tensor k = q;
+  k.floats[19 * 16] = std::numeric_limits<float>::quiet_NaN();
+  Outcome outcome =
+      run(compile(forwardText({1, 1, 16})), {q, k, q, batchOf({40})});
+  EXPECT_EQ(outcome.failure.kind, TENON_FAILURE_NAN);
+  EXPECT_GE(outcome.failure.row, 19);
+}
+
+INSTANTIATE_TEST_SUITE_P(Features, SelfAttention,
+                         ::testing::ValuesIn(runnableFeatures()));
+
+} // namespace
+} // namespace tenon::testing
