@@ -18,6 +18,32 @@ def OutlineLayers : Pass<"tn-outline-layers", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
+def Differentiate : Pass<"tn-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Makes gradients functions of their own";
+  let description = [{
+    Before:  %l, %g = tn.gradient     After:  %l, %r = call @loss.fwd(%x, %w)
+             @loss(%x, %w) wrt [1]            %g = call @loss.bwd(%x, %r, %one)
+
+    Reverse mode: each op builds its adjoint (`DifferentiableOp`), a function that
+    is called has a forward half, which returns what its backward half reads of it
+    (residuals), and a branch is run again on the way back. A function with
+    `tn.adjoint = @g` has the adjoint
+    @g(arguments, results, gradients of float results) -> gradients of float
+    arguments. tn.stop_gradient is left out.
+
+    Gradients of a value with several uses are added from the last use to the
+    first. Nothing that the forward half computes changes by a bit.
+
+    Needs: no caches in what is differentiated.  Ensures: no tn.gradient and no
+    tn.stop_gradient; a function called with equal requests has one adjoint.
+  }];
+  let options = [Option<"checkpoint", "checkpoint", "std::string", "\"none\"",
+                        "what is computed again on the way back: none (views), "
+                        "selective (pointwise ops, norms and rotations too), or "
+                        "layer (all that a called function keeps)">];
+  let dependentDialects = ["::tenon::ir::TnDialect", "::mlir::func::FuncDialect"];
+}
+
 def ChooseComputeTypes : Pass<"tn-choose-compute-types", "::mlir::ModuleOp"> {
   let summary = "Rounds or quantises the activations that meet weights";
   let description = [{

@@ -12,7 +12,8 @@ def Tn_RopeLayout : I32EnumAttr<"RopeLayout", "which elements form a pair",
 }
 
 def Tn_RopeOp : Tn_Op<"rope", [Pure, AllTypesMatch<["x", "y"]>,
-    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Rotary position embedding";
   let description = [{
     For token t at position p, head h and pair i of width/2:

@@ -86,7 +86,8 @@ template <typename A> typename A::F geluTanh(A &a, typename A::F x) {
 //===----------------------------------------------------------------------===//
 
 #define TN_ELEMENT_1(Op, formula)                                              \
-  template <typename A> typename A::F elementOf(A &a, Op, typename A::F x) {   \
+  template <typename A>                                                        \
+  typename A::F elementOf([[maybe_unused]] A &a, Op, typename A::F x) {        \
     return formula;                                                            \
   }
 #define TN_ELEMENT_2(Op, formula)                                              \
@@ -107,6 +108,7 @@ TN_ELEMENT_1(RsqrtOp, a.rsqrt(x))
 TN_ELEMENT_1(SigmoidOp, sigmoid(a, x))
 TN_ELEMENT_1(SiluOp, silu(a, x))
 TN_ELEMENT_1(ReluOp, relu(a, x))
+TN_ELEMENT_1(StopGradientOp, x)
 TN_ELEMENT_1(GeluTanhOp, geluTanh(a, x))
 
 TN_ELEMENT_2(AddOp, a.add(x, y))

@@ -150,6 +150,7 @@ TN_UNARY(SigmoidOp)
 TN_UNARY(SiluOp)
 TN_UNARY(ReluOp)
 TN_UNARY(GeluTanhOp)
+TN_UNARY(StopGradientOp)
 
 TN_BINARY(AddOp, evaluateBinary)
 TN_BINARY(SubOp, evaluateBinary)

@@ -14,7 +14,8 @@ class Tn_Pointwise<string m, list<Trait> traits = []>
                             DeclareOpInterfaceMethods<Tn_PointwiseOp>], traits)>;
 
 class Tn_Unary<string m, string formula>
-    : Tn_Pointwise<m, [AllTypesMatch<["x", "y"]>]> {
+    : Tn_Pointwise<m, [AllTypesMatch<["x", "y"]>,
+                       DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = formula;
   let description = "    y = " # formula # "\n\n(C1) x is a float tensor.";
   let arguments = (ins Tn_FloatTensor:$x);
@@ -39,8 +40,12 @@ def Tn_ReluOp : Tn_Unary<"relu", "max(x, 0)">;
 def Tn_GeluTanhOp : Tn_Unary<"gelu_tanh",
     "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))">;
 
+def Tn_StopGradientOp : Tn_Unary<"stop_gradient",
+    "x, which no gradient passes through">;
+
 class Tn_Binary<string m, string formula>
-    : Tn_Pointwise<m, [AllTypesMatch<["a", "b", "y"]>]> {
+    : Tn_Pointwise<m, [AllTypesMatch<["a", "b", "y"]>,
+                       DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = formula;
   let description = "    y = " # formula # "\n\n(C1) a and b have one type: float, i32 or i64.";
   let arguments = (ins Tn_NumberTensor:$a, Tn_NumberTensor:$b);
@@ -76,7 +81,8 @@ def Tn_CompareOp : Tn_Pointwise<"compare", [AllTypesMatch<["a", "b"]>]> {
   let hasVerifier = 1;
 }
 
-def Tn_SelectOp : Tn_Pointwise<"select", [AllTypesMatch<["a", "b", "y"]>]> {
+def Tn_SelectOp : Tn_Pointwise<"select", [AllTypesMatch<["a", "b", "y"]>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "condition ? a : b";
   let description = "(C1) condition is i1 of the shape of a.";
   let arguments = (ins Tn_BoolTensor:$condition, Tn_ValueTensor:$a,
@@ -96,7 +102,8 @@ class Tn_Logical<string m, string formula>
 def Tn_AndOp : Tn_Logical<"and", "a and b"> { let dslName = "logicalAnd"; }
 def Tn_OrOp : Tn_Logical<"or", "a or b"> { let dslName = "logicalOr"; }
 
-def Tn_CastOp : Tn_Pointwise<"cast"> {
+def Tn_CastOp : Tn_Pointwise<"cast", [
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let dslResult = "dtype";
   let summary = "The value in another element type";
   let description = [{

@@ -6,7 +6,8 @@
 include "ir/tn/TnBase.td"
 include "ir/tn/TnInterfaces.td"
 
-def Tn_GatherOp : Tn_Op<"gather", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+def Tn_GatherOp : Tn_Op<"gather", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Rows of a table by their numbers";
   let description = [{
         y[i..., d...] = table[index[i...], d...]
@@ -24,7 +25,8 @@ def Tn_GatherOp : Tn_Op<"gather", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
   let hasVerifier = 1;
 }
 
-def Tn_TakeAlongOp : Tn_Op<"take_along", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+def Tn_TakeAlongOp : Tn_Op<"take_along", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Elements of each row by their numbers";
   let description = [{
         y[..., k] = x[..., index[..., k]]
@@ -39,7 +41,8 @@ def Tn_TakeAlongOp : Tn_Op<"take_along", [Pure, DeclareOpInterfaceMethods<Tn_Ref
   let hasVerifier = 1;
 }
 
-def Tn_ScatterOp : Tn_Op<"scatter", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+def Tn_ScatterOp : Tn_Op<"scatter", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Writes rows at their numbers";
   let description = [{
         y = base;  y[index[i], d] = rows[i, d]   (add: y[index[i], d] += rows[i, d])

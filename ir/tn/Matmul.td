@@ -7,7 +7,8 @@ include "ir/tn/TnBase.td"
 include "ir/tn/TnInterfaces.td"
 
 def Tn_MatmulOp : Tn_Op<"matmul", [Pure,
-    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "A matrix product, with an optional bias";
   let description = [{
         y[..., m, n] = sum_k a[..., m, k] * b[..., k, n] (+ bias[n])

@@ -8,7 +8,8 @@ include "ir/tn/TnInterfaces.td"
 
 class Tn_RowWise<string m, list<Trait> traits = []>
     : Tn_Op<m, !listconcat([Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
-                            DeclareOpInterfaceMethods<Tn_RowOp>], traits)> {
+                            DeclareOpInterfaceMethods<Tn_RowOp>,
+                            DeclareOpInterfaceMethods<Tn_DifferentiableOp>], traits)> {
   let results = (outs Tn_FloatTensor:$y);
 }
 

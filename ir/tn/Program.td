@@ -85,7 +85,8 @@ def Tn_UnpackOp : Tn_Op<"unpack", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
 }
 
 def Tn_QuantizeOp : Tn_Op<"quantize", [Pure,
-    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Activations in blocks of 8-bit integers";
   let description = [{
     y is x in q8_0 or q8_k. For q8_0, for each block of 32 elements along the

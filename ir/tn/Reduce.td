@@ -13,7 +13,8 @@ def Tn_Reduction : I32EnumAttr<"Reduction", "what reduces an axis",
 }
 
 def Tn_ReduceOp : Tn_Op<"reduce", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
-    DeclareOpInterfaceMethods<Tn_RowOp>]> {
+    DeclareOpInterfaceMethods<Tn_RowOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let dslName = "";
   let summary = "Reduces the last axis";
   let description = [{
@@ -30,7 +31,8 @@ def Tn_ReduceOp : Tn_Op<"reduce", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceO
   let hasVerifier = 1;
 }
 
-def Tn_SumRowsOp : Tn_Op<"sum_rows", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+def Tn_SumRowsOp : Tn_Op<"sum_rows", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Sums over the first axis";
   let description = [{
         y[d] = sum_t x[t, d]

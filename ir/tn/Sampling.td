@@ -6,7 +6,8 @@
 include "ir/tn/TnBase.td"
 include "ir/tn/TnInterfaces.td"
 
-def Tn_TopKOp : Tn_Op<"top_k", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+def Tn_TopKOp : Tn_Op<"top_k", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "The k largest elements of each row, largest first";
   let description = [{
     Equal elements are ordered by index. NaN is a failure of the step.

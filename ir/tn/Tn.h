@@ -27,6 +27,10 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/Support/Error.h"
 
+namespace tenon::ir {
+class Adjoint;
+} // namespace tenon::ir
+
 #include "ir/tn/TnEnums.h.inc"
 
 #include "ir/tn/TnDialect.h.inc"
@@ -51,6 +55,9 @@ inline constexpr llvm::StringLiteral kSymbolsAttr = "tn.symbols";
 /// The attribute of a parameter that @prepare computes: the number of its
 /// result, an i64.
 inline constexpr llvm::StringLiteral kPreparedAttr = "tn.prepared";
+
+/// The attribute of a function that names its adjoint; see `tn-differentiate`.
+inline constexpr llvm::StringLiteral kAdjointAttr = "tn.adjoint";
 
 /// The symbol of a dynamic axis; empty for a static one or where absent.
 llvm::StringRef symbolOf(mlir::RankedTensorType type, int64_t axis);

@@ -16,6 +16,7 @@ include "ir/tn/Attention.td"
 include "ir/tn/SelfAttention.td"
 include "ir/tn/Sampling.td"
 include "ir/tn/Control.td"
+include "ir/tn/Gradient.td"
 include "ir/tn/Kernel.td"
 
 #endif // TN_TD

@@ -100,4 +100,21 @@ def Tn_RowOp : OpInterface<"RowOp"> {
   ];
 }
 
+def Tn_DifferentiableOp : OpInterface<"DifferentiableOp"> {
+  let cppNamespace = "::tenon::ir";
+  let description = [{
+    The adjoint: from the gradients of the results, those of the operands.
+    Integers, booleans and what is computed from them alone have no gradient, by
+    rule: indices of top_k, argmax, comparisons. `round_even` has one of zero.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      Builds ops for the gradients of the operands that are wanted and gives
+      them to `adjoint` (`ir/tn/Adjoint.h`); one that is not given is zero.
+      Fails, with a diagnostic at the op, where there is no adjoint.
+    }], "::mlir::LogicalResult", "buildAdjoint",
+      (ins "::tenon::ir::Adjoint &":$adjoint)>,
+  ];
+}
+
 #endif // TN_INTERFACES

@@ -8,7 +8,8 @@ include "ir/tn/TnInterfaces.td"
 
 class Tn_View<string m>
     : Tn_Op<m, [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
-                DeclareOpInterfaceMethods<Tn_ViewOp>]> {
+                DeclareOpInterfaceMethods<Tn_ViewOp>,
+                DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let results = (outs Tn_ValueTensor:$y);
   let hasVerifier = 1;
 }
@@ -69,7 +70,8 @@ def Tn_SliceOp : Tn_View<"slice"> {
   }];
 }
 
-def Tn_ConcatOp : Tn_Op<"concat", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+def Tn_ConcatOp : Tn_Op<"concat", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Joins tensors along an axis";
   let description = [{
     (C1) at least one operand; axis < rank. (C2) the operands agree but for the

@@ -46,6 +46,11 @@ struct OutlineLayersPass : impl::OutlineLayersBase<OutlineLayersPass> {
       if (it != renamed.end())
         call.setCallee(it->second);
     });
+    getOperation().walk([&](ir::GradientOp gradient) {
+      auto it = renamed.find(gradient.getCallee());
+      if (it != renamed.end())
+        gradient.setCallee(it->second);
+    });
     for (auto &entry : renamed)
       getOperation().lookupSymbol(entry.getKey())->erase();
     return !renamed.empty();

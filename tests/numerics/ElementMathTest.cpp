@@ -76,7 +76,7 @@ std::vector<Case> ElementMath::cases() {
   std::vector<Case> all;
   for (const char *op :
        {"neg", "abs", "round_even", "exp", "log", "sin", "cos", "tanh", "sqrt",
-        "rsqrt", "sigmoid", "silu", "relu", "gelu_tanh"})
+        "rsqrt", "sigmoid", "silu", "relu", "gelu_tanh", "stop_gradient"})
     for (Type type : floats)
       all.push_back({std::string("tn.") + op, {type}, type});
   for (const char *op : {"add", "sub", "mul", "div", "max", "min"})

@@ -56,33 +56,21 @@ static bool castByBytes(GraphBuilder &g, StringRef op) {
 }
 
 llvm::ArrayRef<Step> elementSteps() {
-  static constexpr Step steps[] = {{"tn.neg", "", unary},
-                                   {"tn.abs", "", unary},
-                                   {"tn.round_even", "", unary},
-                                   {"tn.exp", "", unary},
-                                   {"tn.log", "", unary},
-                                   {"tn.sin", "", unary},
-                                   {"tn.cos", "", unary},
-                                   {"tn.tanh", "", unary},
-                                   {"tn.sqrt", "", unary},
-                                   {"tn.rsqrt", "", unary},
-                                   {"tn.sigmoid", "", unary},
-                                   {"tn.silu", "", unary},
-                                   {"tn.relu", "", unary},
-                                   {"tn.gelu_tanh", "", unary},
-                                   {"tn.add", "", binary},
-                                   {"tn.sub", "", binary},
-                                   {"tn.mul", "", binary},
-                                   {"tn.div", "", binary},
-                                   {"tn.max", "", binary},
-                                   {"tn.min", "", binary},
-                                   {"tn.compare", "", compare},
-                                   {"tn.select", "", select},
-                                   {"tn.and", "", logical},
-                                   {"tn.or", "", logical},
-                                   {"tn.cast", "", cast},
-                                   {"tn.cast", "again", cast},
-                                   {"tn.cast", "bytes", castByBytes}};
+  static constexpr Step steps[] = {
+      {"tn.neg", "", unary},        {"tn.abs", "", unary},
+      {"tn.round_even", "", unary}, {"tn.exp", "", unary},
+      {"tn.log", "", unary},        {"tn.sin", "", unary},
+      {"tn.cos", "", unary},        {"tn.tanh", "", unary},
+      {"tn.sqrt", "", unary},       {"tn.rsqrt", "", unary},
+      {"tn.sigmoid", "", unary},    {"tn.silu", "", unary},
+      {"tn.relu", "", unary},       {"tn.stop_gradient", "", unary},
+      {"tn.gelu_tanh", "", unary},  {"tn.add", "", binary},
+      {"tn.sub", "", binary},       {"tn.mul", "", binary},
+      {"tn.div", "", binary},       {"tn.max", "", binary},
+      {"tn.min", "", binary},       {"tn.compare", "", compare},
+      {"tn.select", "", select},    {"tn.and", "", logical},
+      {"tn.or", "", logical},       {"tn.cast", "", cast},
+      {"tn.cast", "again", cast},   {"tn.cast", "bytes", castByBytes}};
   return steps;
 }
 

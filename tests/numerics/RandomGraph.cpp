@@ -31,12 +31,17 @@ static void addFirstArguments(GraphBuilder &g) {
 
 RandomGraph makeRandomGraph(MLIRContext &context, uint64_t seed,
                             GraphHost host) {
-  GraphBuilder g(context, seed, host, /*alone=*/false);
-  addFirstArguments(g);
   std::vector<Step> steps = kernelSteps();
   if (host == GraphHost::Program)
     llvm::append_range(steps, controlSteps());
-  int64_t wanted = 5 + g.below(31);
+  return makeRandomGraph(context, seed, host, steps, /*mostOps=*/36);
+}
+
+RandomGraph makeRandomGraph(MLIRContext &context, uint64_t seed, GraphHost host,
+                            llvm::ArrayRef<Step> steps, int64_t mostOps) {
+  GraphBuilder g(context, seed, host, /*alone=*/false);
+  addFirstArguments(g);
+  int64_t wanted = 5 + g.below(mostOps - 5);
   while (g.opCount < wanted) {
     Step step = steps[g.below(steps.size())];
     step.add(g, step.op);

@@ -29,12 +29,16 @@ struct RandomGraph {
   ir::ref::Parameters<ir::ref::Contract> parameters;
 };
 
+struct Step;
+
 /// Makes a function of 5 to 40 ops over its arguments, which returns every
 /// value that nothing else uses. Equal seeds make equal graphs and arguments.
 RandomGraph makeRandomGraph(mlir::MLIRContext &context, uint64_t seed,
                             GraphHost host);
-
-struct Step;
+/// The same, of at least 5 and fewer than `mostOps` of these steps.
+RandomGraph makeRandomGraph(mlir::MLIRContext &context, uint64_t seed,
+                            GraphHost host, llvm::ArrayRef<Step> steps,
+                            int64_t mostOps);
 
 /// Makes a function of one step, and of no op that it does not need.
 RandomGraph makeStepGraph(mlir::MLIRContext &context, uint64_t seed,
