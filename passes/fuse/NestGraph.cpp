@@ -42,9 +42,11 @@ bool sameShape(RankedTensorType a, RankedTensorType b) {
           ir::sameExtent(a, a.getRank() - 1, b, b.getRank() - 1));
 }
 
-/// Two matmuls that can accumulate in one tile: equal m, n and k.
+/// Two matmuls that can accumulate in one tile: equal m, n and k, and both with
+/// a matrix for each of a's leading axes, or both with one for all.
 bool sameTile(ir::MatmulOp a, ir::MatmulOp b) {
-  return a.getA() == b.getA() && a.getTransposeA() == b.getTransposeA() &&
+  return a.getA() == b.getA() &&
+         a.getB().getType().getRank() == b.getB().getType().getRank() && a.getTransposeA() == b.getTransposeA() &&
          a.getTransposeB() == b.getTransposeB() &&
          sameShape(a.getY().getType(), b.getY().getType());
 }

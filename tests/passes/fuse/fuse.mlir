@@ -476,3 +476,21 @@ func.func @reads_before_the_change(%q: tensor<2x1x8xf32>,
   return %r, %k1, %v : tensor<2x8xf32>, !tn.cache<keys, 1 x 8 x f32>,
       !tn.cache<values, 1 x 8 x f32>
 }
+
+// -----
+
+// A product by a matrix for each leading axis and one by a matrix for all of
+// them read theirs differently: two tiles.
+// CHECK-LABEL: @batched_beside_shared
+// CHECK: label = "matmul"
+// CHECK: label = "matmul+add"
+// CHECK-SAME: "add: joins one of its producers only"
+func.func @batched_beside_shared(%x: tensor<2x4x8xf32>, %w: tensor<8x16xf32>,
+    %u: tensor<2x8x16xf32>) -> tensor<2x4x16xf32> {
+  %0 = tn.matmul %x, %w
+      : tensor<2x4x8xf32>, tensor<8x16xf32> -> tensor<2x4x16xf32>
+  %1 = tn.matmul %x, %u
+      : tensor<2x4x8xf32>, tensor<2x8x16xf32> -> tensor<2x4x16xf32>
+  %2 = tn.add %0, %1 : tensor<2x4x16xf32>
+  return %2 : tensor<2x4x16xf32>
+}
