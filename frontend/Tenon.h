@@ -8,7 +8,9 @@
 #define TENON_FRONTEND_TENON_H
 
 #include "frontend/dsl/Control.h"
+#include "frontend/dsl/Gradient.h"
 #include "frontend/dsl/Layers.h"
+#include "frontend/dsl/Optimizers.h"
 #include "frontend/dsl/Trace.h"
 #include "frontend/session/Session.h"
 

@@ -26,6 +26,8 @@ std::vector<VariantSpec> passes::variantsOf(ModuleOp module) {
 void passes::buildCommonPipeline(OpPassManager &passes) {
   // First, so that everything after works on each distinct layer once.
   passes.addPass(createOutlineLayers());
+  // Each distinct layer is differentiated once.
+  passes.addPass(createDifferentiate());
   // Before packing: fewer reads of parameters to follow.
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createCSEPass());

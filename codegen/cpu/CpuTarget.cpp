@@ -3,7 +3,7 @@
 #include "codegen/cpu/Schedule.h"
 
 #include "ir/tn/AttentionShape.h"
-#include "ir/tn/Caches.h"
+#include "ir/tn/Linear.h"
 #include "ir/tn/NestRole.h"
 
 #include "llvm/Support/MathExtras.h"

@@ -106,10 +106,14 @@ void RowsNest::emitGroup(ArrayRef<Root> group, ValueRange row) {
   if (auto quantize = group[0].tensor.getDefiningOp<ir::QuantizeOp>())
     return elements.storeQuantized(quantize, row,
                                    e.resultPointer(nest, group[0].number));
-  auto store = [&](const Root &root, ValueRange index, const Lanes &lanes) {
-    Value value = elements.element(root.tensor, index, lanes);
-    elements.store(value, root.type, e.resultPointer(nest, root.number), index,
-                   lanes);
+  // All are read before one is stored, which may be where another is read.
+  auto storeAll = [&](ValueRange index, const Lanes &lanes) {
+    SmallVector<Value> values;
+    for (const Root &root : group)
+      values.push_back(elements.element(root.tensor, index, lanes));
+    for (auto [root, value] : llvm::zip_equal(group, values))
+      elements.store(value, root.type, e.resultPointer(nest, root.number),
+                     index, lanes);
   };
   bool hasColumns = group[0].rowAxes < group[0].type.getRank();
   if (hasColumns && llvm::all_of(group, [&](const Root &root) {
@@ -122,19 +126,14 @@ void RowsNest::emitGroup(ArrayRef<Root> group, ValueRange row) {
     return storeStreamed(elements, nest, results, row);
   }
   if (!hasColumns) {
-    for (const Root &root : group) {
+    for (const Root &root : group)
       elements.prepare(root.tensor, row);
-      store(root, row, {});
-    }
-    return;
+    return storeAll(row, {});
   }
   SmallVector<Value> tensors;
   for (const Root &root : group)
     tensors.push_back(root.tensor);
-  elements.forColumns(tensors, row, [&](ValueRange index, const Lanes &lanes) {
-    for (const Root &root : group)
-      store(root, index, lanes);
-  });
+  elements.forColumns(tensors, row, storeAll);
 }
 
 void RowsNest::emitRow(ValueRange common) {

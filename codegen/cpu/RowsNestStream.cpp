@@ -104,10 +104,11 @@ void RowStream::emit() {
       e.prefetch(addressOf(result, last));
   });
   auto store = [&](ValueRange index, const Lanes &lanes) {
-    for (auto [result, past] : llvm::zip_equal(results, isPast)) {
-      Value value = elements.element(result.tensor, index, lanes);
+    SmallVector<Value> values;
+    for (const StreamedResult &result : results)
+      values.push_back(elements.element(result.tensor, index, lanes));
+    for (auto [result, value, past] : llvm::zip_equal(results, values, isPast))
       elements.store(value, result.type, result.pointer, index, lanes, past);
-    }
   };
   // Else memory would have nothing to do while statistics are computed.
   elements.prefetchNextRow(inputsLikeRow());

@@ -21,8 +21,10 @@ static std::string labelOf(Location loc) {
   return {};
 }
 
-/// The kernel operand whose memory a result of cache type is.
-static unsigned aliasedOperand(ir::KernelOp kernel, unsigned result) {
+/// The kernel operand whose memory a result may take: a cache's, or what is
+/// overwritten by it.
+static std::optional<unsigned> aliasedOperand(ir::KernelOp kernel,
+                                              unsigned result) {
   for (Region &nest : kernel.getNests()) {
     Operation *yield = nest.front().getTerminator();
     if (result >= yield->getNumOperands()) {
@@ -30,9 +32,15 @@ static unsigned aliasedOperand(ir::KernelOp kernel, unsigned result) {
       continue;
     }
     Value value = yield->getOperand(result);
+    if (auto overwrite = value.getDefiningOp<ir::OverwriteOp>())
+      value = overwrite.getOld();
     while (auto append = value.getDefiningOp<ir::CacheAppendOp>())
       value = append.getCache();
-    return cast<BlockArgument>(value).getArgNumber();
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (!argument || (isa<RankedTensorType>(value.getType()) &&
+                      value == yield->getOperand(result)))
+      return std::nullopt;
+    return argument.getArgNumber();
   }
   llvm_unreachable("the verifier joins the yields to the results");
 }
@@ -40,10 +48,12 @@ static unsigned aliasedOperand(ir::KernelOp kernel, unsigned result) {
 BodyLowering::BodyLowering(rt::VariantOp variant, KernelTable &kernels,
                            ModuleOp source)
     : entry(cast<rt::EntryOp>(variant->getParentOp())), kernels(kernels),
-      globals(source), states(source.getOps<ir::StateOp>()),
-      body(&variant.getBody().emplaceBlock()),
+      globals(source), body(&variant.getBody().emplaceBlock()),
       builder(OpBuilder::atBlockEnd(body)) {
   event = body->addArgument(builder.getType<rt::EventType>(), variant.getLoc());
+  for (auto state : source.getOps<ir::StateOp>())
+    if (isa<ir::CacheType>(state.getType()))
+      cacheStates.push_back(state);
   for (auto parameter : source.getOps<ir::ParameterOp>())
     if (auto number = parameter->getAttrOfType<IntegerAttr>(ir::kPreparedAttr))
       prepared[number.getInt()] =
@@ -99,12 +109,21 @@ void BodyLowering::copy(Location loc, Value from, Value to) {
   event = rt::CopyOp::create(builder, loc, event.getType(), from, to, event);
 }
 
+Value BodyLowering::stateBuffer(FlatSymbolRefAttr name, Location loc) {
+  Value &buffer = stateBuffers[name];
+  if (!buffer) {
+    auto state = globals.lookup<ir::StateOp>(name.getAttr());
+    buffer = declare(loc, BufferKind::State, state.getType(), name);
+  }
+  return buffer;
+}
+
 /// The state that a cache argument is: by its name, else by its order.
 ir::StateOp BodyLowering::stateOf(func::FuncOp function, BlockArgument value,
                                   unsigned order) {
   auto name =
       function.getArgAttrOfType<StringAttr>(value.getArgNumber(), "tn.name");
-  for (auto [number, state] : llvm::enumerate(states))
+  for (auto [number, state] : llvm::enumerate(cacheStates))
     if (name ? name == state.getSymNameAttr() : number == order)
       return state;
   return {};
@@ -119,6 +138,11 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
   };
   for (BlockArgument value : function.getArguments()) {
     Binding &binding = scope.bindings[value];
+    if (auto name = function.getArgAttrOfType<FlatSymbolRefAttr>(
+            value.getArgNumber(), ir::kStateAttr)) {
+      binding = {stateBuffer(name, function.getLoc())};
+      continue;
+    }
     if (isa<ir::BatchType>(value.getType())) {
       binding = {next(), next(), next()};
       continue;
@@ -138,6 +162,31 @@ LogicalResult BodyLowering::bindArguments(func::FuncOp function, Scope &scope) {
   return success();
 }
 
+// A state may take another's value: all that is not a temporary is copied to
+// one before any state changes.
+void BodyLowering::storeStates(func::FuncOp function, Scope &scope) {
+  Operation *end = function.getBody().front().getTerminator();
+  SmallVector<std::pair<Value, Value>> moves;
+  for (auto [number, value] : llvm::enumerate(end->getOperands())) {
+    auto name =
+        function.getResultAttrOfType<FlatSymbolRefAttr>(number, ir::kStateAttr);
+    if (!name)
+      continue;
+    Value from = scope.bindings.lookup(value).front();
+    Value to = stateBuffer(name, end->getLoc());
+    if (from == to)
+      continue;
+    auto made = from.getDefiningOp<rt::BufferOp>();
+    if (made.getKind() == BufferKind::State) {
+      from = addTemporary(end->getLoc(), made.getType().getContent(), "staged");
+      copy(end->getLoc(), made, from);
+    }
+    moves.push_back({from, to});
+  }
+  for (auto [from, to] : moves)
+    copy(end->getLoc(), from, to);
+}
+
 LogicalResult BodyLowering::bindResults(func::FuncOp function, Scope &scope) {
   bool prepares = entry.getSymName() == "prepare";
   BufferKind kind = prepares ? BufferKind::Prepared : BufferKind::Result;
@@ -146,8 +195,11 @@ LogicalResult BodyLowering::bindResults(func::FuncOp function, Scope &scope) {
   });
   auto cache = caches.begin();
   int64_t index = 0;
+  storeStates(function, scope);
   Operation *end = function.getBody().front().getTerminator();
-  for (Value value : end->getOperands()) {
+  for (auto [number, value] : llvm::enumerate(end->getOperands())) {
+    if (function.getResultAttr(number, ir::kStateAttr))
+      continue;
     const Binding &binding = scope.bindings[value];
     if (isa<ir::CacheType>(value.getType())) {
       if (cache == caches.end() || scope.bindings.lookup(*cache++) != binding)
@@ -249,20 +301,28 @@ LogicalResult BodyLowering::lowerCall(func::CallOp op, Scope &scope) {
   return success();
 }
 
+/// Whether what lies in a buffer may be overwritten: the caller's arguments and
+/// the model's constants may not.
+static bool mayTakeMemory(ArrayRef<Value> binding) {
+  BufferKind kind = binding.front().getDefiningOp<rt::BufferOp>().getKind();
+  return kind == BufferKind::State || kind == BufferKind::Temporary;
+}
+
 LogicalResult BodyLowering::lowerKernel(ir::KernelOp op, Scope &scope) {
   SmallVector<Value> buffers;
   for (Value operand : op.getInputs())
     llvm::append_range(buffers, scope.bindings.lookup(operand));
   for (OpResult result : op.getResults()) {
-    if (isa<ir::CacheType>(result.getType())) {
-      Value operand =
-          op.getInputs()[aliasedOperand(op, result.getResultNumber())];
-      scope.bindings[result] = scope.bindings.lookup(operand);
-      continue;
-    }
-    buffers.push_back(
-        addTemporary(op.getLoc(), result.getType(), op.getLabel()));
-    scope.bindings[result] = {buffers.back()};
+    std::optional<unsigned> aliased =
+        aliasedOperand(op, result.getResultNumber());
+    if (aliased &&
+        mayTakeMemory(scope.bindings.lookup(op.getInputs()[*aliased])))
+      scope.bindings[result] = scope.bindings.lookup(op.getInputs()[*aliased]);
+    else
+      scope.bindings[result] = {
+          addTemporary(op.getLoc(), result.getType(), op.getLabel())};
+    if (!isa<ir::CacheType>(result.getType())) // an operand already
+      buffers.push_back(scope.bindings[result].front());
   }
   rt::KernelOp kernel = kernels.add(op, scope.symbols);
   event = rt::LaunchOp::create(

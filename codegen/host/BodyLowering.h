@@ -47,9 +47,13 @@ private:
   mlir::LogicalResult lowerReposition(ir::RepositionOp op, Scope &scope);
   mlir::LogicalResult bindArguments(mlir::func::FuncOp function, Scope &scope);
   mlir::LogicalResult bindResults(mlir::func::FuncOp function, Scope &scope);
+  /// Copies into a state's memory what was not made there.
+  void storeStates(mlir::func::FuncOp function, Scope &scope);
   ir::StateOp stateOf(mlir::func::FuncOp function, mlir::BlockArgument value,
                       unsigned order);
 
+  /// The memory of a tensor that lives across calls.
+  mlir::Value stateBuffer(mlir::FlatSymbolRefAttr name, mlir::Location loc);
   mlir::Value addTemporary(mlir::Location loc, mlir::Type content,
                            llvm::StringRef label);
   /// What all regions see: declared at the start of the variant.
@@ -73,7 +77,8 @@ private:
   KernelTable &kernels;
   // Of the source module, which may have a thousand weights.
   mlir::SymbolTable globals;
-  llvm::SmallVector<ir::StateOp> states;
+  llvm::SmallVector<ir::StateOp> cacheStates;
+  llvm::DenseMap<mlir::Attribute, mlir::Value> stateBuffers; // of tensors
   llvm::DenseMap<int64_t, mlir::FlatSymbolRefAttr> prepared; // by number
   mlir::Block *body;
   mlir::OpBuilder builder;

@@ -68,6 +68,8 @@ LogicalResult LowerToRt::declareEntry(func::FuncOp function) {
   if (auto symbols = function->getAttrOfType<ArrayAttr>(ir::kSymbolsAttr))
     llvm::append_range(signature.symbols, symbols);
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
+    if (function.getArgAttr(i, ir::kStateAttr))
+      continue;
     if (isa<ir::BatchType>(type))
       signature.addBatch();
     else if (auto tensor = dyn_cast<RankedTensorType>(type))
@@ -78,7 +80,8 @@ LogicalResult LowerToRt::declareEntry(func::FuncOp function) {
   }
   bool prepares = function.getName() == "prepare";
   for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
-    if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && !prepares)
+    if (auto tensor = dyn_cast<RankedTensorType>(type);
+        tensor && !prepares && !function.getResultAttr(i, ir::kStateAttr))
       signature.add(signature.results,
                     nameOf(function.getResultAttrDict(i),
                            "result" + Twine(signature.results.size())),

@@ -113,11 +113,18 @@ static void writeParameter(ir::ParameterOp op, Numbers &numbers,
 
 static void writeState(ir::StateOp op, Numbers &numbers,
                        base::Program &program) {
-  auto type = cast<ir::CacheType>(op.getType());
-  base::ElementType element = ir::storageOf(type.getElementType());
   numbers.globals[op.getSymName()] = program.states.size();
-  program.states.push_back(
-      {op.getSymName().str(), element, type.getHeads() * type.headBytes()});
+  base::State &state = program.states.emplace_back();
+  state.name = op.getSymName().str();
+  if (auto cache = dyn_cast<ir::CacheType>(op.getType())) {
+    state.element = ir::storageOf(cache.getElementType());
+    state.bytesPerBlock = cache.getHeads() * cache.headBytes();
+    return;
+  }
+  auto tensor = cast<RankedTensorType>(op.getType());
+  state.element = ir::storageOf(tensor.getElementType());
+  state.source = op.getSource().value_or("").str();
+  state.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
 }
 
 static std::vector<base::Value> valuesOf(ArrayAttr values, rt::EntryOp entry) {

@@ -45,18 +45,29 @@ Module::Module(Module *parent, std::string_view name)
 
 Tensor Module::param(std::string_view name, const Shape &shape, DType type,
                      Site site) {
+  return declare(name, shape, type, /*isVariable=*/false, site);
+}
+
+Tensor Module::variable(std::string_view name, const Shape &shape, DType type,
+                        Site site) {
+  return declare(name, shape, type, /*isVariable=*/true, site);
+}
+
+Tensor Module::declare(std::string_view name, const Shape &shape, DType type,
+                       bool isVariable, Site site) {
   std::string full = join(modulePath, name);
   for (const Dim &dim : shape) {
     if (!dim.isSymbol() && dim.extent() > 0)
       continue;
-    owner->error(site, "param expects a shape of positive numbers for '" +
+    std::string what = isVariable ? "variable" : "param";
+    owner->error(site, what + " expects a shape of positive numbers for '" +
                            full + "', got " + shape.str());
     return Tensor(poisoned());
   }
   if (!claim(*owner, full, site))
     return Tensor(poisoned());
   owner->parameters.push_back(
-      {owner.get(), full, modulePath, shape, type, site, "", {}, false});
+      {owner.get(), full, modulePath, shape, type, site, isVariable});
   detail::Handle handle;
   handle.parameter = &owner->parameters.back();
   return Tensor(handle);
@@ -85,6 +96,19 @@ Cache Module::cache(std::string_view name, CacheLayout layout, int64_t heads,
   detail::Handle handle;
   handle.state = &owner->states.back();
   return Cache(handle);
+}
+
+std::vector<NamedTensor> Module::parameters() const {
+  std::vector<NamedTensor> found;
+  std::string prefix = modulePath.empty() ? "" : modulePath + ".";
+  for (detail::Parameter &parameter : owner->parameters) {
+    if (parameter.isVariable || !parameter.name.starts_with(prefix))
+      continue;
+    detail::Handle handle;
+    handle.parameter = &parameter;
+    found.push_back({parameter.name, Tensor(handle)});
+  }
+  return found;
 }
 
 Tensor detail::outlined(const Module &module,

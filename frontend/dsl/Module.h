@@ -24,11 +24,17 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace tenon {
 namespace detail {
 class ModuleTree;
 }
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
 
 class Module {
 public:
@@ -40,6 +46,9 @@ public:
   const std::string &path() const { return modulePath; }
   detail::ModuleTree &tree() const { return *owner; }
 
+  /// The weights of this module and its parts, in the order of declaration.
+  std::vector<NamedTensor> parameters() const;
+
 protected:
   ~Module() = default; // deleted as what it is, never as a Module
 
@@ -49,6 +58,12 @@ protected:
   Tensor param(std::string_view name, const Shape &shape,
                DType type = DType::f32, Site site = Site::current());
 
+  /// Declares a tensor that lives across calls, zeros at first, which `assign`
+  /// changes: a count of steps, an optimiser's moments.
+  /// Errors: as `param`.
+  Tensor variable(std::string_view name, const Shape &shape,
+                  DType type = DType::f32, Site site = Site::current());
+
   /// Declares a cache of rows [heads, width] that lives across calls.
   /// Errors: noted for `trace`: a name taken; a width that is not whole blocks
   /// of 32 elements of q8_0.
@@ -57,6 +72,9 @@ protected:
               Site site = Site::current());
 
 private:
+  Tensor declare(std::string_view name, const Shape &shape, DType type,
+                 bool isVariable, Site site);
+
   std::string modulePath;
   std::shared_ptr<detail::ModuleTree> owner;
 };

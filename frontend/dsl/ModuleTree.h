@@ -26,9 +26,11 @@ struct Parameter {
   Shape shape;
   DType dtype;
   Site site;
+  bool isVariable; // not a weight: zeros at first, and changed by calls
   // Of the running trace.
-  std::string source;
-  mlir::Type type; // null where the weights file has another, or none
+  bool isState = false; // lives across calls: a variable, or a trained weight
+  std::string source = "";
+  mlir::Type type = {}; // null where the weights file has another, or none
   bool used = false;
 };
 

@@ -102,10 +102,12 @@ static base::ElementType typeOfRows(base::ElementType wanted, int64_t columns) {
 bool Tracer::bindParameter(Parameter &parameter, Site site) {
   if (parameter.type)
     return true;
+  parameter.isState = parameter.isVariable ||
+                      (options.trained && options.trained(parameter.name));
   parameter.source =
       options.source ? options.source(parameter.name) : parameter.name;
   Type element = elementType(parameter.dtype);
-  if (options.types) {
+  if (options.types && !parameter.isVariable) {
     auto found = options.types->find(parameter.source);
     if (found == options.types->end()) {
       error(parameter.site, "expects the weights to have '" + parameter.source +
@@ -131,7 +133,7 @@ bool Tracer::bindParameter(Parameter &parameter, Site site) {
     }
   }
   const Shape &shape = parameter.shape;
-  if (options.matrices && shape.rank() >= 2)
+  if (options.matrices && !parameter.isState && shape.rank() >= 2)
     element =
         storedType(opBuilder, typeOfRows(*options.matrices,
                                          shape[shape.rank() - 1].extent()));
@@ -167,6 +169,7 @@ void Tracer::finishEntry(const Entry &entry, const Results &results) {
   Site here = Site::current();
   SmallVector<Value> returned;
   SmallVector<Attribute> resultNames;
+  std::map<unsigned, Attribute> resultStates;
   for (const NamedTensor &result : results) {
     Value value = resolve(result.tensor.handle(), here);
     if (!value && tree.errors.empty())
@@ -177,6 +180,12 @@ void Tracer::finishEntry(const Entry &entry, const Results &results) {
     returned.push_back(value);
     resultNames.push_back(opBuilder.getStringAttr(result.name));
   }
+  for (auto &[parameter, value] : frame.assigned) {
+    resultStates[returned.size()] =
+        FlatSymbolRefAttr::get(context.get(), parameter->name);
+    returned.push_back(value);
+    resultNames.push_back(opBuilder.getStringAttr(parameter->name));
+  }
   for (auto &[state, value] : frame.states) {
     returned.push_back(value);
     Attribute name = opBuilder.getStringAttr(state->name);
@@ -186,8 +195,13 @@ void Tracer::finishEntry(const Entry &entry, const Results &results) {
   func::ReturnOp::create(opBuilder, frame.function.getLoc(), returned);
   frame.function.setType(opBuilder.getFunctionType(
       frame.block->getArgumentTypes(), ValueRange(returned).getTypes()));
+  unsigned own = frame.declared, tensors = frame.tensorStates.size();
+  for (auto [i, state] : llvm::enumerate(frame.tensorStates))
+    frame.function.setArgAttr(own + i, ir::kStateAttr, state);
   for (auto [i, name] : llvm::enumerate(frame.names))
-    frame.function.setArgAttr(i, "tn.name", name);
+    frame.function.setArgAttr(i < own ? i : i + tensors, "tn.name", name);
+  for (auto &[i, state] : resultStates)
+    frame.function.setResultAttr(i, ir::kStateAttr, state);
   for (auto [i, name] : llvm::enumerate(resultNames))
     frame.function.setResultAttr(i, "tn.name", name);
   setSymbols(frame);
@@ -203,9 +217,17 @@ void Tracer::declareUsed(TracedProgram::Impl &program) {
     StringAttr source;
     if (options.source)
       source = opBuilder.getStringAttr(parameter.source);
-    ir::ParameterOp::create(opBuilder,
-                            location(parameter.site, parameter.module),
-                            parameter.name, parameter.type, source);
+    Location loc = location(parameter.site, parameter.module);
+    if (parameter.isState)
+      ir::StateOp::create(opBuilder, loc, parameter.name, parameter.type,
+                          parameter.isVariable
+                              ? StringAttr()
+                              : opBuilder.getStringAttr(parameter.source));
+    else
+      ir::ParameterOp::create(opBuilder, loc, parameter.name, parameter.type,
+                              source);
+    if (parameter.isVariable)
+      continue;
     auto type = cast<RankedTensorType>(parameter.type);
     program.weights.push_back({parameter.name,
                                parameter.source,
@@ -215,7 +237,7 @@ void Tracer::declareUsed(TracedProgram::Impl &program) {
   for (State &state : tree.states)
     ir::StateOp::create(opBuilder,
                         NameLoc::get(opBuilder.getStringAttr(state.name)),
-                        state.name, state.type);
+                        state.name, state.type, StringAttr());
 }
 
 /// Hands the options that are the compiler's on as the module's attributes.

@@ -43,10 +43,6 @@ private:
   detail::Tracer &tracer;
 };
 
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;
-};
 using Results = std::vector<NamedTensor>;
 
 /// A function that callers can call. Caches that it uses are its last arguments
@@ -79,6 +75,9 @@ struct TraceOptions {
   /// Of every parameter of two axes or more, where there is no file. Rows that
   /// are no whole blocks take q8_0 or, failing that, f16.
   std::optional<base::ElementType> matrices;
+  /// Whether a weight is trained, by its name in the model: it then lives
+  /// across calls, and `assign` changes it. Empty: none is.
+  std::function<bool(std::string_view)> trained;
   /// Narrowest first, the last one without bounds; none: one for everything.
   std::vector<Variant> variants;
   /// What the program should say of itself, by key.

@@ -171,6 +171,8 @@ Value Tracer::parameterValue(size_t depth, Parameter &parameter) {
   Value value;
   if (depth > 0) {
     value = capture(depth, parameterValue(depth - 1, parameter));
+  } else if (parameter.isState) {
+    value = addState(parameter);
   } else {
     OpBuilder::InsertionGuard guard(opBuilder);
     opBuilder.setInsertionPointToEnd(frames[0].block);
@@ -180,6 +182,16 @@ Value Tracer::parameterValue(size_t depth, Parameter &parameter) {
   }
   parameter.used = true;
   return frames[depth].parameters[&parameter] = value;
+}
+
+/// An entry's argument of a tensor that lives across calls, after its own.
+Value Tracer::addState(Parameter &parameter) {
+  Frame &entry = frames.front();
+  entry.tensorStates.push_back(
+      FlatSymbolRefAttr::get(context.get(), parameter.name));
+  return entry.block->insertArgument(
+      entry.declared + entry.tensorStates.size() - 1, parameter.type,
+      location(parameter.site, parameter.module));
 }
 
 Value Tracer::stateValue(size_t depth, State &state) {
@@ -299,6 +311,15 @@ Tensor Tracer::outlined(const std::string &path,
   return Tensor(wrap(closeOutlined(result, site)));
 }
 
+void Tracer::finishFunction(ArrayRef<Value> returned, Site site) {
+  Frame &frame = frames.back();
+  func::ReturnOp::create(opBuilder, location(site), returned);
+  frame.function.setType(opBuilder.getFunctionType(
+      frame.block->getArgumentTypes(), ValueRange(returned).getTypes()));
+  frame.function.setPrivate();
+  setSymbols(frame);
+}
+
 /// Returns the result and the caches that changed, and calls the function.
 Value Tracer::closeOutlined(Value result, Site site) {
   Frame &frame = frames.back();
@@ -310,11 +331,7 @@ Value Tracer::closeOutlined(Value result, Site site) {
     returned.push_back(value);
     changed.push_back(state);
   }
-  func::ReturnOp::create(opBuilder, location(site), returned);
-  frame.function.setType(opBuilder.getFunctionType(
-      frame.block->getArgumentTypes(), ValueRange(returned).getTypes()));
-  frame.function.setPrivate();
-  setSymbols(frame);
+  finishFunction(returned, site);
   func::FuncOp function = frame.function;
   SmallVector<Value> operands = frame.operands;
   Location loc = location(site);
@@ -357,6 +374,7 @@ Tracer::Tracer(ModuleTree &modules, const TraceOptions &traceOptions)
   for (Parameter &parameter : tree.parameters) {
     parameter.type = {};
     parameter.used = false;
+    parameter.isState = false;
     parameter.source.clear();
   }
   tree.tracer = this;

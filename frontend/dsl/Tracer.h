@@ -36,6 +36,16 @@ public:
   /// Traces `body` into a private function and calls it.
   Tensor outlined(const std::string &path, const std::function<Tensor()> &body,
                   Site site);
+  /// Traces `loss` into a private function and asks for its gradients with
+  /// respect to `of`: the loss, then the gradients.
+  Tensors gradients(const std::string &path,
+                    const std::function<Tensor()> &loss, const Tensors &of,
+                    Site site);
+  /// Makes `value` what later readers of a tensor that lives across calls see.
+  void assign(Parameter &parameter, const Tensor &value, Site site);
+  /// Assigns what `body` returns, traced into a private function.
+  void update(const std::string &path, const Tensors &variables,
+              const std::function<Tensors()> &body, Site site);
   /// Trace a loop and a branch; see `Control.h`.
   Tensors whileLoop(const Tensors &initial, int64_t limit,
                     const LoopCondition &condition, const LoopBody &body,
@@ -89,6 +99,9 @@ private:
     llvm::DenseMap<Parameter *, mlir::Value> parameters;
     llvm::MapVector<State *, mlir::Value> states; // as they are now
     llvm::DenseMap<State *, mlir::Value> statesBefore;
+    llvm::SmallVector<mlir::Attribute> tensorStates; // an entry's arguments
+    llvm::MapVector<Parameter *, mlir::Value> assigned;
+    bool isDifferentiated = false;
   };
 
   /// A traced region, not yet of an op.
@@ -112,6 +125,10 @@ private:
   void setSymbols(Frame &frame);
   void finishEntry(const Entry &entry, const Results &results);
   mlir::Value closeOutlined(mlir::Value result, Site site);
+  /// Ends the function being traced, which returns `returned`.
+  void finishFunction(llvm::ArrayRef<mlir::Value> returned, Site site);
+  mlir::Value addState(Parameter &parameter);
+  bool checkAssigned(Parameter &parameter, mlir::Value now, Site site);
   Traced openRegion(mlir::TypeRange arguments, bool isLoop);
   bool traceRegion(Traced &traced, const LoopBody &body, Site site);
   void closeRegion(Traced &traced, mlir::Region &into, Site site);

@@ -52,6 +52,7 @@ public:
             bytes.size() / sizeof(T)};
   }
 
+  size_t sizeBytes() const { return bytes.size(); }
   void *data() { return bytes.data(); }
   const void *data() const { return bytes.data(); }
 

@@ -164,6 +164,29 @@ absl::StatusOr<Arrays> Session::call(std::string_view entry,
   return *std::move(results);
 }
 
+absl::StatusOr<Array> Session::read(std::string_view name) const {
+  StatusOr<exec::MutableTensorView> state = impl->session->state(name);
+  if (!state.ok())
+    return toAbsl(state.status());
+  Array copy(state->element, {state->shape.begin(), state->shape.end()});
+  std::memcpy(copy.data(), state->data, copy.sizeBytes());
+  return copy;
+}
+
+absl::Status Session::write(std::string_view name, const Array &value) {
+  StatusOr<exec::MutableTensorView> state = impl->session->state(name);
+  if (!state.ok())
+    return toAbsl(state.status());
+  if (state->element != value.element() ||
+      !std::ranges::equal(state->shape, value.shape()))
+    return absl::InvalidArgumentError(concat(
+        "'", name, "' expects ", base::info(state->element).name, " ",
+        io::printShape(state->shape), ", got ",
+        base::info(value.element()).name, " ", io::printShape(value.shape())));
+  std::memcpy(state->data, value.data(), value.sizeBytes());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<int32_t>>
 Session::generate(std::span<const int32_t> prompt,
                   const SamplingOptions &options,

@@ -57,6 +57,12 @@ public:
   ///         shape), and what a kernel notes: op, source line, row.
   absl::StatusOr<Arrays> call(std::string_view entry, const Arrays &arguments);
 
+  /// Copies a tensor that lives across calls, a trained weight or a variable,
+  /// by its name in the model. Errors: NOT_FOUND, INVALID_ARGUMENT (another
+  /// type or shape).
+  absl::StatusOr<Array> read(std::string_view name) const;
+  absl::Status write(std::string_view name, const Array &value);
+
   /// Generates from a prompt, for programs with the entries of
   /// `models::decoderEntries`. `onToken` returns whether to stop.
   /// Errors: NOT_FOUND (the program is no decoder), INVALID_ARGUMENT (the

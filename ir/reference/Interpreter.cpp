@@ -2,7 +2,7 @@
 
 #include "ir/reference/Interpreter.h"
 #include "ir/reference/Evaluate.h"
-#include "ir/tn/Caches.h"
+#include "ir/tn/Linear.h"
 #include "ir/tn/Verify.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -158,8 +158,8 @@ Interpreter<A>::call(func::FuncOp func, ArrayRef<ref::Value<A>> args) {
   if (depth == kDeepestCall)
     return evaluationError("expects calls nested at most " +
                            Twine(kDeepestCall) + " deep");
-  if (failed(verifyLinearCaches(func)))
-    return evaluationError("expects linear use of caches in @" +
+  if (failed(verifyLinearUse(func)))
+    return evaluationError("expects linear use of what is changed in @" +
                            func.getName());
   if (args.size() != func.getNumArguments())
     return evaluationError("expects " + Twine(func.getNumArguments()) +

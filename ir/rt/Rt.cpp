@@ -156,9 +156,9 @@ LogicalResult BufferOp::verify() {
   Type content = getBuffer().getType().getContent();
   if (failed(expectSymbols(*this, entry, content))) // C4
     return failure();
-  if (isa<CacheType>(content) != (kind == BufferKind::State)) // C5
-    return emitOpError("expects a cache in a state, and in no other, got ")
-           << content;
+  if (isa<CacheType>(content) && kind != BufferKind::State) // C5
+    return emitOpError("expects a cache to be a state, got ")
+           << stringifyBufferKind(kind);
   return success();
 }
 

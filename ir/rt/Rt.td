@@ -193,8 +193,8 @@ def Rt_BufferOp : Rt_Op<"buffer", [
     entry's number of them. (C2) a parameter, a prepared value or a state, and
     no other, names what it is of: a `tn.parameter`, one with `tn.prepared`, a
     `tn.state`. (C3) a constant, and no other, has a value of its type. (C4) a
-    dynamic axis has a symbol of the entry. (C5) a state's content, and no
-    other's, is a cache.
+    dynamic axis has a symbol of the entry. (C5) a cache is a
+    state.
   }];
   let arguments = (ins Rt_BufferKind:$kind, OptionalAttr<I64Attr>:$index,
       OptionalAttr<FlatSymbolRefAttr>:$global,

@@ -14,6 +14,7 @@ static bool isWritable(Value buffer, bool byCopy) {
   auto entry = declared->getParentOfType<EntryOp>();
   BufferKind kind = declared.getKind();
   return kind == BufferKind::Temporary || kind == BufferKind::Result ||
+         (byCopy && kind == BufferKind::State) ||
          (byCopy && kind == BufferKind::Prepared && entry &&
           entry.getSymName() == "prepare");
 }
@@ -44,8 +45,8 @@ LogicalResult CopyOp::verify() {
     return emitOpError("expects equal element types, got ")
            << from << " and " << to;
   if (!isWritable(getTo(), /*byCopy=*/true)) // C2
-    return emitOpError("expects to copy into a result or a temporary, or into "
-                       "a prepared value in 'prepare'");
+    return emitOpError("expects to copy into a result, a temporary or a state, "
+                       "or into a prepared value in 'prepare'");
   return success();
 }
 

@@ -39,8 +39,8 @@ def Rt_LaunchOp : Rt_Op<"launch", [
 def Rt_CopyOp : Rt_Op<"copy"> {
   let summary = "Fills one buffer with another's bytes";
   let description = [{
-    (C1) equal element types. (C2) the target is a result, a temporary or, in
-    the entry `prepare`, a prepared value.
+    (C1) equal element types. (C2) the target is a result, a temporary, a state
+    or, in the entry `prepare`, a prepared value.
   }];
   let arguments = (ins Rt_Buffer:$from, Rt_Buffer:$to, Rt_Event:$after);
   let results = (outs Rt_Event:$done);

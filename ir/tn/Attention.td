@@ -53,7 +53,7 @@ def Tn_CacheAppendOp : Tn_Op<"cache_append", [Pure, AllTypesMatch<["cache", "upd
     (C1) x is [T, heads, width] of the cache's element type (the model casts),
     of f32 where that is q8_0.
     (C2) linear use of the cache, checked by the verifier of the function
-    (`ir/tn/Caches.h`).
+    (`ir/tn/Linear.h`).
   }];
   let arguments = (ins Tn_CacheType:$cache, Tn_FloatTensor:$x, Tn_BatchType:$batch);
   let results = (outs Tn_CacheType:$updated);

@@ -9,6 +9,7 @@
 #include "ir/reference/Rounding.h"
 #include "ir/tn/ElementMath.h"
 #include "ir/tn/Emit.h"
+#include "ir/tn/Linear.h"
 #include "ir/tn/Verify.h"
 
 using namespace mlir;
@@ -77,6 +78,13 @@ static llvm::Error evaluateCompare(CompareOp op, Context &, Operands<A> in,
   for (size_t i = 0; i < x.ints.size(); ++i)
     z.ints[i] = elementOf(a, op, x.ints[i], y.ints[i]);
   out.push_back(std::move(z));
+  return llvm::Error::success();
+}
+
+template <typename A>
+static llvm::Error evaluateOverwrite(OverwriteOp, Context &, Operands<A> in,
+                                     Results<A> &out) {
+  out.push_back(in[1]);
   return llvm::Error::success();
 }
 
@@ -162,8 +170,11 @@ TN_BINARY(AndOp, evaluateLogical)
 TN_BINARY(OrOp, evaluateLogical)
 TN_BINARY(CompareOp, evaluateCompare)
 
+TN_EVALUATE(OverwriteOp, evaluateOverwrite)
 TN_EVALUATE(SelectOp, evaluateSelect)
 TN_EVALUATE(CastOp, evaluateCast)
+
+mlir::Value OverwriteOp::emitElement(OpBuilder &, ValueRange e) { return e[1]; }
 
 mlir::Value SelectOp::emitElement(OpBuilder &builder, ValueRange e) {
   return Emit(builder, getLoc(), e[0].getType()).select(e[0], e[1], e[2]);
@@ -196,6 +207,10 @@ LogicalResult CompareOp::verify() { // C2; C1 is a trait.
   Type i1 = IntegerType::get(getContext(), 1);
   return expectType(*this, "y", withElement(tensorType(getA()), i1),
                     getY().getType());
+}
+
+LogicalResult OverwriteOp::verify() { // C1
+  return verifyLinearUse(getOld());
 }
 
 LogicalResult SelectOp::verify() { // C1

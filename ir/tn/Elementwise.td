@@ -92,6 +92,24 @@ def Tn_SelectOp : Tn_Pointwise<"select", [AllTypesMatch<["a", "b", "y"]>,
   let hasVerifier = 1;
 }
 
+def Tn_OverwriteOp : Tn_Pointwise<"overwrite", [AllTypesMatch<["old", "x", "y"]>]> {
+  let dslName = "";
+  let summary = "x, in the memory of old";
+  let description = [{
+        y = x
+
+    Nothing reads `old` afterwards, so that its memory can become y's: how a
+    step changes weights in place.
+
+    (C1) linear use of old, checked by the verifier of the function
+    (`ir/tn/Linear.h`).
+  }];
+  let arguments = (ins Tn_ValueTensor:$old, Tn_ValueTensor:$x);
+  let results = (outs Tn_ValueTensor:$y);
+  let assemblyFormat = "$old `,` $x attr-dict `:` type($x)";
+  let hasVerifier = 1;
+}
+
 class Tn_Logical<string m, string formula>
     : Tn_Pointwise<m, [AllTypesMatch<["a", "b", "y"]>]> {
   let summary = formula;

@@ -1,13 +1,13 @@
 //===- Kernel.cpp - What one fork-join computes ---------------------------===//
 
-#include "ir/tn/Caches.h"
+#include "ir/tn/Linear.h"
 #include "ir/tn/Tn.h"
 
 using namespace mlir;
 using namespace tenon::ir;
 
 /// Whether a nest changes operand `number`, and how many nests use it.
-static std::pair<bool, int> usesOf(KernelOp kernel, unsigned number) {
+static std::pair<bool, int> countUses(KernelOp kernel, unsigned number) {
   bool changed = false;
   int nests = 0;
   for (Region &nest : kernel.getNests()) {
@@ -40,13 +40,12 @@ LogicalResult KernelOp::verify() {
            << getNests().size() << " schedules, one for each nest, got "
            << getSchedules()->size();
   for (auto [number, input] : llvm::enumerate(getInputs())) { // C4
-    if (!isa<CacheType>(input.getType()))
+    if (isa<BatchType>(input.getType()))
       continue;
-    auto [changed, nests] = usesOf(*this, number);
+    auto [changed, nests] = countUses(*this, number);
     if (changed && nests > 1)
       return emitOpError("expects operand ")
-             << number
-             << ", a cache that a nest changes, in one nest only, got "
+             << number << ", which a nest changes, in one nest only, got "
              << nests;
   }
   return success();

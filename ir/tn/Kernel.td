@@ -35,7 +35,7 @@ def Tn_KernelOp : Tn_Op<"kernel", [IsolatedFromAbove,
     ```
     (C1) every region's arguments have the operands' types. (C2) the yields'
     types, joined, are the results'. (C3) as many schedules as regions, or none.
-    (C4) a cache that one nest changes is used by no other nest: nests run in any
+    (C4) an operand that one nest changes is used by no other nest: nests run in any
     order.
   }];
   let arguments = (ins Variadic<AnyType>:$inputs, StrAttr:$label,

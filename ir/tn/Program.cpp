@@ -19,8 +19,15 @@ LogicalResult ParameterOp::verify() {
 }
 
 LogicalResult StateOp::verify() {
-  if (!isa<CacheType>(getType())) // C1
-    return emitOpError("expects a cache type, got ") << getType();
+  auto tensor = dyn_cast<RankedTensorType>(getType());
+  bool isTensor = tensor && tensor.hasStaticShape() &&
+                  isa<FloatType, IntegerType>(tensor.getElementType());
+  if (!isa<CacheType>(getType()) && !isTensor) // C1
+    return emitOpError("expects a cache type or a plain tensor type of static "
+                       "shape, got ")
+           << getType();
+  if (!isTensor && getSource()) // C2
+    return emitOpError("expects a source of a tensor, and of no cache");
   return success();
 }
 

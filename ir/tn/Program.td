@@ -29,18 +29,24 @@ def Tn_ParameterOp : Tn_Op<"parameter", [Symbol]> {
 
 def Tn_StateOp : Tn_Op<"state", [Symbol]> {
   let dslName = "";
-  let summary = "A cache that lives across calls";
+  let summary = "A value that lives across calls";
   let description = [{
     ```mlir
     tn.state @"layers.0.keys" : !tn.cache<keys, 1 x 256 x f32>
+    tn.state @"layers.0.gate" : tensor<64x32xf32> from "blk.0.ffn_gate.weight"
     ```
-    An entry receives the module's states as its last arguments, in order, and
-    returns them as its last results.
+    An entry receives the module's caches as its last arguments, in order, and
+    returns them as its last results. It receives a tensor as an argument with
+    the attribute `tn.state = @name`, and replaces it by a result with that
+    attribute; one that it does not return stays as it was. A tensor is first the
+    weight `source`, or zeros where it has none.
 
-    (C1) the type is a cache.
+    (C1) the type is a cache, or a tensor of a float or integer element type with a
+    static shape. (C2) a cache has no source.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type);
-  let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type,
+                       OptionalAttr<StrAttr>:$source);
+  let assemblyFormat = "$sym_name `:` $type (`from` $source^)? attr-dict";
   let hasVerifier = 1;
   let hasVerifier = 1;
 }

@@ -59,6 +59,10 @@ inline constexpr llvm::StringLiteral kPreparedAttr = "tn.prepared";
 /// The attribute of a function that names its adjoint; see `tn-differentiate`.
 inline constexpr llvm::StringLiteral kAdjointAttr = "tn.adjoint";
 
+/// The attribute of an entry's argument or result that is a tensor which lives
+/// across calls: the symbol of its `tn.state`.
+inline constexpr llvm::StringLiteral kStateAttr = "tn.state";
+
 /// The symbol of a dynamic axis; empty for a static one or where absent.
 llvm::StringRef symbolOf(mlir::RankedTensorType type, int64_t axis);
 

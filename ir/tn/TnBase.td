@@ -139,7 +139,7 @@ def Tn_SymbolAttr : Tn_Attr<"Symbol", "symbol"> {
 
     (C1) names are unique. (C2) 0 <= min <= max. (C3) divisor >= 1. (C4) every
     dynamic axis of a tensor in the function has a symbol, and it is declared.
-    (C5) caches are used linearly (`ir/tn/Caches.h`). (C6) a blocked tensor has
+    (C5) caches are used linearly (`ir/tn/Linear.h`). (C6) a blocked tensor has
     whole blocks along its last axis.
   }];
   let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$min,

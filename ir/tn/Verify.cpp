@@ -1,7 +1,7 @@
 //===- Verify.cpp - What the ops' verifiers share -------------------------===//
 
 #include "ir/tn/Verify.h"
-#include "ir/tn/Caches.h"
+#include "ir/tn/Linear.h"
 
 #include "llvm/ADT/StringSet.h"
 
@@ -113,5 +113,5 @@ LogicalResult ir::verifySymbols(Operation *func, Attribute attr) {
   });
   if (walk.wasInterrupted())
     return failure();
-  return verifyLinearCaches(function); // C5
+  return verifyLinearUse(function); // C5
 }

@@ -2,7 +2,7 @@
 
 #include "passes/fuse/NestGraph.h"
 
-#include "ir/tn/Caches.h"
+#include "ir/tn/Linear.h"
 #include "ir/tn/NestRole.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -46,7 +46,8 @@ bool sameShape(RankedTensorType a, RankedTensorType b) {
 /// a matrix for each of a's leading axes, or both with one for all.
 bool sameTile(ir::MatmulOp a, ir::MatmulOp b) {
   return a.getA() == b.getA() &&
-         a.getB().getType().getRank() == b.getB().getType().getRank() && a.getTransposeA() == b.getTransposeA() &&
+         a.getB().getType().getRank() == b.getB().getType().getRank() &&
+         a.getTransposeA() == b.getTransposeA() &&
          a.getTransposeB() == b.getTransposeB() &&
          sameShape(a.getY().getType(), b.getY().getType());
 }
@@ -152,6 +153,10 @@ void NestGraph::assign(Operation *op) {
   case NestRole::Element:
   case NestRole::Row:
     found = candidates(op, reasons);
+    if (auto overwrite = dyn_cast<ir::OverwriteOp>(op))
+      llvm::erase_if(found, [&](NestId nest) {
+        return readsElsewhere(overwrite.getOld(), nest);
+      });
     if (join(op, found, reasons))
       return;
     if (feedsNarrowMatmuls(op)) {
@@ -168,6 +173,15 @@ void NestGraph::assign(Operation *op) {
         nests[id].notFused.push_back(
             nameOf(op) + ": reads the rows of " + nameOf(maker) +
             " once for each tile, so they are computed before");
+}
+
+/// Whether a nest reads elements of a value at other indices than those it
+/// computes, so that it cannot change the value while it runs.
+bool NestGraph::readsElsewhere(Value value, NestId nest) const {
+  return llvm::any_of(ir::usesOf(value), [&](OpOperand *use) {
+    return nestOf.lookup_or(use->getOwner(), kNone) == nest &&
+           (use->get() != value || !isa<ir::PointwiseOp>(use->getOwner()));
+  });
 }
 
 NestGraph::NestId NestGraph::producer(Value value) const {
@@ -299,17 +313,17 @@ void NestGraph::collectDependences(Value value, NestId self,
       collectDependences(operand, self, found);
 }
 
-/// Who reads a cache does so before it is changed, in place.
+/// Who reads a value does so before it is changed, in place.
 void NestGraph::collectReaders(OpOperand &use, NestId self,
                                SmallVectorImpl<NestId> &found) const {
-  if (!isa<ir::CacheType>(use.get().getType()) || !ir::changesCache(use))
+  if (!ir::changesOperand(use))
     return;
-  for (OpOperand &other : use.get().getUses()) {
-    Operation *reader = other.getOwner();
+  for (OpOperand *other : ir::usesOf(use.get())) {
+    Operation *reader = other->getOwner();
     while (reader && !nestOf.contains(reader))
       reader = reader->getParentOp(); // a branch or a loop
     NestId nest = reader ? nestOf.lookup(reader) : self;
-    if (nest != self && !ir::changesCache(other))
+    if (nest != self && !ir::changesOperand(*other))
       found.push_back(nest);
   }
 }

@@ -64,6 +64,7 @@ private:
   bool isReadOutside(mlir::Operation *op) const;
   NestId create(ir::NestKind kind, mlir::Operation *op, bool isKernel);
   /// The nest that makes a value, through copied ops; kNone for an input.
+  bool readsElsewhere(mlir::Value value, NestId nest) const;
   NestId producer(mlir::Value value) const;
   /// Nests an op may join, with the reasons for those it may not.
   llvm::SmallVector<NestId> candidates(mlir::Operation *op,

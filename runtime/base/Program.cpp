@@ -56,6 +56,20 @@ Status checkParameter(const Parameter &parameter) {
   return Status();
 }
 
+Status checkState(const State &state) {
+  if (state.bytesPerBlock < 0)
+    return dataLoss("state '", state.name,
+                    "' expects a block size >= 0 bytes, got ",
+                    state.bytesPerBlock);
+  StatusOr<int64_t> bytes = staticBytes(state.element, state.shape);
+  if (!bytes.ok())
+    return dataLoss("state '", state.name, "': ", bytes.status().message());
+  if (!state.isTensor() && !(state.shape.empty() && state.source.empty()))
+    return dataLoss("state '", state.name,
+                    "' expects no shape and no source of a cache");
+  return Status();
+}
+
 Status checkGlobals(const Program &program) {
   TENON_RETURN_IF_ERROR(checkNames(program.parameters, "parameter"));
   TENON_RETURN_IF_ERROR(checkNames(program.prepared, "prepared value"));
@@ -68,10 +82,7 @@ Status checkGlobals(const Program &program) {
       return dataLoss("prepared '", prepared.name,
                       "' expects a size >= 0 bytes, got ", prepared.sizeBytes);
   for (const State &state : program.states)
-    if (state.bytesPerBlock < 0)
-      return dataLoss("state '", state.name,
-                      "' expects a block size >= 0 bytes, got ",
-                      state.bytesPerBlock);
+    TENON_RETURN_IF_ERROR(checkState(state));
   for (const Kernel &kernel : program.kernels) {
     if (kernel.symbol.empty())
       return dataLoss("expects every kernel to have a symbol");
@@ -149,6 +160,11 @@ int64_t fixedBytes(const Scope &scope, const Buffer &buffer) {
   }
   if (buffer.kind == BufferKind::Prepared)
     return program.prepared[buffer.index].sizeBytes;
+  if (buffer.kind == BufferKind::State &&
+      program.states[buffer.index].isTensor()) {
+    const State &state = program.states[buffer.index];
+    return *staticBytes(state.element, state.shape);
+  }
   if (buffer.kind == BufferKind::Constant)
     return program.constants.size() - buffer.index;
   return -1;

@@ -116,12 +116,16 @@ struct Prepared {
   int64_t sizeBytes = 0;
 };
 
-/// Memory that lives across calls: a paged cache. Its bytes are
-/// `pageBytes * pages`, pages being the session's.
+/// Memory that lives across calls. A paged cache has blocks, and as many bytes
+/// as the session's pages; a tensor has a shape, and is first the weight
+/// `source`, or zeros where that is empty.
 struct State {
   std::string name; // "layers.0.keys"
   ElementType element = ElementType::F32;
-  int64_t bytesPerBlock = 0; // of TENON_CACHE_BLOCK keys
+  int64_t bytesPerBlock = 0; // of TENON_CACHE_BLOCK keys; 0: a tensor
+  std::string source = {};   // the weights file's
+  std::vector<int64_t> shape = {};
+  bool isTensor() const { return bytesPerBlock == 0; }
 };
 
 enum class BufferKind : uint8_t {

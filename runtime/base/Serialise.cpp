@@ -16,7 +16,7 @@
 namespace tenon::base {
 namespace {
 
-constexpr uint32_t kFormat = 2; // of this encoding
+constexpr uint32_t kFormat = 3; // of this encoding
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "numbers are stored as they lie in memory");
@@ -136,7 +136,7 @@ template <typename A> void fields(A &a, Prepared &x) {
   all(a, x.name, x.sizeBytes);
 }
 template <typename A> void fields(A &a, State &x) {
-  all(a, x.name, x.element, x.bytesPerBlock);
+  all(a, x.name, x.element, x.bytesPerBlock, x.source, x.shape);
 }
 template <typename A> void fields(A &a, Buffer &x) {
   all(a, x.kind, x.index, x.name, x.element, x.sizeBytes, x.firstUse,

@@ -104,6 +104,11 @@ public:
   /// By kernel of the program; empty unless timed.
   std::span<const KernelTime> kernelTimes() const { return times; }
 
+  /// A tensor that lives across calls, to read or to change between them. The
+  /// memory is the session's.
+  /// Errors: NOT_FOUND.
+  StatusOr<MutableTensorView> state(std::string_view name);
+
   SessionStats stats() const;
   /// The sizes an axis of an argument can have in this session's calls; the
   /// largest is one that some variant takes.
@@ -134,6 +139,8 @@ private:
   Session() = default;
   Status planEntries();
   Status placeStates();
+  /// Gives tensors that live across calls their first values.
+  Status fillStates(const ParameterLookup &lookup);
   Status bindParameters(const ParameterLookup &lookup, bool forPrepare);
   Status placePrepared(const SessionOptions &options,
                        const ParameterLookup &lookup);

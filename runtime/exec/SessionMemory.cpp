@@ -3,6 +3,8 @@
 #include "runtime/exec/Session.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 
 namespace tenon::exec {
 namespace {
@@ -28,6 +30,15 @@ std::string printShape(std::span<const int64_t> shape) {
   return text + "]";
 }
 
+/// Bytes of a tensor whose shape has been verified.
+StatusOr<int64_t> bytesOf(base::ElementType element,
+                          const std::vector<int64_t> &shape) {
+  int64_t count = 1;
+  for (int64_t dim : shape)
+    count *= dim;
+  return base::sizeBytes(element, count);
+}
+
 StatusOr<Region> bindParameter(const base::Parameter &parameter,
                                const ParameterLookup &lookup) {
   std::string name =
@@ -45,11 +56,8 @@ StatusOr<Region> bindParameter(const base::Parameter &parameter,
     return invalidArgument(name, ": expects shape ",
                            printShape(parameter.shape), ", got ",
                            printShape(view->shape));
-  int64_t count = 1;
-  for (int64_t dim : parameter.shape)
-    count *= dim; // verified not to overflow
   TENON_ASSIGN_OR_RETURN(int64_t bytes,
-                         base::sizeBytes(parameter.element, count));
+                         bytesOf(parameter.element, parameter.shape));
   if (!view->data && bytes > 0)
     return invalidArgument(name, ": expects data, got null");
   // Kernels only read parameters; a Region serves both kinds of memory.
@@ -95,6 +103,7 @@ Session::open(std::shared_ptr<const LoadedProgram> program,
   TENON_RETURN_IF_ERROR(session->device->reserveScratch(session->scratchBytes));
   TENON_RETURN_IF_ERROR(session->planEntries());
   TENON_RETURN_IF_ERROR(session->placeStates());
+  TENON_RETURN_IF_ERROR(session->fillStates(lookup));
   TENON_RETURN_IF_ERROR(session->placePrepared(options, lookup));
   TENON_RETURN_IF_ERROR(session->bindParameters(lookup, false));
   TENON_RETURN_IF_ERROR(session->placeArena());
@@ -130,10 +139,14 @@ Status Session::placeStates() {
   std::vector<int64_t> offsets, sizes;
   for (const base::State &state : loaded->program().states) {
     int64_t bytes, padded;
-    if (__builtin_mul_overflow(state.bytesPerBlock, limits.pageBlocks,
-                               &bytes) ||
-        __builtin_mul_overflow(bytes, limits.pages, &bytes) ||
-        __builtin_add_overflow(bytes, kAlignment - 1, &padded) ||
+    if (state.isTensor()) {
+      TENON_ASSIGN_OR_RETURN(bytes, bytesOf(state.element, state.shape));
+    } else if (__builtin_mul_overflow(state.bytesPerBlock, limits.pageBlocks,
+                                      &bytes) ||
+               __builtin_mul_overflow(bytes, limits.pages, &bytes)) {
+      bytes = std::numeric_limits<int64_t>::max();
+    }
+    if (__builtin_add_overflow(bytes, kAlignment - 1, &padded) ||
         __builtin_add_overflow(stateBytes, padded, &padded))
       return resourceExhausted("state '", state.name, "' of ", limits.pages,
                                " pages exceeds 2^63 bytes");
@@ -146,6 +159,35 @@ Status Session::placeStates() {
     map.states.push_back(
         {static_cast<char *>(states.data()) + offsets[i], sizes[i]});
   return Status();
+}
+
+Status Session::fillStates(const ParameterLookup &lookup) {
+  const std::vector<base::State> &all = loaded->program().states;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].isTensor())
+      continue;
+    Region &to = map.states[i];
+    if (all[i].source.empty()) {
+      std::memset(to.data, 0, to.sizeBytes);
+      continue;
+    }
+    TENON_ASSIGN_OR_RETURN(Region from,
+                           bindParameter({all[i].name, all[i].source,
+                                          all[i].element, all[i].shape},
+                                         lookup));
+    std::memcpy(to.data, from.data, from.sizeBytes);
+  }
+  return Status();
+}
+
+StatusOr<MutableTensorView> Session::state(std::string_view name) {
+  const std::vector<base::State> &all = loaded->program().states;
+  for (size_t i = 0; i < all.size(); ++i)
+    if (all[i].name == name && all[i].isTensor())
+      return MutableTensorView{map.states[i].data, all[i].element,
+                               all[i].shape};
+  return notFound("expects the name of a tensor that lives across calls, got '",
+                  name, "'");
 }
 
 bool Session::readsParameters() const {

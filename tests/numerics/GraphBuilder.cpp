@@ -290,7 +290,7 @@ size_t GraphBuilder::newCache(ir::CacheType type) {
     OpBuilder outside(graph.func);
     ir::StateOp::create(outside, builder.getUnknownLoc(),
                         builder.getStringAttr("s" + Twine(caches.size())),
-                        TypeAttr::get(type));
+                        TypeAttr::get(type), StringAttr());
     ++opCount;
   }
   for (size_t t = 0; t < tokens.sequence.size() && !isProgram(); ++t) {

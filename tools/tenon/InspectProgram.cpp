@@ -67,9 +67,14 @@ std::string describeMemory(const base::Program &program) {
   out += "\nstates\n";
   Table states({{""}, {""}, {"", Align::Right}});
   for (const base::State &state : program.states)
-    states.add({printable(state.name),
-                std::string(base::info(state.element).name),
-                formatBytes(state.bytesPerBlock) + " a block of 64 tokens"});
+    states.add(
+        {printable(state.name),
+         std::string(base::info(state.element).name) +
+             (state.isTensor() ? io::printShape(state.shape) : ""),
+         state.isTensor()
+             ? "from " +
+                   (state.source.empty() ? "zeros" : printable(state.source))
+             : formatBytes(state.bytesPerBlock) + " a block of 64 tokens"});
   return out + states.print("  ");
 }
 

@@ -110,7 +110,9 @@ Json memoryToJson(const base::Program &program) {
   for (const base::State &state : program.states)
     states.push_back({{"name", state.name},
                       {"type", std::string(base::info(state.element).name)},
-                      {"bytes_per_block", state.bytesPerBlock}});
+                      {"bytes_per_block", state.bytesPerBlock},
+                      {"source", state.source},
+                      {"shape", state.shape}});
   return {
       {"parameters", parameters}, {"prepared", prepared}, {"states", states}};
 }

@@ -92,7 +92,7 @@ func.func @batch(%x: tensor<2x1x2xf32>, %b: !tn.batch, %f: tensor<1xf32>)
 
 // Caches are used linearly wherever the interpreter runs, declared or not.
 !cache = !tn.cache<keys, 1 x 2 x f32>
-// expected-error@+1 {{expects linear use of caches in @twice}}
+// expected-error@+1 {{expects linear use of what is changed in @twice}}
 func.func @twice(%c: !cache, %x: tensor<1x1x2xf32>, %b: !tn.batch) -> !cache
     attributes {tn.test_inputs = [{slots = 64}, dense<1.0> : tensor<1x1x2xf32>,
         {sequence = dense<0> : tensor<1xi32>,

@@ -167,7 +167,7 @@ rt.entry @buffer_c5 symbols [] arguments []
     results [] {
   rt.variant "any" where [] {
   ^bb0(%e: !rt.event):
-    // expected-error@+1 {{expects a cache in a state, and in no other, got '!tn.cache<keys, 1 x 2 x f32>'}}
+    // expected-error@+1 {{expects a cache to be a state, got temporary}}
     %a = rt.buffer temporary : !rt.buffer<!tn.cache<keys, 1 x 2 x f32>>
     rt.return %e
   }

@@ -51,7 +51,7 @@ rt.entry @copy_c2 symbols [] arguments [#rt.value<"x", tensor<4xf32>>]
   ^bb0(%e: !rt.event):
     %a = rt.buffer temporary : !rt.buffer<tensor<4xf32>>
     %b = rt.buffer argument(0) : !rt.buffer<tensor<4xf32>>
-    // expected-error@+1 {{expects to copy into a result or a temporary, or into a prepared value in 'prepare'}}
+    // expected-error@+1 {{expects to copy into a result, a temporary or a state, or into a prepared value in 'prepare'}}
     %f = rt.copy %a to %b after %e : !rt.buffer<tensor<4xf32>>,
         !rt.buffer<tensor<4xf32>>
     rt.return %e
@@ -67,7 +67,7 @@ rt.entry @copy_c2_prepared symbols [] arguments []
   ^bb0(%e: !rt.event):
     %a = rt.buffer temporary : !rt.buffer<tensor<4xf32>>
     %b = rt.buffer prepared of @p : !rt.buffer<tensor<4xf32>>
-    // expected-error@+1 {{expects to copy into a result or a temporary, or into a prepared value in 'prepare'}}
+    // expected-error@+1 {{expects to copy into a result, a temporary or a state, or into a prepared value in 'prepare'}}
     %f = rt.copy %a to %b after %e : !rt.buffer<tensor<4xf32>>,
         !rt.buffer<tensor<4xf32>>
     rt.return %e

@@ -87,7 +87,7 @@ func.func @kernel_c3(%a: tensor<2xf32>, %b: tensor<2xf32>) {
 
 func.func @kernel_c4(%c: !tn.cache<keys, 1 x 2 x f32>, %x: tensor<1x1x2xf32>,
     %b: !tn.batch) {
-  // expected-error@+1 {{expects operand 0, a cache that a nest changes, in one nest only, got 2}}
+  // expected-error@+1 {{expects operand 0, which a nest changes, in one nest only, got 2}}
   %y:2 = tn.kernel(%c, %x, %b) : (!tn.cache<keys, 1 x 2 x f32>,
       tensor<1x1x2xf32>, !tn.batch) -> (!tn.cache<keys, 1 x 2 x f32>,
       !tn.cache<keys, 1 x 2 x f32>) {

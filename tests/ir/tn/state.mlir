@@ -5,5 +5,17 @@ tn.state @keys : !tn.cache<keys, 1 x 256 x f16>
 
 // -----
 
-// expected-error@+1 {{expects a cache type, got 'tensor<2xf32>'}}
-tn.state @state_c1 : tensor<2xf32>
+// CHECK: tn.state @weight : tensor<2x3xf32> from "w"
+// CHECK: tn.state @step : tensor<i32>
+tn.state @weight : tensor<2x3xf32> from "w"
+tn.state @step : tensor<i32>
+
+// -----
+
+// expected-error@+1 {{expects a cache type or a plain tensor type of static shape, got 'tensor<?xf32>'}}
+tn.state @state_c1 : tensor<?xf32>
+
+// -----
+
+// expected-error@+1 {{expects a source of a tensor, and of no cache}}
+tn.state @state_c2 : !tn.cache<keys, 1 x 256 x f16> from "keys"

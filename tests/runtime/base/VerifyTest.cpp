@@ -51,6 +51,13 @@ const Case kGlobals[] = {
      [](Program &p) { p.prepared[0].sizeBytes = -1; }},
     {"StateSize", "a block size >= 0 bytes, got -8",
      [](Program &p) { p.states[0].bytesPerBlock = -8; }},
+    {"StateShape",
+     "state 'keys': expects a shape of axes >= 0, got an axis of "
+     "-2",
+     [](Program &p) { p.states[0].shape = {-2}; }},
+    {"CacheWithSource",
+     "state 'keys' expects no shape and no source of a cache",
+     [](Program &p) { p.states[0].source = "w"; }},
     {"KernelSymbol", "every kernel to have a symbol",
      [](Program &p) { p.kernels[0].symbol.clear(); }},
     {"KernelScratch", "scratch in [0, 1073741824]",

@@ -170,5 +170,33 @@ TEST(States, KeepTheirBytesBetweenCallsAndTheirSizeInEvery) {
   EXPECT_EQ(builder.open(options).status().code(), TENON_RESOURCE_EXHAUSTED);
 }
 
+TEST(States, OfTensorsBeginAsZerosOrAsTheirWeight) {
+  ProgramBuilder builder = packedWeights();
+  builder.program.entries.erase(builder.program.entries.begin());
+  builder.program.states.push_back({"steps", ElementType::I32, 0, "", {4}});
+  builder.program.states.push_back({"w", ElementType::I32, 0, "file.w", {4}});
+  Variant &variant = builder.program.entries[0].variants[0];
+  variant.buffers[0] = buffer(BufferKind::State, 1, n(16));
+  std::vector<int32_t> weight = {1, 2, 3, 4};
+  std::string asked;
+  auto lookup = [&](const base::Parameter &parameter) -> StatusOr<TensorView> {
+    asked = parameter.source;
+    return TensorView{weight.data(), ElementType::I32, kShape};
+  };
+  auto session = builder.open({}, lookup);
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_EQ(asked, "file.w");
+  EXPECT_THAT(read(**session), testing::ElementsAre(1, 2, 3, 4));
+  auto steps = (*session)->state("steps");
+  ASSERT_TRUE(steps.ok()) << steps.status();
+  EXPECT_EQ(static_cast<int32_t *>(steps->data)[3], 0);
+  // A copy: the weight stays as it is, and what the host writes is read.
+  static_cast<int32_t *>((*session)->state("w")->data)[0] = 9;
+  EXPECT_EQ(weight[0], 1);
+  EXPECT_THAT(read(**session), testing::ElementsAre(9, 2, 3, 4));
+  EXPECT_EQ((*session)->state("v").status().code(), TENON_NOT_FOUND);
+  EXPECT_EQ(builder.open().status().code(), TENON_NOT_FOUND);
+}
+
 } // namespace
 } // namespace tenon::exec

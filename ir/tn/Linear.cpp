@@ -1,24 +1,50 @@
-//===- Caches.cpp - Linear use of caches ----------------------------------===//
+//===- Linear.cpp - Values that are changed in place ----------------------===//
 
-#include "ir/tn/Caches.h"
+#include "ir/tn/Linear.h"
 
 using namespace mlir;
 using namespace tenon;
 using namespace tenon::ir;
 
-bool ir::isChanged(Value cache) {
-  return llvm::any_of(cache.getUses(), changesCache);
+static bool isView(Operation *op) { return isa<ViewOp>(op); }
+
+static void collectUses(Value value, SmallVectorImpl<OpOperand *> &uses) {
+  for (OpOperand &use : value.getUses()) {
+    uses.push_back(&use);
+    if (isView(use.getOwner()))
+      collectUses(use.getOwner()->getResult(0), uses);
+  }
 }
 
-bool ir::changesCache(OpOperand &use) {
+SmallVector<OpOperand *> ir::usesOf(Value value) {
+  SmallVector<OpOperand *> uses;
+  collectUses(value, uses);
+  return uses;
+}
+
+bool ir::isChanged(Value value) {
+  return llvm::any_of(value.getUses(), changesOperand);
+}
+
+bool ir::changesOperand(OpOperand &use) {
   Operation *op = use.getOwner();
+  if (isa<OverwriteOp>(op))
+    return use.getOperandNumber() == 0;
   if (auto kernel = dyn_cast<KernelOp>(op))
     return llvm::any_of(kernel.getNests(), [&](Region &nest) {
       return isChanged(nest.getArgument(use.getOperandNumber()));
     });
   if (op->hasTrait<OpTrait::IsTerminator>())
     return false;
-  return llvm::any_of(op->getResultTypes(), llvm::IsaPred<CacheType>);
+  if (isa<CacheType>(use.get().getType()))
+    return llvm::any_of(op->getResultTypes(), llvm::IsaPred<CacheType>);
+  auto call = dyn_cast<mlir::func::CallOp>(op);
+  if (!call)
+    return false;
+  auto callee = SymbolTable::lookupNearestSymbolFrom<mlir::func::FuncOp>(
+      op, call.getCalleeAttr());
+  return callee && !callee.isDeclaration() &&
+         isChanged(callee.getArgument(use.getOperandNumber()));
 }
 
 namespace {
@@ -47,10 +73,10 @@ Order orderOf(Operation *a, Operation *b) {
   return Order::Same;
 }
 
-/// The innermost loop around `op` that does not hold the definition of `cache`,
-/// or whose condition changes the cache.
-Operation *loopBetween(Value cache, Operation *op) {
-  Region *defining = cache.getParentRegion();
+/// The innermost loop around `op` that does not hold the definition of `value`,
+/// or whose condition changes it.
+Operation *loopBetween(Value value, Operation *op) {
+  Region *defining = value.getParentRegion();
   for (Region *region = op->getParentRegion(); region;
        region = region->getParentRegion()) {
     auto loop = dyn_cast<WhileOp>(region->getParentOp());
@@ -62,32 +88,34 @@ Operation *loopBetween(Value cache, Operation *op) {
   return nullptr;
 }
 
-InFlightDiagnostic diagnose(Operation *op, Value cache) {
-  return op->emitOpError("expects linear use of the cache ")
-         << cache.getType() << ": ";
+InFlightDiagnostic diagnose(Operation *op, Value value) {
+  bool isCache = isa<CacheType>(value.getType());
+  return op->emitOpError("expects linear use of the ")
+         << (isCache ? "cache " : "overwritten ") << value.getType() << ": ";
 }
 
-LogicalResult verifyChange(Value cache, OpOperand &change) {
+LogicalResult verifyChange(Value value, OpOperand &change) {
   Operation *op = change.getOwner();
-  if (Operation *loop = loopBetween(cache, op)) { // C3
-    InFlightDiagnostic diag = diagnose(op, cache)
+  if (Operation *loop = loopBetween(value, op)) { // C3
+    InFlightDiagnostic diag = diagnose(op, value)
                               << "a loop may only change what its body carries";
     diag.attachNote(loop->getLoc()) << "the loop";
     return diag;
   }
-  for (OpOperand &use : cache.getUses()) {
-    if (&use == &change)
+  for (OpOperand *each : usesOf(value)) {
+    OpOperand &use = *each;
+    if (&use == &change || isView(use.getOwner()))
       continue;
     Order order = orderOf(use.getOwner(), op);
     if (order == Order::Before || order == Order::Exclusive)
       continue;
-    if (changesCache(use)) { // C1
-      InFlightDiagnostic diag = diagnose(use.getOwner(), cache)
+    if (changesOperand(use)) { // C1
+      InFlightDiagnostic diag = diagnose(use.getOwner(), value)
                                 << "it is changed twice";
       diag.attachNote(op->getLoc()) << "the other change";
       return diag;
     }
-    InFlightDiagnostic diag = diagnose(use.getOwner(), cache) // C2
+    InFlightDiagnostic diag = diagnose(use.getOwner(), value) // C2
                               << "it is used after it was changed";
     diag.attachNote(op->getLoc()) << "the change";
     return diag;
@@ -95,25 +123,23 @@ LogicalResult verifyChange(Value cache, OpOperand &change) {
   return success();
 }
 
-LogicalResult verifyCache(Value cache) {
-  if (!isa<CacheType>(cache.getType()))
-    return success();
-  for (OpOperand &use : cache.getUses())
-    if (changesCache(use) && failed(verifyChange(cache, use)))
+} // namespace
+
+LogicalResult ir::verifyLinearUse(Value value) {
+  for (OpOperand &use : value.getUses())
+    if (changesOperand(use) && failed(verifyChange(value, use)))
       return failure();
   return success();
 }
 
-} // namespace
-
-LogicalResult ir::verifyLinearCaches(func::FuncOp func) {
+LogicalResult ir::verifyLinearUse(func::FuncOp func) {
   WalkResult walk = func.walk([](Operation *op) -> WalkResult {
     for (Value result : op->getResults())
-      if (failed(verifyCache(result)))
+      if (failed(verifyLinearUse(result)))
         return failure();
     for (Region &region : op->getRegions())
       for (BlockArgument argument : region.getArguments())
-        if (failed(verifyCache(argument)))
+        if (failed(verifyLinearUse(argument)))
           return failure();
     return success();
   });
