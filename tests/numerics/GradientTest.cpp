@@ -60,10 +60,7 @@ std::vector<Step> differentiableSteps() {
     // Differences know nothing of stopped or straight-through gradients.
     return !isDifferentiable(context, step) ||
            step.op == StringRef("tn.quantize") ||
-           step.op == StringRef("tn.stop_gradient") ||
-           // Products with a blocked matrix that is not transposed.
-           step.variant == StringRef("blocked") ||
-           step.variant == StringRef("integers");
+           step.op == StringRef("tn.stop_gradient");
   });
   return steps;
 }
@@ -74,7 +71,10 @@ std::vector<Step> tameSteps() {
                                            "tn.rsqrt",     "tn.div", "tn.top_k",
                                            "tn.round_even"};
   std::vector<Step> steps = differentiableSteps();
-  llvm::erase_if(steps, [](const Step &step) { return wild.count(step.op); });
+  // Products of integers quantise what they are given.
+  llvm::erase_if(steps, [](const Step &step) {
+    return wild.count(step.op) || step.variant == StringRef("integers");
+  });
   return steps;
 }
 
