@@ -2,6 +2,8 @@
 
 #include "codegen/host/BodyLowering.h"
 
+#include "ir/tn/Linear.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -244,6 +246,7 @@ LogicalResult BodyLowering::lowerOp(Operation *op, Scope &scope) {
       .Case([&](ir::IfOp o) { return lowerIf(o, scope); })
       .Case([&](ir::WhileOp o) { return lowerWhile(o, scope); })
       .Case([&](ir::EmitOp o) { return lowerEmit(o, scope); })
+      .Case([&](ir::PositionsOp o) { return lowerPositions(o, scope); })
       .Case([&](ir::RepositionOp o) { return lowerReposition(o, scope); })
       .Case([&](ir::ReshapeOp o) {
         scope.bindings[o.getY()] = scope.bindings.lookup(o.getX());
@@ -284,6 +287,12 @@ LogicalResult BodyLowering::lowerCall(func::CallOp op, Scope &scope) {
   auto callee = globals.lookup<func::FuncOp>(op.getCallee());
   if (!callee || callee.isDeclaration())
     return op.emitOpError("expects a function with a body");
+  for (OpOperand &operand : op->getOpOperands())
+    if (ir::isChanged(callee.getArgument(operand.getOperandNumber())) &&
+        !ir::changesOperand(operand))
+      return op.emitOpError("expects tn.overwrites to name operand ")
+             << operand.getOperandNumber() << ", which @" << op.getCallee()
+             << " overwrites";
   Scope inner;
   inner.label = labelOf(op.getLoc());
   if (inner.label.empty())

@@ -44,6 +44,7 @@ private:
   mlir::LogicalResult lowerIf(ir::IfOp op, Scope &scope);
   mlir::LogicalResult lowerWhile(ir::WhileOp op, Scope &scope);
   mlir::LogicalResult lowerEmit(ir::EmitOp op, Scope &scope);
+  mlir::LogicalResult lowerPositions(ir::PositionsOp op, Scope &scope);
   mlir::LogicalResult lowerReposition(ir::RepositionOp op, Scope &scope);
   mlir::LogicalResult bindArguments(mlir::func::FuncOp function, Scope &scope);
   mlir::LogicalResult bindResults(mlir::func::FuncOp function, Scope &scope);

@@ -140,6 +140,17 @@ Attribute BodyLowering::extentOf(RankedTensorType vector) {
   return name;
 }
 
+LogicalResult BodyLowering::lowerPositions(ir::PositionsOp op, Scope &scope) {
+  Value positions = scope.bindings.lookup(op.getBatch())[1];
+  auto held = cast<rt::BufferType>(positions.getType()).getContent();
+  if (extentOf(op.getY().getType()) != extentOf(cast<RankedTensorType>(held)))
+    return op.emitOpError("expects as many positions as the batch has tokens, "
+                          "got ")
+           << op.getY().getType();
+  scope.bindings[op.getY()] = {positions};
+  return success();
+}
+
 LogicalResult BodyLowering::lowerReposition(ir::RepositionOp op, Scope &scope) {
   Binding moved = scope.bindings.lookup(op.getBatch());
   auto old = cast<rt::BufferType>(moved[1].getType()).getContent();

@@ -3,6 +3,7 @@
 #include "frontend/dsl/Gradient.h"
 
 #include "frontend/dsl/Tracer.h"
+#include "ir/tn/Linear.h"
 
 using namespace mlir;
 
@@ -82,6 +83,7 @@ void Tracer::update(const std::string &path, const Tensors &variables,
   opBuilder.setInsertionPointToEnd(frames.back().block);
   Tensors values = body();
   SmallVector<Value> made;
+  SmallVector<int64_t> changed;
   for (auto [variable, value] : llvm::zip(variables, values)) {
     Value before = resolve(variable.handle(), site);
     Value now = resolve(value.handle(), site);
@@ -90,6 +92,7 @@ void Tracer::update(const std::string &path, const Tensors &variables,
       return dropFunction();
     made.push_back(ir::OverwriteOp::create(opBuilder, location(site),
                                            before.getType(), before, now));
+    changed.push_back(cast<BlockArgument>(before).getArgNumber());
   }
   if (made.size() != variables.size()) {
     error(site, "update expects a value for each variable, got " +
@@ -103,6 +106,7 @@ void Tracer::update(const std::string &path, const Tensors &variables,
   pop();
   auto call =
       func::CallOp::create(opBuilder, location(site), function, operands);
+  call->setAttr(ir::kOverwritesAttr, opBuilder.getDenseI64ArrayAttr(changed));
   for (auto [variable, result] : llvm::zip(variables, call.getResults())) {
     Parameter *parameter = variable.handle().parameter;
     frames.back().parameters[parameter] = result;

@@ -60,6 +60,23 @@ private:
   Tensor weight;
 };
 
+/// Layer norm. Parameters: weight and bias [D].
+class LayerNorm : public Module {
+public:
+  LayerNorm(Module *parent, std::string_view name, int64_t width,
+            double epsilon)
+      : Module(parent, name), eps(epsilon), weight(param("weight", {width})),
+        bias(param("bias", {width})) {}
+
+  Tensor operator()(const Tensor &x, Site site = Site::current()) const {
+    return layerNorm(x, weight, bias, eps, site);
+  }
+
+private:
+  double eps;
+  Tensor weight, bias;
+};
+
 /// Rows by token, and the output head where the two are tied.
 /// Parameters: weight [V, D].
 class Embedding : public Module {

@@ -227,11 +227,18 @@ void Cache::append(const Tensor &x, const Batch &batch, Site site) const {
     return;
   }
   Tensor rows = x.to(rowType(held.state->element), site);
+  Tracer *trace = held.state->tree->tracer;
+  if (trace && trace->isDifferentiating()) {
+    if (held.state->element == CacheElement::q8_0)
+      trace->error(site, "append expects a cache of f32, f16 or bf16 where a "
+                         "loss is differentiated, got q8_0");
+    trace->rowsOf(*held.state) = trace->resolve(rows.handle(), site);
+    return;
+  }
   Cache updated = cacheAppend(*this, rows, batch, site);
-  if (Tracer *tracer = held.state->tree->tracer;
-      tracer && !updated.handle().poisoned)
-    tracer->setState(*held.state,
-                     mlir::Value::getFromOpaquePointer(updated.handle().value));
+  if (trace && !updated.handle().poisoned)
+    trace->setState(*held.state,
+                    mlir::Value::getFromOpaquePointer(updated.handle().value));
 }
 
 //===----------------------------------------------------------------------===//
@@ -446,6 +453,37 @@ Tensor rope(const Tensor &x, const Batch &batch, const RopeOptions &options,
       ir::ropeFrequencies(options.theta, width.extent(), options.scaling),
       site);
   return rope(x, batch, frequency, options.layout, options.amplitude, site);
+}
+
+Tensor positions(const Batch &batch, Site site) {
+  if (Tracer *tracer = tracerOf(batch.handle()))
+    return tracer->positions(batch, site);
+  return Tensor();
+}
+
+Tensor attention(const Tensor &q, const Cache &keys, const Cache &values,
+                 const Batch &batch, double scale, int64_t window, Site site) {
+  Tracer *tracer = tracerOf(q.handle());
+  if (!tracer || !tracer->isDifferentiating() || !keys.handle().state ||
+      !values.handle().state)
+    return attentionOverCaches(q, keys, values, batch, scale, window, site);
+  mlir::Value k = tracer->rowsOf(*keys.handle().state);
+  mlir::Value v = tracer->rowsOf(*values.handle().state);
+  if (!k || !v)
+    return fail(q, site,
+                "attention expects keys and values that the same module has "
+                "appended where a loss is differentiated, got caches without");
+  return selfAttention(q, Tensor(tracer->wrap(k)), Tensor(tracer->wrap(v)),
+                       batch, scale, window, site)
+      .y;
+}
+
+Tensor crossEntropy(const Tensor &logits, const Tensor &targets, Site site) {
+  Shape shape = targets.shape();
+  std::vector<Dim> dims(shape.begin(), shape.end());
+  dims.push_back(1);
+  Tensor index = reshape(targets, Shape(dims), site);
+  return -squeeze(takeAlong(logSoftmax(logits, site), index, site), -1, site);
 }
 
 } // namespace tenon

@@ -104,5 +104,21 @@ struct RopeOptions {
 Tensor rope(const Tensor &x, const Batch &batch, const RopeOptions &options,
             Site site = Site::current());
 
+/// The position of each token in its sequence: i32 [T].
+Tensor positions(const Batch &batch, Site site = Site::current());
+
+/// Causal attention of each token over its sequence's cache (`tn.attention`).
+/// Where a loss is differentiated, over the rows that this call appended
+/// (`tn.self_attention`), which gives the same bits.
+/// Shapes: q [T, H, W]; result the same.
+Tensor attention(const Tensor &q, const Cache &keys, const Cache &values,
+                 const Batch &batch, double scale, int64_t window = 0,
+                 Site site = Site::current());
+
+/// -log softmax(logits)[target] of each row.
+/// Shapes: logits [..., V], targets i32 [...]; result [...].
+Tensor crossEntropy(const Tensor &logits, const Tensor &targets,
+                    Site site = Site::current());
+
 } // namespace tenon
 #endif // TENON_FRONTEND_DSL_SUGAR_H

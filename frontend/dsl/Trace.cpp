@@ -60,6 +60,16 @@ Batch Tracer::batchArgument(std::string_view name, const Dim &tokens,
   return Batch(wrap(addArgument(name, type, site)));
 }
 
+Tensor Tracer::positions(const Batch &batch, Site site) {
+  Value value = resolve(batch.handle(), site);
+  if (!value)
+    return Tensor(poisoned());
+  auto type = ir::tensorOf({ShapedType::kDynamic}, {batchSymbols.front()},
+                           opBuilder.getI32Type());
+  return Tensor(
+      wrap(ir::PositionsOp::create(opBuilder, location(site), type, value)));
+}
+
 //===----------------------------------------------------------------------===//
 // Parameters
 //===----------------------------------------------------------------------===//

@@ -61,6 +61,16 @@ public:
   /// The handle's value in the function being traced; null after an error,
   /// which is noted, and for poisoned handles.
   mlir::Value resolve(const Handle &handle, Site site);
+  /// Whether a loss is being traced: keys and values are those of its tokens.
+  bool isDifferentiating() const {
+    return llvm::any_of(
+        frames, [](const Frame &frame) { return frame.isDifferentiated; });
+  }
+  /// The rows that a differentiated function has appended to a cache; null for
+  /// none.
+  mlir::Value &rowsOf(State &state) { return frames.back().rows[&state]; }
+  /// The positions of a batch's tokens.
+  Tensor positions(const Batch &batch, Site site);
   /// Makes `value` what the next reader of the cache sees.
   void setState(State &state, mlir::Value value);
 
@@ -102,6 +112,7 @@ private:
     llvm::SmallVector<mlir::Attribute> tensorStates; // an entry's arguments
     llvm::MapVector<Parameter *, mlir::Value> assigned;
     bool isDifferentiated = false;
+    llvm::DenseMap<State *, mlir::Value> rows; // appended, where it is
   };
 
   /// A traced region, not yet of an op.

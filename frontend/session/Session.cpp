@@ -50,6 +50,7 @@ bool isDecoder(const base::Program &program) {
 StatusOr<exec::SessionOptions> limitsOf(const base::Program &program,
                                         const SessionOptions &options) {
   exec::SessionOptions limits;
+  limits.pages = options.pages;
   if (isDecoder(program)) {
     exec::DecoderLimits decoder;
     decoder.contextTokens = options.contextTokens;

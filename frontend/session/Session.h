@@ -24,6 +24,7 @@ struct SessionOptions {
   std::map<std::string, int64_t> limits;
   int64_t contextTokens = 0; ///< Of a decoder's sequence; 0: up to 4096.
   int64_t sequences = 1;     ///< Of a decoder, that run together.
+  int64_t pages = 1;         ///< Of caches, of 256 tokens; of other programs.
   std::string dumpFolder;    ///< Where to write the IR of each stage.
 };
 

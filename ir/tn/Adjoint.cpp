@@ -2,6 +2,8 @@
 
 #include "ir/tn/Adjoint.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace tenon::ir {
@@ -24,9 +26,18 @@ Formula Formula::zero() const {
   return make<ConstantOp>(scalar.getType(), scalar);
 }
 
+// A number that f32 has not is the sum of two that it has: of no effect in f32,
+// and exact enough where an adjoint is judged in double.
 Formula Formula::constant(double number) const {
-  DenseElementsAttr scalar = scalarOf(type().getElementType(), number);
-  return make<ConstantOp>(scalar.getType(), scalar).repeated(type());
+  Type element = type().getElementType();
+  auto repeat = [&](double part) {
+    DenseElementsAttr scalar = scalarOf(element, part);
+    return make<ConstantOp>(scalar.getType(), scalar).repeated(type());
+  };
+  double rest = number - static_cast<float>(number);
+  if (!element.isF32() || rest == 0 || !std::isfinite(number))
+    return repeat(number);
+  return repeat(static_cast<float>(number)) + repeat(rest);
 }
 
 Formula Formula::cast(Type element) const {

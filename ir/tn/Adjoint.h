@@ -34,9 +34,9 @@ public:
   template <typename Op> Formula apply() const {
     return make<Op>(type(), held);
   }
-  /// An op with a result of `type`.
-  template <typename Op, typename... Arguments>
-  Formula make(mlir::Type type, Arguments &&...arguments) const {
+  /// The first result of an op with a result of `type`, or of several types.
+  template <typename Op, typename Types, typename... Arguments>
+  Formula make(Types type, Arguments &&...arguments) const {
     return {
         *builder, loc,
         Op::create(*builder, loc, type, std::forward<Arguments>(arguments)...)
@@ -100,6 +100,9 @@ public:
   /// As it is.
   Formula exactly(mlir::Value value) const {
     return {builder, op->getLoc(), value};
+  }
+  bool hasGradient(unsigned result) const {
+    return gradients[result] != nullptr;
   }
   /// The gradient of a result, in f32; of one that has none, zeros.
   Formula gradient(unsigned result = 0) const;

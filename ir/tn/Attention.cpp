@@ -117,6 +117,10 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
+LogicalResult PositionsOp::verify() {
+  return expectRank(*this, "y", 1, tensorType(getY())); // C1
+}
+
 LogicalResult RepositionOp::verify() {
   return expectRank(*this, "position", 1, tensorType(getPosition())); // C1
 }

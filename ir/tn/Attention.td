@@ -63,6 +63,7 @@ def Tn_CacheAppendOp : Tn_Op<"cache_append", [Pure, AllTypesMatch<["cache", "upd
 
 def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
     DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let dslName = "attentionOverCaches"; // Sugar.h has `attention`.
   let summary = "Causal attention of each token over its sequence's cache";
   let description = [{
     For token t at position p of sequence s, query head h, and the head
@@ -97,6 +98,23 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
     $q `,` $keys `,` $values `,` $batch `scale` $scale (`window` $window^)? attr-dict
     `:` type($q) `,` type($keys) `,` type($values)
   }];
+  let hasVerifier = 1;
+}
+
+def Tn_PositionsOp : Tn_Op<"positions", [Pure,
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+  let dslName = ""; // Sugar.h has `positions`, which knows the batch's symbol.
+  let summary = "The position of each token";
+  let description = [{
+    y[t] is the position of token t in its sequence: for models that learn a
+    vector for each. No memory moves. As of `tn.reposition`, that there are as many
+    as tokens is checked where the program is lowered, or interpreted.
+
+    (C1) y is i32 [T].
+  }];
+  let arguments = (ins Tn_BatchType:$batch);
+  let results = (outs Tn_IndexTensor:$y);
+  let assemblyFormat = "$batch attr-dict `:` type($y)";
   let hasVerifier = 1;
 }
 

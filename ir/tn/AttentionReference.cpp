@@ -112,6 +112,18 @@ llvm::Error evaluateCacheAppend(CacheAppendOp op, Context &context,
 }
 
 template <typename A>
+llvm::Error evaluatePositions(PositionsOp op, Context &,
+                              ArrayRef<ref::Value<A>> in,
+                              SmallVectorImpl<ref::Value<A>> &out) {
+  const Batch &tokens = batch<A>(in[0]);
+  Tensor<A> y = makeTensor<A>(tensorType(op.getY()).getElementType(),
+                              {int64_t(tokens.position.size())});
+  y.ints.assign(tokens.position.begin(), tokens.position.end());
+  out.push_back(std::move(y));
+  return llvm::Error::success();
+}
+
+template <typename A>
 llvm::Error evaluateReposition(RepositionOp, Context &,
                                ArrayRef<ref::Value<A>> in,
                                SmallVectorImpl<ref::Value<A>> &out) {
@@ -282,5 +294,6 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
 
 TN_EVALUATE(RopeOp, evaluateRope)
 TN_EVALUATE(CacheAppendOp, evaluateCacheAppend)
+TN_EVALUATE(PositionsOp, evaluatePositions)
 TN_EVALUATE(RepositionOp, evaluateReposition)
 TN_EVALUATE(AttentionOp, evaluateAttention)

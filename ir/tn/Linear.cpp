@@ -38,13 +38,9 @@ bool ir::changesOperand(OpOperand &use) {
     return false;
   if (isa<CacheType>(use.get().getType()))
     return llvm::any_of(op->getResultTypes(), llvm::IsaPred<CacheType>);
-  auto call = dyn_cast<mlir::func::CallOp>(op);
-  if (!call)
-    return false;
-  auto callee = SymbolTable::lookupNearestSymbolFrom<mlir::func::FuncOp>(
-      op, call.getCalleeAttr());
-  return callee && !callee.isDeclaration() &&
-         isChanged(callee.getArgument(use.getOperandNumber()));
+  auto changed = op->getAttrOfType<DenseI64ArrayAttr>(kOverwritesAttr);
+  return changed &&
+         llvm::is_contained(changed.asArrayRef(), use.getOperandNumber());
 }
 
 namespace {

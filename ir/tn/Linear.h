@@ -14,9 +14,14 @@
 
 namespace tenon::ir {
 
+/// The attribute of a call whose function overwrites tensors that it is given:
+/// the numbers of those operands. Functions are worked on in parallel, so that
+/// none looks into another.
+inline constexpr llvm::StringLiteral kOverwritesAttr = "tn.overwrites";
+
 /// Whether a use of a value changes it: `cache_append` and `overwrite`, a
-/// kernel with a nest that does, a call of a function that does, and every
-/// other op that takes a cache and returns one (a loop).
+/// kernel with a nest that does, a call that says so, and every other op that
+/// takes a cache and returns one (a call, a loop).
 bool changesOperand(mlir::OpOperand &use);
 
 /// Whether any use changes the value.

@@ -1,4 +1,4 @@
-//===- ProductAdjoint.cpp - Adjoints of products, rope, quantisation ------===//
+//===- ProductAdjoint.cpp - Adjoints of products and quantisation ---------===//
 
 #include "ir/tn/Adjoint.h"
 
@@ -80,19 +80,8 @@ LogicalResult MatmulOp::buildAdjoint(Adjoint &adjoint) {
 }
 
 //===----------------------------------------------------------------------===//
-// Rope and quantisation
+// Quantisation
 //===----------------------------------------------------------------------===//
-
-// A rotation's transpose rotates back.
-LogicalResult RopeOp::buildAdjoint(Adjoint &adjoint) {
-  if (adjoint.wants(2))
-    return emitOpError("has no gradient with respect to its frequency");
-  Formula g = adjoint.gradient();
-  Formula back = -adjoint.of(getFrequency());
-  adjoint.give(0, g.make<RopeOp>(g.type(), g.value(), getBatch(), back.value(),
-                                 getLayout(), getAmplitude()));
-  return success();
-}
 
 // Straight through: as if nothing were rounded.
 LogicalResult QuantizeOp::buildAdjoint(Adjoint &adjoint) {

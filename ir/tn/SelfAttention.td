@@ -7,7 +7,8 @@ include "ir/tn/TnBase.td"
 include "ir/tn/TnInterfaces.td"
 
 def Tn_SelfAttentionOp : Tn_Op<"self_attention", [Pure, AllTypesMatch<["q", "y"]>,
-    DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
+    DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
   let summary = "Causal attention of each token over the rows of its own step";
   let description = [{
     What `tn.attention` gives, bit for bit, over caches into which this step's
