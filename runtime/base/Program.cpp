@@ -61,12 +61,15 @@ Status checkState(const State &state) {
     return dataLoss("state '", state.name,
                     "' expects a block size >= 0 bytes, got ",
                     state.bytesPerBlock);
+  if (!state.isTensor()) {
+    if (!state.shape.empty() || !state.source.empty())
+      return dataLoss("state '", state.name,
+                      "' expects no shape and no source of a cache");
+    return Status();
+  }
   StatusOr<int64_t> bytes = staticBytes(state.element, state.shape);
   if (!bytes.ok())
     return dataLoss("state '", state.name, "': ", bytes.status().message());
-  if (!state.isTensor() && !(state.shape.empty() && state.source.empty()))
-    return dataLoss("state '", state.name,
-                    "' expects no shape and no source of a cache");
   return Status();
 }
 

@@ -96,6 +96,12 @@ static bool emit(GraphBuilder &g, StringRef op) {
   return g.infer(op, ir::infer::emit, tokens);
 }
 
+static bool positions(GraphBuilder &g, StringRef op) {
+  return g.isProgram() &&
+         g.add(op, g.batch(),
+               g.tensor(ShapedType::kDynamic, g.builder.getI32Type()));
+}
+
 /// Turns rows by the batch at other positions.
 static bool reposition(GraphBuilder &g, StringRef op) {
   if (!g.isProgram())
@@ -119,6 +125,7 @@ llvm::ArrayRef<Step> controlSteps() {
                                    {"tn.while", "", loop},
                                    {"tn.while", "again", loop},
                                    {"tn.reposition", "", reposition},
+                                   {"tn.positions", "", positions},
                                    {"tn.emit", "", emit}};
   return steps;
 }

@@ -72,8 +72,12 @@ std::string GraphCoverage::missing(MLIRContext &context) const {
     if (!counts.count(name))
       text += " " + name;
   };
+  // Fusion makes kernels of the others, differentiation replaces gradients, and
+  // nothing may read what was overwritten.
+  const std::set<std::string> elsewhere = {"tn.kernel", "tn.gradient",
+                                           "tn.overwrite"};
   for (const std::string &op : registeredOps(context))
-    if (op != "tn.kernel") // Fusion makes it, of the others.
+    if (!elsewhere.count(op))
       expect(ops, op);
   for (ElementType type : base::allElementTypes())
     if (!llvm::is_contained(notComputed, type))

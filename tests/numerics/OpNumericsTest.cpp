@@ -213,7 +213,7 @@ TEST(OpNumericsCoverage, HoldsEveryOpThatComputes) {
       {"tn.while", "the host's: RandomGraphsTest runs it"},
       {"tn.emit", "the host's: RandomGraphsTest runs it"},
       {"tn.reposition", "the host's: RandomGraphsTest runs it"},
-      {"tn.positions", "the host's: tests/models run it"},
+      {"tn.positions", "the host's: RandomGraphsTest runs it"},
       {"tn.overwrite", "changes its operand: tests/frontend trains with it"},
       {"tn.gradient", "tn-differentiate replaces it: GradientTest runs it"}};
   MLIRContext context;

@@ -54,7 +54,10 @@ const Case kGlobals[] = {
     {"StateShape",
      "state 'keys': expects a shape of axes >= 0, got an axis of "
      "-2",
-     [](Program &p) { p.states[0].shape = {-2}; }},
+     [](Program &p) {
+       p.states[0].bytesPerBlock = 0;
+       p.states[0].shape = {-2};
+     }},
     {"CacheWithSource",
      "state 'keys' expects no shape and no source of a cache",
      [](Program &p) { p.states[0].source = "w"; }},
