@@ -129,10 +129,10 @@ absl::Status run(const Options &options) {
   auto program = trace(model, {stepOf(model, optimizer, options)}, tracing);
   if (!program.ok())
     return program.status();
+  double traced = secondsSince(start);
   auto weights = Weights::random(*program, /*seed=*/1);
   if (!weights.ok())
     return weights.status();
-  double traced = secondsSince(start);
   SessionOptions limits;
   limits.threads = options.threads;
   start = std::chrono::steady_clock::now();

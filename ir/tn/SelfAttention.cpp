@@ -1,5 +1,4 @@
-//===- SelfAttention.cpp - Attention of a training step
-//--------------------===//
+//===- SelfAttention.cpp - Attention of a training step -------------------===//
 //
 // The definitions (`evaluate`) are in SelfAttentionReference.cpp.
 //

@@ -131,51 +131,45 @@ static SmallVector<Value> cloneRegion(OpBuilder &builder, Region &region,
                       [&](Value value) { return map.lookupOrDefault(value); }));
 }
 
-/// The carried values at the start of a trip, and that trip's number, from
-/// running the loop again up to it.
-static ir::WhileOp runUpTo(OpBuilder &builder, ir::WhileOp op, Value trip) {
+/// The loop with the number of trips so far as one more carried value, the
+/// last, while `condition` holds.
+static ir::WhileOp countedLoop(OpBuilder &builder, ir::WhileOp op,
+                               Fill condition) {
   Location loc = op.getLoc();
   SmallVector<Value> init(op.getInit());
   init.push_back(i32Constant(builder, loc, 0));
-  return makeWhile(
-      builder, loc, init, op.getLimitAttr(),
+  return makeWhile(builder, loc, init, op.getLimitAttr(), condition,
+                   [&](OpBuilder &inside, ValueRange carried) {
+                     IRMapping map;
+                     SmallVector<Operation *> ops;
+                     SmallVector<Value> next = cloneRegion(
+                         inside, op.getBody(), carried.drop_back(), map, ops);
+                     Value one = i32Constant(inside, loc, 1);
+                     next.push_back(ir::AddOp::create(
+                         inside, loc, i32Scalar(inside), carried.back(), one));
+                     return next;
+                   });
+}
+
+/// The carried values at the start of a trip, and that trip's number, from
+/// running the loop again up to it.
+static ir::WhileOp runUpTo(OpBuilder &builder, ir::WhileOp op, Value trip) {
+  return countedLoop(
+      builder, op,
       [&](OpBuilder &inside, ValueRange carried) -> SmallVector<Value> {
-        return {isLess(inside, loc, carried.back(), trip)};
-      },
-      [&](OpBuilder &inside, ValueRange carried) {
-        IRMapping map;
-        SmallVector<Operation *> ops;
-        SmallVector<Value> next =
-            cloneRegion(inside, op.getBody(), carried.drop_back(), map, ops);
-        Value one = i32Constant(inside, loc, 1);
-        next.push_back(ir::AddOp::create(inside, loc, i32Scalar(inside),
-                                         carried.back(), one));
-        return next;
+        return {isLess(inside, op.getLoc(), carried.back(), trip)};
       });
 }
 
 /// The loop with its number of trips as one more result, in its place.
 static ir::WhileOp countTrips(ir::WhileOp op) {
   OpBuilder builder(op);
-  Location loc = op.getLoc();
-  SmallVector<Value> init(op.getInit());
-  init.push_back(i32Constant(builder, loc, 0));
-  SmallVector<Operation *> ops;
-  ir::WhileOp loop = makeWhile(
-      builder, loc, init, op.getLimitAttr(),
-      [&](OpBuilder &inside, ValueRange carried) {
+  ir::WhileOp loop =
+      countedLoop(builder, op, [&](OpBuilder &inside, ValueRange carried) {
         IRMapping map;
+        SmallVector<Operation *> ops;
         return cloneRegion(inside, op.getCondition(), carried.drop_back(), map,
                            ops);
-      },
-      [&](OpBuilder &inside, ValueRange carried) {
-        IRMapping map;
-        SmallVector<Value> next =
-            cloneRegion(inside, op.getBody(), carried.drop_back(), map, ops);
-        Value one = i32Constant(inside, loc, 1);
-        next.push_back(ir::AddOp::create(inside, loc, i32Scalar(inside),
-                                         carried.back(), one));
-        return next;
       });
   op->replaceAllUsesWith(loop.getResults().drop_back());
   return loop;
