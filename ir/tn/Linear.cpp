@@ -17,6 +17,11 @@ static void collectUses(Value value, SmallVectorImpl<OpOperand *> &uses) {
 }
 
 SmallVector<OpOperand *> ir::usesOf(Value value) {
+  while (Operation *view = value.getDefiningOp()) {
+    if (!isView(view))
+      break;
+    value = view->getOperand(0);
+  }
   SmallVector<OpOperand *> uses;
   collectUses(value, uses);
   return uses;

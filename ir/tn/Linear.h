@@ -27,8 +27,8 @@ bool changesOperand(mlir::OpOperand &use);
 /// Whether any use changes the value.
 bool isChanged(mlir::Value value);
 
-/// The uses of a value, those of its views among them: who reads a view reads
-/// the value's memory.
+/// The uses of a value's memory: its own, those of its views and, if it is a
+/// view, those of what it is a view of.
 llvm::SmallVector<mlir::OpOperand *> usesOf(mlir::Value value);
 
 /// Verifies that each value that `func` changes is used linearly:

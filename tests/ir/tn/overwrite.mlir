@@ -45,3 +45,16 @@ func.func @overwrite_c1_twice(%x: tensor<2xf32>, %y: tensor<2xf32>)
   %w = tn.overwrite %x, %y : tensor<2xf32>
   return %z, %w : tensor<2xf32>, tensor<2xf32>
 }
+
+// -----
+
+// A view's memory is that of what it is a view of.
+func.func @overwrite_c1_of_a_view(%x: tensor<2xf32>, %y: tensor<1x2xf32>)
+    -> (tensor<1x2xf32>, tensor<2xf32>) {
+  %v = tn.reshape %x : tensor<2xf32> -> tensor<1x2xf32>
+  // expected-note@+1 {{the change}}
+  %z = tn.overwrite %v, %y : tensor<1x2xf32>
+  // expected-error@+1 {{expects linear use of the overwritten 'tensor<1x2xf32>': it is used after it was changed}}
+  %w = tn.neg %x : tensor<2xf32>
+  return %z, %w : tensor<1x2xf32>, tensor<2xf32>
+}
