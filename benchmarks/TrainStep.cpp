@@ -102,7 +102,7 @@ Entry stepOf(const models::gpt2::Model &model, AdamW &optimizer,
             Tensor shares = in.tensor("shares", {T});
             Tensor rate = in.tensor("rate", {});
             auto loss = [&] {
-              Tensor logits = model.logits(model(tokens, batch));
+              Tensor logits = model(tokens, batch);
               Tensor each = crossEntropy(logits, targets) * shares;
               return squeeze(sum(each, 0), 0);
             };

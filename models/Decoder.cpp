@@ -60,46 +60,46 @@ Tensor isOneOf(const Tensor &token, const Tensor &stops) {
   return squeeze(max(isEqual.to(f32)) > 0.0, 0);
 }
 
-Entry generateEntry(const Module &model, Forward forward, int64_t context,
-                    const DecoderOptions &options) {
+Entry generateEntry(const Decoder &decoder, const DecoderOptions &options) {
   // Of one value each: the code is that of `forward` for one token.
   Dim T = Dim::symbol("T", 1, 1);
   Dim S = Dim::symbol("S", 1, 1);
-  Dim P = Dim::symbol("P", 1, pagesFor(context));
+  Dim P = Dim::symbol("P", 1, pagesFor(decoder.context));
   Dim N = Dim::symbol("N", 1, options.maxStops);
-  return {
-      "generate", [=, &model](Arguments &in) -> Results {
-        Tensor first = in.tensor("token", {1}, i32);
-        Batch batch = in.batch("batch", T, S, P);
-        SampleArguments draw(in, 1);
-        Tensor start = in.tensor("position", {1}, i32);
-        Tensor stops = in.tensor("stops", {N}, i32);
-        Tensor limit = in.tensor("limit", {1}, i32);
-        Tensor rows = fullLike(first, 0, i32);
-        auto going = [](const Tensor &, const Tensor &, const Tensor &left) {
-          return squeeze(left > 0.0, 0);
-        };
-        auto step = [&](const Tensor &token, const Tensor &position,
-                        const Tensor &left) {
-          // A function of its own, whose kernels are those of `forward`.
-          Batch here = reposition(batch, position);
-          Tensor logits = detail::outlined(
-              model, [&] { return forward(token, here, rows); },
-              Site::current());
-          Tensor after = position + 1.0;
-          Tensor next = draw(logits, after);
-          Tensor isStop = isOneOf(next, stops);
-          Tensor isLast = ifElse(
-              isStop, [&] { return isStop; }, [&] { return emit(next); });
-          Tensor rest = left - 1.0;
-          Tensor none = fullLike(rest, 0, i32);
-          return std::array{next, after,
-                            select(reshape(isLast, {1}), none, rest)};
-        };
-        auto [token, position, left] =
-            whileLoop(std::array{first, start, limit}, context, going, step);
-        return {{"token", token}};
-      }};
+  return {"generate", [=](Arguments &in) -> Results {
+            Tensor first = in.tensor("token", {1}, i32);
+            Batch batch = in.batch("batch", T, S, P);
+            SampleArguments draw(in, 1);
+            Tensor start = in.tensor("position", {1}, i32);
+            Tensor stops = in.tensor("stops", {N}, i32);
+            Tensor limit = in.tensor("limit", {1}, i32);
+            Tensor rows = fullLike(first, 0, i32);
+            auto going = [](const Tensor &, const Tensor &,
+                            const Tensor &left) {
+              return squeeze(left > 0.0, 0);
+            };
+            auto step = [&](const Tensor &token, const Tensor &position,
+                            const Tensor &left) {
+              // A function of its own, whose kernels are those of `forward`.
+              Batch here = reposition(batch, position);
+              Tensor logits = detail::outlined(
+                  *decoder.model,
+                  [&] { return decoder.forward(token, here, rows); },
+                  Site::current());
+              Tensor after = position + 1.0;
+              Tensor next = draw(logits, after);
+              Tensor isStop = isOneOf(next, stops);
+              Tensor isLast = ifElse(
+                  isStop, [&] { return isStop; }, [&] { return emit(next); });
+              Tensor rest = left - 1.0;
+              Tensor none = fullLike(rest, 0, i32);
+              return std::array{next, after,
+                                select(reshape(isLast, {1}), none, rest)};
+            };
+            auto [token, position, left] = whileLoop(
+                std::array{first, start, limit}, decoder.context, going, step);
+            return {{"token", token}};
+          }};
 }
 
 /// The number at the start of `text`, if `rule` has a "*" there.
@@ -126,12 +126,11 @@ std::optional<std::string_view> match(std::string_view rule,
 }
 } // namespace
 
-std::vector<Entry> decoderEntries(const Module &model, Forward forward,
-                                  int64_t vocabulary, int64_t context,
+std::vector<Entry> decoderEntries(const Decoder &decoder,
                                   const DecoderOptions &options) {
-  return {forwardEntry(forward, context, options),
-          sampleEntry(vocabulary, options),
-          generateEntry(model, forward, context, options)};
+  return {forwardEntry(decoder.forward, decoder.context, options),
+          sampleEntry(decoder.vocabulary, options),
+          generateEntry(decoder, options)};
 }
 
 std::string nameInFile(std::span<const WeightName> names, std::string_view name,
@@ -148,15 +147,15 @@ std::string nameInFile(std::span<const WeightName> names, std::string_view name,
   return std::string(name);
 }
 
-absl::StatusOr<TracedProgram> traceDecoder(const Module &model,
-                                           std::vector<Entry> entries,
-                                           std::span<const WeightName> names,
-                                           const ModelFiles &files,
-                                           int64_t context) {
+TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files) {
   TraceOptions options;
   bool gguf = files.isGguf();
-  options.source = [names, gguf](std::string_view name) {
-    return nameInFile(names, name, gguf);
+  std::span<const WeightName> names = decoder.names;
+  options.source = [names, gguf, &files](std::string_view name) {
+    std::string found = nameInFile(names, name, gguf);
+    // Some files hold the decoder as a part of a whole of that name.
+    std::string part = "transformer." + found;
+    return files.has(part) ? part : found;
   };
   if (files.hasWeights())
     options.types = &files.parameterTypes();
@@ -169,8 +168,15 @@ absl::StatusOr<TracedProgram> traceDecoder(const Module &model,
                       {"large", {"R=1..1"}},
                       {"any", {}}};
   options.metadata = {{"architecture", files.config().architecture()},
-                      {"context_tokens", std::to_string(context)}};
-  return trace(model, entries, options);
+                      {"context_tokens", std::to_string(decoder.context)}};
+  return options;
+}
+
+absl::StatusOr<TracedProgram> traceDecoder(const Decoder &decoder,
+                                           const ModelFiles &files,
+                                           const DecoderOptions &options) {
+  return trace(*decoder.model, decoderEntries(decoder, options),
+               traceOptions(decoder, files));
 }
 
 } // namespace tenon::models

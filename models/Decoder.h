@@ -22,9 +22,35 @@ struct DecoderOptions {
   CacheElement cacheType = CacheElement::f32;
 };
 
+/// A weight's names: in the model, in GGUF and in safetensors. "*" stands for
+/// the layer's number.
+struct WeightName {
+  std::string_view model;
+  std::string_view gguf;
+  std::string_view safetensors;
+};
+
 /// The logits [R, V] of the token rows `rows` i32 [R], for tokens i32 [T].
 using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
                                      const Tensor &rows)>;
+
+/// A model that was built for its files, for whoever traces entries of it.
+struct Decoder {
+  std::shared_ptr<Module> model;
+  Forward forward; // of `model`, which it keeps alive
+  int64_t vocabulary = 0, context = 0;
+  std::vector<WeightName> names;
+};
+
+/// The decoder whose `Model` is a module called with tokens, batch and rows.
+template <typename Model, typename Config>
+Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
+  auto model = std::make_shared<Model>(config);
+  return {model,
+          [model](const Tensor &tokens, const Batch &batch,
+                  const Tensor &rows) { return (*model)(tokens, batch, rows); },
+          config.vocabulary, config.context, std::move(names)};
+}
 
 /// Makes the entries
 ///   forward(tokens i32[T], batch, rows i32[R]) -> logits f32[R, V]
@@ -40,29 +66,22 @@ using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
 /// token and samples the next one. It emits that, unless it is one of `stops`,
 /// and ends after a stop token, when the sink asks it to, or after `limit`
 /// trips. The result is the last token sampled.
-std::vector<Entry> decoderEntries(const Module &model, Forward forward,
-                                  int64_t vocabulary, int64_t context,
+std::vector<Entry> decoderEntries(const Decoder &decoder,
                                   const DecoderOptions &options);
-
-/// A weight's names: in the model, in GGUF and in safetensors. "*" stands for
-/// the layer's number.
-struct WeightName {
-  std::string_view model;
-  std::string_view gguf;
-  std::string_view safetensors;
-};
 
 /// The name in the file of the weight called `name` in the model; `name` itself
 /// if no rule has it, so that the error about it names it.
 std::string nameInFile(std::span<const WeightName> names, std::string_view name,
                        bool gguf);
 
-/// Traces a decoder for its files: names, element types, variants.
-absl::StatusOr<TracedProgram> traceDecoder(const Module &model,
-                                           std::vector<Entry> entries,
-                                           std::span<const WeightName> names,
+/// What tracing a decoder for its files takes: names, element types, variants,
+/// metadata. Views `decoder` and `files`.
+TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files);
+
+/// Traces a decoder's entries for its files.
+absl::StatusOr<TracedProgram> traceDecoder(const Decoder &decoder,
                                            const ModelFiles &files,
-                                           int64_t context);
+                                           const DecoderOptions &options);
 
 } // namespace tenon::models
 #endif // TENON_MODELS_DECODER_H

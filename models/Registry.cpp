@@ -3,6 +3,7 @@
 #include "models/Registry.h"
 
 #include "models/gemma/Model.h"
+#include "models/gpt2/Model.h"
 #include "models/llama/Model.h"
 #include "models/qwen/Model.h"
 
@@ -10,25 +11,32 @@ namespace tenon::models {
 
 std::span<const Architecture> architectures() {
   static constexpr Architecture kArchitectures[] = {
-      {"gemma3", gemma::traceGemma},
-      {"gemma3_text", gemma::traceGemma},
-      {"llama", llama::traceLlama},
-      {"qwen2", qwen::traceQwen},
+      {"gemma3", gemma::buildGemma}, {"gemma3_text", gemma::buildGemma},
+      {"gpt2", gpt2::buildGpt2},     {"llama", llama::buildLlama},
+      {"qwen2", qwen::buildQwen},
   };
   return kArchitectures;
 }
 
-absl::StatusOr<TracedProgram> traceModel(const ModelFiles &files,
-                                         const DecoderOptions &options) {
+absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
+                                   const DecoderOptions &options) {
   std::string known;
   for (const Architecture &architecture : architectures()) {
     if (architecture.name == files.config().architecture())
-      return architecture.trace(files, options);
+      return architecture.build(files, options);
     known += (known.empty() ? "" : ", ") + std::string(architecture.name);
   }
   return absl::UnimplementedError(
       files.path() + ": expects one of the architectures " + known + ", got '" +
       files.config().architecture() + "'");
+}
+
+absl::StatusOr<TracedProgram> traceModel(const ModelFiles &files,
+                                         const DecoderOptions &options) {
+  absl::StatusOr<Decoder> decoder = buildModel(files, options);
+  if (!decoder.ok())
+    return decoder.status();
+  return traceDecoder(*decoder, files, options);
 }
 
 } // namespace tenon::models

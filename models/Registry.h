@@ -15,16 +15,21 @@ namespace tenon::models {
 struct Architecture {
   /// GGUF's general.architecture, or model_type of a config.json.
   std::string_view name;
-  absl::StatusOr<TracedProgram> (*trace)(const ModelFiles &files,
-                                         const DecoderOptions &options);
+  absl::StatusOr<Decoder> (*build)(const ModelFiles &files,
+                                   const DecoderOptions &options);
 };
 
 /// Every architecture, in the order of the models' folders.
 std::span<const Architecture> architectures();
 
-/// Traces the model that the files hold, whichever it is.
+/// Builds the model that the files hold, whichever it is.
 /// Errors: UNIMPLEMENTED (no such model, listing those there are), those of the
-///         model: its configuration, missing or misshapen weights.
+///         model's configuration.
+absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
+                                   const DecoderOptions &options = {});
+
+/// Builds it and traces its entries.
+/// Errors: as `buildModel`; missing or misshapen weights.
 absl::StatusOr<TracedProgram> traceModel(const ModelFiles &files,
                                          const DecoderOptions &options = {});
 

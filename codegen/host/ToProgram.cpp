@@ -124,6 +124,10 @@ static void writeState(ir::StateOp op, Numbers &numbers,
   auto tensor = cast<RankedTensorType>(op.getType());
   state.element = ir::storageOf(tensor.getElementType());
   state.source = op.getSource().value_or("").str();
+  if (std::optional<ArrayRef<double>> drawn = op.getDrawn()) {
+    state.mean = static_cast<float>(drawn->front());
+    state.deviation = static_cast<float>(drawn->back());
+  }
   state.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
 }
 

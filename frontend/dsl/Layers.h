@@ -17,21 +17,29 @@ class Linear : public Module {
 public:
   struct Options {
     bool bias = false;
+    /// The weight is stored [D, N], as GPT-2's safetensors do.
+    bool inputsFirst = false;
+    double deviation = 0.02; // of the weight's first values
   };
   Linear(Module *parent, std::string_view name, int64_t width, int64_t out,
          Options options)
-      : Module(parent, name), weight(param("weight", {out, width})) {
+      : Module(parent, name), inputsFirst(options.inputsFirst),
+        weight(param("weight",
+                     inputsFirst ? Shape{width, out} : Shape{out, width},
+                     Initial{0, options.deviation})) {
     if (options.bias)
-      bias = param("bias", {out});
+      bias = param("bias", {out}, kZeros);
   }
   Linear(Module *parent, std::string_view name, int64_t width, int64_t out)
       : Linear(parent, name, width, out, Options()) {}
 
   Tensor operator()(const Tensor &x, Site site = Site::current()) const {
-    return linear(x, weight, bias, site);
+    return matmul(x, weight, bias, /*transposeA=*/false,
+                  /*transposeB=*/!inputsFirst, site);
   }
 
 private:
+  bool inputsFirst;
   Tensor weight, bias;
 };
 
@@ -45,7 +53,7 @@ public:
   RmsNorm(Module *parent, std::string_view name, int64_t width, double epsilon,
           Options options)
       : Module(parent, name), opts(options), eps(epsilon),
-        weight(param("weight", {width})) {}
+        weight(param("weight", {width}, options.addOne ? kZeros : kOnes)) {}
   RmsNorm(Module *parent, std::string_view name, int64_t width, double epsilon)
       : RmsNorm(parent, name, width, epsilon, Options()) {}
 
@@ -65,8 +73,9 @@ class LayerNorm : public Module {
 public:
   LayerNorm(Module *parent, std::string_view name, int64_t width,
             double epsilon)
-      : Module(parent, name), eps(epsilon), weight(param("weight", {width})),
-        bias(param("bias", {width})) {}
+      : Module(parent, name), eps(epsilon),
+        weight(param("weight", {width}, kOnes)),
+        bias(param("bias", {width}, kZeros)) {}
 
   Tensor operator()(const Tensor &x, Site site = Site::current()) const {
     return layerNorm(x, weight, bias, eps, site);

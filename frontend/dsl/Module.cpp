@@ -45,29 +45,37 @@ Module::Module(Module *parent, std::string_view name)
 
 Tensor Module::param(std::string_view name, const Shape &shape, DType type,
                      Site site) {
-  return declare(name, shape, type, /*isVariable=*/false, site);
+  return declare(name, {.shape = shape, .dtype = type, .site = site});
+}
+
+Tensor Module::param(std::string_view name, const Shape &shape, Initial initial,
+                     Site site) {
+  return declare(name, {.shape = shape, .initial = initial, .site = site});
 }
 
 Tensor Module::variable(std::string_view name, const Shape &shape, DType type,
                         Site site) {
-  return declare(name, shape, type, /*isVariable=*/true, site);
+  return declare(
+      name, {.shape = shape, .dtype = type, .isVariable = true, .site = site});
 }
 
-Tensor Module::declare(std::string_view name, const Shape &shape, DType type,
-                       bool isVariable, Site site) {
+Tensor Module::declare(std::string_view name, detail::Parameter parameter) {
   std::string full = join(modulePath, name);
-  for (const Dim &dim : shape) {
+  for (const Dim &dim : parameter.shape) {
     if (!dim.isSymbol() && dim.extent() > 0)
       continue;
-    std::string what = isVariable ? "variable" : "param";
-    owner->error(site, what + " expects a shape of positive numbers for '" +
-                           full + "', got " + shape.str());
+    std::string what = parameter.isVariable ? "variable" : "param";
+    owner->error(parameter.site,
+                 what + " expects a shape of positive numbers for '" + full +
+                     "', got " + parameter.shape.str());
     return Tensor(poisoned());
   }
-  if (!claim(*owner, full, site))
+  if (!claim(*owner, full, parameter.site))
     return Tensor(poisoned());
-  owner->parameters.push_back(
-      {owner.get(), full, modulePath, shape, type, site, isVariable});
+  parameter.tree = owner.get();
+  parameter.name = full;
+  parameter.module = modulePath;
+  owner->parameters.push_back(std::move(parameter));
   detail::Handle handle;
   handle.parameter = &owner->parameters.back();
   return Tensor(handle);

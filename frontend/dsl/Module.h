@@ -29,12 +29,22 @@
 namespace tenon {
 namespace detail {
 class ModuleTree;
-}
+struct Parameter;
+} // namespace detail
 
 struct NamedTensor {
   std::string name;
   Tensor tensor;
 };
+
+/// A weight's first values where a model is trained from scratch: normal
+/// numbers.
+struct Initial {
+  double mean = 0;
+  double deviation = 0.02;
+};
+inline constexpr Initial kZeros = {0, 0};
+inline constexpr Initial kOnes = {1, 0};
 
 class Module {
 public:
@@ -57,6 +67,8 @@ protected:
   /// Errors: noted for `trace`: a name taken; a shape with symbols.
   Tensor param(std::string_view name, const Shape &shape,
                DType type = DType::f32, Site site = Site::current());
+  Tensor param(std::string_view name, const Shape &shape, Initial initial,
+               Site site = Site::current());
 
   /// Declares a tensor that lives across calls, zeros at first, which `assign`
   /// changes: a count of steps, an optimiser's moments.
@@ -72,8 +84,7 @@ protected:
               Site site = Site::current());
 
 private:
-  Tensor declare(std::string_view name, const Shape &shape, DType type,
-                 bool isVariable, Site site);
+  Tensor declare(std::string_view name, detail::Parameter parameter);
 
   std::string modulePath;
   std::shared_ptr<detail::ModuleTree> owner;

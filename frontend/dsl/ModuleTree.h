@@ -20,13 +20,14 @@ namespace tenon::detail {
 class ModuleTree;
 
 struct Parameter {
-  ModuleTree *tree;
-  std::string name;
-  std::string module; // the path of its module
+  ModuleTree *tree = nullptr;
+  std::string name = "";
+  std::string module = ""; // the path of its module
   Shape shape;
-  DType dtype;
+  DType dtype = DType::f32;
+  Initial initial = {};
+  bool isVariable = false; // not a weight: zeros at first, changed by calls
   Site site;
-  bool isVariable; // not a weight: zeros at first, and changed by calls
   // Of the running trace.
   bool isState = false; // lives across calls: a variable, or a trained weight
   std::string source = "";

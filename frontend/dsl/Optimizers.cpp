@@ -5,6 +5,15 @@
 #include "frontend/dsl/Sugar.h"
 
 namespace tenon {
+namespace {
+
+/// `now` where `scale`, of rank 0, is more than 0; else `before`.
+Tensor where(const Tensor &scale, const Tensor &now, const Tensor &before,
+             Site site) {
+  Tensor all = now.rank() ? broadcast(scale, now.shape(), site) : scale;
+  return select(Operand(all, site) > Operand(0, site), now, before, site);
+}
+} // namespace
 
 Tensor globalNorm(const Module &module, const std::vector<Tensor> &tensors,
                   Site site) {
@@ -28,7 +37,28 @@ Tensor globalNorm(const Module &module, const std::vector<Tensor> &tensors,
 Tensor clipScale(const Tensor &norm, double most, Site site) {
   Tensor one = fullLike(norm, 1, f32, site);
   // A norm of 0 gives infinity, of which the minimum is 1.
-  return min(one, fullLike(norm, most, f32, site) / norm, site);
+  Tensor scale = min(one, fullLike(norm, most, f32, site) / norm, site);
+  // Infinity and NaN are those whose difference from themselves is no number.
+  Tensor isFinite = Operand(norm - norm, site) >= Operand(0, site);
+  return select(isFinite, scale, fullLike(norm, 0, f32, site), site);
+}
+
+GradientSums::GradientSums(Module *parent, std::string_view name,
+                           const std::vector<NamedTensor> &weights)
+    : Module(parent, name) {
+  for (const NamedTensor &each : weights)
+    totals.push_back(variable("sum." + each.name, each.tensor.shape()));
+}
+
+void GradientSums::add(const std::vector<Tensor> &gradients,
+                       const Tensor &keeps, Site site) {
+  for (size_t i = 0; i < totals.size(); ++i) {
+    const Tensor &total = totals[i];
+    auto body = [&]() -> std::vector<Tensor> {
+      return {where(keeps, total + gradients[i], gradients[i], site)};
+    };
+    update(*this, {total}, body, site);
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -51,8 +81,12 @@ AdamW::AdamW(Module *parent, std::string_view name,
 void AdamW::step(const std::vector<Tensor> &gradients, const Tensor &rate,
                  const Tensor &scale, Site site) {
   // 1 - beta^t = beta (1 - beta^(t-1)) + (1 - beta), from 0.
-  assign(correction1, correction1 * opts.beta1 + (1 - opts.beta1), site);
-  assign(correction2, correction2 * opts.beta2 + (1 - opts.beta2), site);
+  auto advance = [&](const Tensor &correction, double beta) {
+    Tensor now = correction * beta + (1 - beta);
+    assign(correction, where(scale, now, correction, site), site);
+  };
+  advance(correction1, opts.beta1);
+  advance(correction2, opts.beta2);
   for (size_t i = 0; i < weights.size(); ++i)
     stepOne(weights[i], gradients[i], rate, scale, site);
 }
@@ -68,7 +102,9 @@ void AdamW::stepOne(const Weight &each, const Tensor &gradient,
         m / correction1 / (sqrt(v / correction2, site) + opts.epsilon);
     if (each.decays)
       change = change + w * opts.decay;
-    return {w - rate * change, m, v};
+    return {where(scale, w - rate * change, w, site),
+            where(scale, m, each.moment1, site),
+            where(scale, v, each.moment2, site)};
   };
   update(*this, {w, each.moment1, each.moment2}, body, site);
 }
@@ -93,7 +129,8 @@ void Sgd::step(const std::vector<Tensor> &gradients, const Tensor &rate,
       if (opts.decay != 0)
         g = g + w * opts.decay;
       Tensor m = momentum * opts.momentum + g;
-      return {w - rate * m, m};
+      return {where(scale, w - rate * m, w, site),
+              where(scale, m, momentum, site)};
     };
     update(*this, {w, momentum}, body, site);
   }

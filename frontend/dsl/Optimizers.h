@@ -7,7 +7,8 @@
 //   optimizer.step(step.gradients, rate, scale);
 //
 // Weights, moments and gradients are f32; each weight is updated in place, in
-// one pass over its memory.
+// one pass over its memory. A step whose scale is 0 changes nothing: so one is
+// skipped whose gradients are not finite.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,8 +23,25 @@ namespace tenon {
 Tensor globalNorm(const Module &module, const std::vector<Tensor> &tensors,
                   Site site = Site::current());
 
-/// What brings a norm down to `most`: min(1, most / norm), f32 of rank 0.
+/// What brings a norm down to `most`: min(1, most / norm), f32 of rank 0; 0 for
+/// a norm that is not finite.
 Tensor clipScale(const Tensor &norm, double most, Site site = Site::current());
+
+/// Sums of gradients over calls, for steps larger than a call.
+class GradientSums : public Module {
+public:
+  /// Variables: "sum." before the weights' names.
+  GradientSums(Module *parent, std::string_view name,
+               const std::vector<NamedTensor> &weights);
+
+  /// Adds to the sums, or begins them anew where `keeps`, f32 of rank 0, is 0.
+  void add(const std::vector<Tensor> &gradients, const Tensor &keeps,
+           Site site = Site::current());
+  const std::vector<Tensor> &sums() const { return totals; }
+
+private:
+  std::vector<Tensor> totals;
+};
 
 /// Adam with decoupled weight decay.
 /// Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2.

@@ -117,7 +117,7 @@ bool Tracer::bindParameter(Parameter &parameter, Site site) {
   parameter.source =
       options.source ? options.source(parameter.name) : parameter.name;
   Type element = elementType(parameter.dtype);
-  if (options.types && !parameter.isVariable) {
+  if (options.types && !parameter.isVariable) { // a trained weight stays f32
     auto found = options.types->find(parameter.source);
     if (found == options.types->end()) {
       error(parameter.site, "expects the weights to have '" + parameter.source +
@@ -134,8 +134,10 @@ bool Tracer::bindParameter(Parameter &parameter, Site site) {
                                 shapeText(type.shape));
       return false;
     }
-    element = storedType(opBuilder, type.element);
-    if (!element) {
+    Type stored = storedType(opBuilder, type.element);
+    if (!parameter.isState)
+      element = stored;
+    if (!stored) {
       error(parameter.site, "expects '" + parameter.source +
                                 "' of a float or blocked type, got " +
                                 std::string(base::info(type.element).name));
@@ -228,11 +230,15 @@ void Tracer::declareUsed(TracedProgram::Impl &program) {
     if (options.source)
       source = opBuilder.getStringAttr(parameter.source);
     Location loc = location(parameter.site, parameter.module);
-    if (parameter.isState)
+    const Initial &initial = parameter.initial;
+    if (parameter.isVariable)
       ir::StateOp::create(opBuilder, loc, parameter.name, parameter.type,
-                          parameter.isVariable
-                              ? StringAttr()
-                              : opBuilder.getStringAttr(parameter.source));
+                          StringAttr(), DenseF64ArrayAttr());
+    else if (parameter.isState)
+      ir::StateOp::create(
+          opBuilder, loc, parameter.name, parameter.type,
+          opBuilder.getStringAttr(parameter.source),
+          opBuilder.getDenseF64ArrayAttr({initial.mean, initial.deviation}));
     else
       ir::ParameterOp::create(opBuilder, loc, parameter.name, parameter.type,
                               source);
@@ -245,9 +251,9 @@ void Tracer::declareUsed(TracedProgram::Impl &program) {
                                 std::vector<int64_t>(type.getShape())}});
   }
   for (State &state : tree.states)
-    ir::StateOp::create(opBuilder,
-                        NameLoc::get(opBuilder.getStringAttr(state.name)),
-                        state.name, state.type, StringAttr());
+    ir::StateOp::create(
+        opBuilder, NameLoc::get(opBuilder.getStringAttr(state.name)),
+        state.name, state.type, StringAttr(), DenseF64ArrayAttr());
 }
 
 /// Hands the options that are the compiler's on as the module's attributes.

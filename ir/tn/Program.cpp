@@ -28,6 +28,10 @@ LogicalResult StateOp::verify() {
            << getType();
   if (!isTensor && getSource()) // C2
     return emitOpError("expects a source of a tensor, and of no cache");
+  std::optional<ArrayRef<double>> drawn = getDrawn();
+  if (drawn && (drawn->size() != 2 || drawn->back() < 0 || !getSource())) // C3
+    return emitOpError("expects a mean and a deviation of at least 0, of a "
+                       "tensor with a source");
   return success();
 }
 

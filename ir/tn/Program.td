@@ -33,21 +33,25 @@ def Tn_StateOp : Tn_Op<"state", [Symbol]> {
   let description = [{
     ```mlir
     tn.state @"layers.0.keys" : !tn.cache<keys, 1 x 256 x f32>
-    tn.state @"layers.0.gate" : tensor<64x32xf32> from "blk.0.ffn_gate.weight"
+    tn.state @"layers.0.gate" : tensor<64x32xf32> from "blk.0.ffn_gate.weight" drawn [0.0, 0.02]
     ```
     An entry receives the module's caches as its last arguments, in order, and
     returns them as its last results. It receives a tensor as an argument with
     the attribute `tn.state = @name`, and replaces it by a result with that
     attribute; one that it does not return stays as it was. A tensor is first the
-    weight `source`, or zeros where it has none.
+    weight `source`, or zeros where it has none. Where a model is trained from
+    scratch, whoever runs it draws normal numbers of the mean and deviation given.
 
     (C1) the type is a cache, or a tensor of a float or integer element type with a
-    static shape. (C2) a cache has no source.
+    static shape. (C2) a cache has no source. (C3) `drawn` is a mean and a
+    deviation, which is not negative, of a tensor with a source.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type,
-                       OptionalAttr<StrAttr>:$source);
-  let assemblyFormat = "$sym_name `:` $type (`from` $source^)? attr-dict";
-  let hasVerifier = 1;
+                       OptionalAttr<StrAttr>:$source,
+                       OptionalAttr<DenseF64ArrayAttr>:$drawn);
+  let assemblyFormat = [{
+    $sym_name `:` $type (`from` $source^)? (`drawn` $drawn^)? attr-dict
+  }];
   let hasVerifier = 1;
 }
 

@@ -73,22 +73,13 @@ Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
   return embedding.logits(norm(gather(x, rows))); // [R, V]
 }
 
-absl::StatusOr<TracedProgram> traceGemma(const ModelFiles &files,
-                                         const DecoderOptions &options) {
+absl::StatusOr<Decoder> buildGemma(const ModelFiles &files,
+                                   const DecoderOptions &options) {
   absl::StatusOr<Config> config = readConfig(files);
   if (!config.ok())
     return config.status();
   config->cacheType = options.cacheType;
-  Model model(*config);
-  return traceDecoder(
-      model,
-      decoderEntries(
-          model,
-          [&](const Tensor &tokens, const Batch &batch, const Tensor &rows) {
-            return model(tokens, batch, rows);
-          },
-          config->vocabulary, config->context, options),
-      weightNames(), files, config->context);
+  return decoderOf<Model>(*config, weightNames());
 }
 
 } // namespace tenon::models::gemma

@@ -48,9 +48,9 @@ private:
   RmsNorm norm;
 };
 
-/// Traces the model that the files hold.
-absl::StatusOr<TracedProgram> traceGemma(const ModelFiles &files,
-                                         const DecoderOptions &options);
+/// Builds the model that the files hold.
+absl::StatusOr<Decoder> buildGemma(const ModelFiles &files,
+                                   const DecoderOptions &options);
 
 /// The weights' names; see Weights.cpp.
 std::vector<WeightName> weightNames();

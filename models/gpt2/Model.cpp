@@ -7,14 +7,29 @@
 #include <cmath>
 
 namespace tenon::models::gpt2 {
+namespace {
+
+Linear::Options inwards(const Config &c) {
+  return {.bias = true, .inputsFirst = c.inputsFirst};
+}
+
+/// Of what is added to the residual stream: its deviation is to stay with any
+/// number of layers.
+Linear::Options outwards(const Config &c) {
+  Linear::Options options = inwards(c);
+  options.deviation /= std::sqrt(2.0 * static_cast<double>(c.layers));
+  return options;
+}
+} // namespace
 
 Attention::Attention(Module *parent, std::string_view name, const Config &c)
     : Module(parent, name), heads(c.heads), width(c.width),
-      project(this, "project", c.width, 3 * c.width, {.bias = true}),
-      output(this, "output", c.width, c.width, {.bias = true}),
-      keys(cache("keys", CacheLayout::Keys, c.heads, c.width / c.heads)),
-      values(cache("values", CacheLayout::Values, c.heads, c.width / c.heads)) {
-}
+      project(this, "project", c.width, 3 * c.width, inwards(c)),
+      output(this, "output", c.width, c.width, outwards(c)),
+      keys(cache("keys", CacheLayout::Keys, c.heads, c.width / c.heads,
+                 c.cacheType)),
+      values(cache("values", CacheLayout::Values, c.heads, c.width / c.heads,
+                   c.cacheType)) {}
 
 Tensor Attention::operator()(const Tensor &x, const Batch &batch) const {
   Tensor all = project(x); // [T, 3 D]
@@ -33,8 +48,8 @@ Layer::Layer(Module *parent, std::string_view name, const Config &c)
       attentionNorm(this, "attention_norm", c.width, c.epsilon),
       attention(this, "attention", c),
       feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon),
-      up(this, "up", c.width, 4 * c.width, {.bias = true}),
-      down(this, "down", 4 * c.width, c.width, {.bias = true}) {}
+      up(this, "up", c.width, 4 * c.width, inwards(c)),
+      down(this, "down", 4 * c.width, c.width, outwards(c)) {}
 
 Tensor Layer::operator()(const Tensor &x, const Batch &batch) const {
   Tensor y = x + attention(attentionNorm(x), batch);
@@ -50,11 +65,25 @@ Model::Model(const Config &c)
     layers.emplace_back(this, "layers." + std::to_string(layer), c);
 }
 
-Tensor Model::operator()(const Tensor &tokens, const Batch &batch) const {
+Tensor Model::hidden(const Tensor &tokens, const Batch &batch) const {
   Tensor x = embedding(tokens) + places(positions(batch)); // [T, D]
   for (const Layer &layer : layers)
     x = outline(layer)(x, batch);
   return norm(x);
+}
+
+Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
+                         const Tensor &rows) const {
+  return embedding.logits(gather(hidden(tokens, batch), rows)); // [R, V]
+}
+
+absl::StatusOr<Decoder> buildGpt2(const ModelFiles &files,
+                                  const DecoderOptions &options) {
+  absl::StatusOr<Config> config = readConfig(files);
+  if (!config.ok())
+    return config.status();
+  config->cacheType = options.cacheType;
+  return decoderOf<Model>(*config, weightNames());
 }
 
 } // namespace tenon::models::gpt2

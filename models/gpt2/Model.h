@@ -4,16 +4,9 @@
 #define TENON_MODELS_GPT2_MODEL_H
 
 #include "frontend/dsl/Layers.h"
+#include "models/gpt2/Config.h"
 
 namespace tenon::models::gpt2 {
-
-/// By default the sizes of the smallest one, of 124M parameters.
-struct Config {
-  int64_t vocabulary = 50257;
-  int64_t context = 1024;
-  int64_t layers = 12, heads = 12, width = 768;
-  double epsilon = 1e-5;
-};
 
 class Attention : public Module {
 public:
@@ -41,16 +34,27 @@ private:
 class Model : public Module {
 public:
   explicit Model(const Config &c);
-  /// The hidden states [T, D] of tokens i32 [T].
-  Tensor operator()(const Tensor &tokens, const Batch &batch) const;
-  /// Shapes: x [R, D], result [R, V].
-  Tensor logits(const Tensor &x) const { return embedding.logits(x); }
+  Tensor operator()(const Tensor &tokens, const Batch &batch,
+                    const Tensor &rows) const;
+  /// The logits [T, V] of every token.
+  Tensor operator()(const Tensor &tokens, const Batch &batch) const {
+    return embedding.logits(hidden(tokens, batch));
+  }
 
 private:
+  Tensor hidden(const Tensor &tokens, const Batch &batch) const; // [T, D]
+
   Embedding embedding, places;
   std::vector<Layer> layers;
   LayerNorm norm;
 };
+
+/// Builds the model that the files hold.
+absl::StatusOr<Decoder> buildGpt2(const ModelFiles &files,
+                                  const DecoderOptions &options);
+
+/// The weights' names; see Weights.cpp.
+std::vector<WeightName> weightNames();
 
 } // namespace tenon::models::gpt2
 #endif // TENON_MODELS_GPT2_MODEL_H

@@ -63,29 +63,13 @@ Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
   return head ? (*head)(last) : embedding.logits(last); // [R, V]
 }
 
-absl::StatusOr<TracedProgram> traceDecoder(const Config &config,
-                                           const ModelFiles &files,
-                                           const DecoderOptions &options) {
-  Config c = config;
-  c.cacheType = options.cacheType;
-  Model model(c);
-  return models::traceDecoder(
-      model,
-      decoderEntries(
-          model,
-          [&](const Tensor &tokens, const Batch &batch, const Tensor &rows) {
-            return model(tokens, batch, rows);
-          },
-          c.vocabulary, c.context, options),
-      weightNames(), files, c.context);
-}
-
-absl::StatusOr<TracedProgram> traceLlama(const ModelFiles &files,
-                                         const DecoderOptions &options) {
+absl::StatusOr<Decoder> buildLlama(const ModelFiles &files,
+                                   const DecoderOptions &options) {
   absl::StatusOr<Config> config = readConfig(files);
   if (!config.ok())
     return config.status();
-  return traceDecoder(*config, files, options);
+  config->cacheType = options.cacheType;
+  return decoderOf<Model>(*config, weightNames());
 }
 
 } // namespace tenon::models::llama

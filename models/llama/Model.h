@@ -46,14 +46,9 @@ private:
   std::optional<Linear> head; // absent where the embedding is the head
 };
 
-/// Traces a model of these sizes for its files.
-absl::StatusOr<TracedProgram> traceDecoder(const Config &config,
-                                           const ModelFiles &files,
-                                           const DecoderOptions &options);
-
-/// Traces the Llama that the files hold.
-absl::StatusOr<TracedProgram> traceLlama(const ModelFiles &files,
-                                         const DecoderOptions &options);
+/// Builds the Llama that the files hold.
+absl::StatusOr<Decoder> buildLlama(const ModelFiles &files,
+                                   const DecoderOptions &options);
 
 /// The weights' names; see Weights.cpp.
 std::vector<WeightName> weightNames();

@@ -17,12 +17,13 @@ absl::StatusOr<llama::Config> readConfig(const ModelFiles &files) {
   return c;
 }
 
-absl::StatusOr<TracedProgram> traceQwen(const ModelFiles &files,
-                                        const DecoderOptions &options) {
+absl::StatusOr<Decoder> buildQwen(const ModelFiles &files,
+                                  const DecoderOptions &options) {
   absl::StatusOr<llama::Config> config = readConfig(files);
   if (!config.ok())
     return config.status();
-  return llama::traceDecoder(*config, files, options);
+  config->cacheType = options.cacheType;
+  return decoderOf<llama::Model>(*config, llama::weightNames());
 }
 
 } // namespace tenon::models::qwen

@@ -16,9 +16,9 @@ namespace tenon::models::qwen {
 ///         that this model has not: a sliding window, scaled rope).
 absl::StatusOr<llama::Config> readConfig(const ModelFiles &files);
 
-/// Traces the model that the files hold.
-absl::StatusOr<TracedProgram> traceQwen(const ModelFiles &files,
-                                        const DecoderOptions &options);
+/// Builds the model that the files hold.
+absl::StatusOr<Decoder> buildQwen(const ModelFiles &files,
+                                  const DecoderOptions &options);
 
 } // namespace tenon::models::qwen
 #endif // TENON_MODELS_QWEN_MODEL_H

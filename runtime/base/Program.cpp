@@ -9,6 +9,7 @@
 #include "runtime/base/Program.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 namespace tenon::base {
@@ -67,6 +68,10 @@ Status checkState(const State &state) {
                       "' expects no shape and no source of a cache");
     return Status();
   }
+  if (!std::isfinite(state.mean) || !(state.deviation >= 0))
+    return dataLoss("state '", state.name,
+                    "' expects a finite mean and a deviation >= 0, got ",
+                    state.mean, " and ", state.deviation);
   StatusOr<int64_t> bytes = staticBytes(state.element, state.shape);
   if (!bytes.ok())
     return dataLoss("state '", state.name, "': ", bytes.status().message());

@@ -125,6 +125,7 @@ struct State {
   int64_t bytesPerBlock = 0; // of TENON_CACHE_BLOCK keys; 0: a tensor
   std::string source = {};   // the weights file's
   std::vector<int64_t> shape = {};
+  float mean = 0, deviation = 0; // of its first values, where they are drawn
   bool isTensor() const { return bytesPerBlock == 0; }
 };
 

@@ -16,13 +16,13 @@
 namespace tenon::base {
 namespace {
 
-constexpr uint32_t kFormat = 3; // of this encoding
+constexpr uint32_t kFormat = 4; // of this encoding
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "numbers are stored as they lie in memory");
 
 template <typename T>
-concept Plain = std::is_integral_v<T> || std::is_enum_v<T>;
+concept Plain = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 
 class Writer {
 public:
@@ -136,7 +136,8 @@ template <typename A> void fields(A &a, Prepared &x) {
   all(a, x.name, x.sizeBytes);
 }
 template <typename A> void fields(A &a, State &x) {
-  all(a, x.name, x.element, x.bytesPerBlock, x.source, x.shape);
+  all(a, x.name, x.element, x.bytesPerBlock, x.source, x.shape, x.mean,
+      x.deviation);
 }
 template <typename A> void fields(A &a, Buffer &x) {
   all(a, x.kind, x.index, x.name, x.element, x.sizeBytes, x.firstUse,

@@ -64,7 +64,8 @@ struct SessionStats {
 class Session {
 public:
   /// Binds parameters by `lookup`, which may be empty if none are needed (the
-  /// file embeds its prepared weights). It is dropped after `prepare` unless
+  /// file embeds its prepared weights; tensors that live across calls are then
+  /// zeros until `state` changes them). It is dropped after `prepare` unless
   /// another entry reads parameters too.
   /// Errors: INVALID_ARGUMENT (limits; a parameter's type or shape, naming it),
   ///         NOT_FOUND (a parameter), RESOURCE_EXHAUSTED (memory), DATA_LOSS
@@ -103,6 +104,10 @@ public:
   void timeKernels(bool on);
   /// By kernel of the program; empty unless timed.
   std::span<const KernelTime> kernelTimes() const { return times; }
+
+  /// Makes calls fail at the first kernel that leaves a value that is no finite
+  /// number: OUT_OF_RANGE, naming it. Slow.
+  void checkFinite(bool on) { context.checksFinite = on; }
 
   /// A tensor that lives across calls, to read or to change between them. The
   /// memory is the session's.

@@ -39,8 +39,9 @@ StatusOr<int64_t> bytesOf(base::ElementType element,
   return base::sizeBytes(element, count);
 }
 
-StatusOr<Region> bindParameter(const base::Parameter &parameter,
-                               const ParameterLookup &lookup) {
+/// Finds a parameter's bytes, of any type but of its shape.
+StatusOr<TensorView> findParameter(const base::Parameter &parameter,
+                                   const ParameterLookup &lookup) {
   std::string name =
       concat("parameter '", parameter.name, "' ('", parameter.source, "')");
   if (!lookup)
@@ -48,20 +49,51 @@ StatusOr<Region> bindParameter(const base::Parameter &parameter,
   StatusOr<TensorView> view = lookup(parameter);
   if (!view.ok())
     return view.status().withContext(name);
-  if (view->element != parameter.element)
-    return invalidArgument(name, ": expects elements of type ",
-                           base::info(parameter.element).name, ", got ",
-                           base::info(view->element).name);
   if (!std::ranges::equal(view->shape, parameter.shape))
     return invalidArgument(name, ": expects shape ",
                            printShape(parameter.shape), ", got ",
                            printShape(view->shape));
   TENON_ASSIGN_OR_RETURN(int64_t bytes,
-                         bytesOf(parameter.element, parameter.shape));
+                         bytesOf(view->element, parameter.shape));
   if (!view->data && bytes > 0)
     return invalidArgument(name, ": expects data, got null");
+  return view;
+}
+
+StatusOr<Region> bindParameter(const base::Parameter &parameter,
+                               const ParameterLookup &lookup) {
+  TENON_ASSIGN_OR_RETURN(TensorView view, findParameter(parameter, lookup));
+  if (view.element != parameter.element)
+    return invalidArgument("parameter '", parameter.name, "' ('",
+                           parameter.source, "'): expects elements of type ",
+                           base::info(parameter.element).name, ", got ",
+                           base::info(view.element).name);
+  TENON_ASSIGN_OR_RETURN(int64_t bytes,
+                         bytesOf(parameter.element, parameter.shape));
   // Kernels only read parameters; a Region serves both kinds of memory.
-  return Region{static_cast<char *>(const_cast<void *>(view->data)), bytes};
+  return Region{static_cast<char *>(const_cast<void *>(view.data)), bytes};
+}
+
+/// Copies a weight into a tensor that lives across calls; one of another type
+/// than f32 is widened.
+Status fillState(const base::State &state, Region to,
+                 const ParameterLookup &lookup) {
+  TENON_ASSIGN_OR_RETURN(
+      TensorView view,
+      findParameter({state.name, state.source, state.element, state.shape},
+                    lookup));
+  if (view.element == state.element) {
+    std::memcpy(to.data, view.data, to.sizeBytes);
+    return Status();
+  }
+  if (state.element != base::ElementType::F32)
+    return invalidArgument("state '", state.name,
+                           "': expects elements of type ",
+                           base::info(state.element).name, ", got ",
+                           base::info(view.element).name);
+  int64_t count = to.sizeBytes / static_cast<int64_t>(sizeof(float));
+  return base::unpack(view.element, view.data, count,
+                      reinterpret_cast<float *>(to.data));
 }
 
 Status checkOptions(const SessionOptions &options) {
@@ -167,15 +199,10 @@ Status Session::fillStates(const ParameterLookup &lookup) {
     if (!all[i].isTensor())
       continue;
     Region &to = map.states[i];
-    if (all[i].source.empty()) {
+    if (lookup && !all[i].source.empty())
+      TENON_RETURN_IF_ERROR(fillState(all[i], to, lookup));
+    else
       std::memset(to.data, 0, to.sizeBytes);
-      continue;
-    }
-    TENON_ASSIGN_OR_RETURN(Region from,
-                           bindParameter({all[i].name, all[i].source,
-                                          all[i].element, all[i].shape},
-                                         lookup));
-    std::memcpy(to.data, from.data, from.sizeBytes);
   }
   return Status();
 }

@@ -1,6 +1,7 @@
 //===- VariantPlan.cpp - One variant, placed in memory and run ------------===//
 
 #include "runtime/exec/VariantPlan.h"
+#include "runtime/exec/FiniteCheck.h"
 #include "runtime/exec/Trace.h"
 
 #include <algorithm>
@@ -178,6 +179,7 @@ Status VariantPlan::run(RunContext &context,
 Status VariantPlan::execute(RunContext &context,
                             const std::vector<int64_t> &symbolValues) {
   const int64_t *symbols = symbolValues.data();
+  FiniteCheck check(context.program->program(), *variant);
   size_t at = 0;
   while (true) {
     const Instruction &instruction = variant->body[at++];
@@ -188,6 +190,8 @@ Status VariantPlan::execute(RunContext &context,
     switch (instruction.op) {
     case Opcode::Launch:
       status = launch(context, instruction, symbols);
+      if (status.ok() && context.checksFinite)
+        status = check.after(instruction, bounds, sizes);
       break;
     case Opcode::Copy:
       status = copy(context, instruction, symbols);

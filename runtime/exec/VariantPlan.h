@@ -54,6 +54,7 @@ struct RunContext {
   const LaunchProgress *progress = nullptr; // null: nobody is told
   Trace *trace = nullptr;                   // null: not traced
   std::span<KernelTime> kernelTimes;        // empty: launches are not timed
+  bool checksFinite = false; // what each launch leaves; see FiniteCheck.h
   int64_t launches = 0;
   tenon_failure failure = {};
 };

@@ -36,8 +36,7 @@ struct Step {
 };
 
 Tensor lossOf(const Model &model, const Step &in) {
-  Tensor losses =
-      crossEntropy(model.logits(model(in.tokens, in.batch)), in.targets);
+  Tensor losses = crossEntropy(model(in.tokens, in.batch), in.targets);
   return squeeze(sum(losses * in.shares, 0), 0);
 }
 

@@ -45,7 +45,7 @@ TEST(Registry, UnknownArchitecturesAreNamedWithTheKnown) {
   absl::Status status = traceFolder(folder);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("expects one of the architectures gemma3, gemma3_text, "
+              HasSubstr("expects one of the architectures gemma3, gemma3_text, gpt2, "
                         "llama, qwen2, got 'falcon'"));
 }
 

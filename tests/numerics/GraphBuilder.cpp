@@ -290,7 +290,7 @@ size_t GraphBuilder::newCache(ir::CacheType type) {
     OpBuilder outside(graph.func);
     ir::StateOp::create(outside, builder.getUnknownLoc(),
                         builder.getStringAttr("s" + Twine(caches.size())),
-                        TypeAttr::get(type), StringAttr());
+                        TypeAttr::get(type), StringAttr(), DenseF64ArrayAttr());
     ++opCount;
   }
   for (size_t t = 0; t < tokens.sequence.size() && !isProgram(); ++t) {

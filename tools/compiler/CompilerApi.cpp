@@ -7,6 +7,7 @@
 #include "codegen/cpu/Link.h"
 #include "frontend/session/ModelFiles.h"
 #include "models/Registry.h"
+#include "models/Training.h"
 #include "runtime/base/Container.h"
 #include "runtime/exec/ModelFiles.h"
 #include "runtime/io/StoredTokenizer.h"
@@ -71,6 +72,7 @@ public:
 
 private:
   Status readOptions();
+  absl::StatusOr<TracedProgram> traceEntries() const;
   Status trace();
   Status readTuning();
   absl::StatusOr<ModelFiles> open() const;
@@ -147,13 +149,27 @@ absl::StatusOr<ModelFiles> ModelCompiler::open() const {
   return ModelFiles::describe(modelPath, *type);
 }
 
+absl::StatusOr<TracedProgram> ModelCompiler::traceEntries() const {
+  if (!options.training)
+    return models::traceModel(*files, decoder);
+  absl::StatusOr<models::TrainingOptions> training =
+      models::parseTrainingOptions(options.training);
+  if (!training.ok())
+    return training.status();
+  training->decoder = decoder;
+  absl::StatusOr<models::Decoder> built = models::buildModel(*files, decoder);
+  if (!built.ok())
+    return built.status();
+  return models::traceTraining(*built, *files, *training);
+}
+
 Status ModelCompiler::trace() {
   absl::StatusOr<ModelFiles> opened = open();
   if (!opened.ok())
     return fromAbsl(opened.status());
   files.emplace(*std::move(opened));
   progress("trace");
-  absl::StatusOr<TracedProgram> made = models::traceModel(*files, decoder);
+  absl::StatusOr<TracedProgram> made = traceEntries();
   if (!made.ok())
     return fromAbsl(made.status());
   traced.emplace(*std::move(made));
@@ -218,6 +234,8 @@ void ModelCompiler::describe(base::Program &program) const {
   add("options.cache_type",
       options.cache_type ? options.cache_type : "the model's");
   add("options.activations", settings.activations);
+  if (options.training)
+    add("options.training", options.training);
   std::string text = base::print(machine);
   std::ranges::replace(text, '\n', ' ');
   add("options.machine", text);

@@ -68,6 +68,9 @@ typedef struct tenon_compile_options_t {
   const char *tuning;
   tenon_compile_notice_fn notice; /* NULL: nobody is told */
   void *notice_user;
+  /* Entries that train the model are made, too: a JSON object, as
+   * models/Training.h reads it. NULL: none. */
+  const char *training;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
@@ -77,6 +80,7 @@ typedef struct tenon_compile_options_t {
    NULL,                                                                       \
    0,                                                                          \
    0,                                                                          \
+   NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \

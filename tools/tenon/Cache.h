@@ -23,8 +23,9 @@ struct CacheKey {
   base::Hash128 compiler;
   base::CpuFeatures features;
   std::string cacheType, activations;
-  std::string tuning;  // digest of a tuning file, or "none"
-  std::string machine; // text of its description
+  std::string training; // options of it, or empty
+  std::string tuning;   // digest of a tuning file, or "none"
+  std::string machine;  // text of its description
 };
 
 /// The file for `key` and makes its folder.

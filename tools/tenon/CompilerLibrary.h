@@ -27,6 +27,7 @@ struct CompileRequest {
   std::string tuning;      // a file of `tenon tune`; empty: none
   std::string machine;     // text of a base::TargetDescription; empty: generic
   std::string dumpFolder;
+  std::string training; // JSON; empty: without entries that train
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all
 };

@@ -75,6 +75,7 @@ Status compileTo(const Job &job, const std::string &path, Progress &progress,
   compile.cacheType = job.request.cacheType;
   compile.activations = job.request.activations;
   compile.weightsType = job.source.weightsType;
+  compile.training = job.request.training;
   compile.machine = base::print(machine);
   compile.tuning = job.request.schedules.tuning;
   compile.threads = job.request.threads;
@@ -112,6 +113,7 @@ Status compileCached(const Job &job, Progress &progress, ReadyProgram &ready) {
   key.features = job.features;
   key.cacheType = job.request.cacheType;
   key.activations = job.request.activations;
+  key.training = job.request.training;
   TENON_ASSIGN_OR_RETURN(key.compiler, job.compiler.digest());
   TENON_ASSIGN_OR_RETURN(ready.path, cachePath(key));
   Stopwatch loading;
@@ -170,10 +172,10 @@ StatusOr<ReadyProgram> openCompiled(const ProgramRequest &request,
 /// Finds what to compile; damage is found before the compiler is looked for.
 StatusOr<Source> findSource(const ProgramRequest &request) {
   std::optional<std::string> config = loneConfig(request.model);
-  if (config && request.randomWeights) {
+  if (config && (request.randomWeights || !request.training.empty())) {
     Source source{*config, request.weightsType, "", nullptr};
     if (source.weightsType.empty())
-      source.weightsType = "bf16";
+      source.weightsType = request.training.empty() ? "bf16" : "f32";
     TENON_ASSIGN_OR_RETURN(source.digest,
                            configDigest(*config, source.weightsType));
     return source;

@@ -1,0 +1,52 @@
+//===- Training.h - Entries that train a decoder ----------------*- C++ -*-===//
+//
+// The entries that `exec::Trainer` drives. A call takes some sequences of
+// tokens side by side; rows are the tokens whose next token is learned.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TENON_MODELS_TRAINING_H
+#define TENON_MODELS_TRAINING_H
+
+#include "frontend/dsl/Optimizers.h"
+#include "models/Decoder.h"
+
+#include <variant>
+
+namespace tenon::models {
+
+struct TrainingOptions {
+  DecoderOptions decoder;
+  int64_t tokens = 256;  ///< Most of a call, of all its sequences.
+  int64_t sequences = 4; ///< Most of a call.
+  /// A step is several calls, whose gradients are added.
+  bool accumulates = false;
+  std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();
+  double clip = 1; ///< Most of the gradient's global norm; infinity: any.
+  /// Names of weights with "*" for anything: those that stay as they are, and
+  /// those that do not decay (none: those of one axis).
+  std::vector<std::string> frozen, undecayed;
+};
+
+/// Reads the options that `tenon train` hands to the compiler, a JSON object.
+/// Errors: INVALID_ARGUMENT, DATA_LOSS (not JSON).
+absl::StatusOr<TrainingOptions> parseTrainingOptions(std::string_view json);
+
+/// Traces a decoder's own entries and
+///   train(tokens i32[N], batch, rows i32[M], targets i32[M], shares f32[M],
+///         rate f32[], scale f32[]) -> loss f32[], norm f32[]
+///   evaluate(tokens i32[N], batch, rows i32[M], targets i32[M],
+///            shares f32[M]) -> loss f32[]
+///   norm() -> norm f32[], of all trained weights
+/// where loss = sum(shares * -log p(target)), of which the gradient of
+/// scale * loss is taken, divided by scale again and clipped. Where options say
+/// so, there are in train's place
+///   accumulate(... as train, but keeps f32[] for rate) -> loss f32[]
+///   apply(rate f32[], scale f32[]) -> norm f32[]
+/// Errors: those of `trace`; INVALID_ARGUMENT (nothing is left to train).
+absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
+                                            const ModelFiles &files,
+                                            const TrainingOptions &options);
+
+} // namespace tenon::models
+#endif // TENON_MODELS_TRAINING_H

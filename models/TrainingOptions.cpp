@@ -1,0 +1,115 @@
+//===- TrainingOptions.cpp - Reads them from JSON -------------------------===//
+
+#include "frontend/session/ModelFiles.h"
+#include "models/Training.h"
+#include "runtime/io/Json.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <limits>
+
+namespace tenon::models {
+namespace {
+
+using io::Json;
+
+/// Takes the members of an object one by one, and keeps the first error.
+class Members {
+public:
+  explicit Members(const Json &json) : object(json), left(json.size()) {}
+
+  void read(const char *key, int64_t &value) {
+    if (const Json *found = take(key))
+      expect(io::readInt(found, 1, 1 << 30, value), key, "a positive integer");
+  }
+  void read(const char *key, double &value) {
+    const Json *found = take(key);
+    if (!found)
+      return;
+    expect(found->is_number(), key, "a number");
+    if (found->is_number())
+      value = found->template get<double>();
+  }
+  void read(const char *key, bool &value) {
+    if (const Json *found = take(key)) {
+      expect(found->is_boolean(), key, "true or false");
+      value = io::boolOr(found, value);
+    }
+  }
+  void read(const char *key, std::string &value) {
+    if (const Json *found = take(key)) {
+      expect(found->is_string(), key, "a text");
+      value = found->is_string() ? *io::textOf(found) : value;
+    }
+  }
+  void read(const char *key, std::vector<std::string> &values) {
+    const Json *found = take(key);
+    if (!found)
+      return;
+    expect(found->is_array(), key, "an array of texts");
+    for (const Json &item : *found) {
+      expect(item.is_string(), key, "an array of texts");
+      if (const std::string *text = io::textOf(&item))
+        values.push_back(*text);
+    }
+  }
+  void expect(bool holds, const char *key, const char *what) {
+    if (!holds && first.ok())
+      first = absl::InvalidArgumentError(
+          absl::StrCat("training options: '", key, "' expects ", what));
+  }
+  absl::Status finish() {
+    expect(left == 0, "the object", "no other members");
+    return first;
+  }
+
+private:
+  const Json *take(const char *key) {
+    const Json *found = io::findMember(object, key);
+    left -= found != nullptr;
+    return found;
+  }
+
+  const Json &object;
+  size_t left;
+  absl::Status first;
+};
+
+} // namespace
+
+absl::StatusOr<TrainingOptions> parseTrainingOptions(std::string_view text) {
+  StatusOr<Json> json = io::parseJson(text, "training options");
+  if (!json.ok())
+    return toAbsl(json.status());
+  TrainingOptions options;
+  AdamW::Options adam;
+  Sgd::Options sgd;
+  std::string optimizer = "adamw";
+  Members members(*json);
+  members.read("tokens", options.tokens);
+  members.read("sequences", options.sequences);
+  members.read("accumulates", options.accumulates);
+  members.read("optimizer", optimizer);
+  members.read("beta1", adam.beta1);
+  members.read("beta2", adam.beta2);
+  members.read("epsilon", adam.epsilon);
+  members.read("momentum", sgd.momentum);
+  members.read("decay", adam.decay);
+  members.read("clip", options.clip);
+  members.read("frozen", options.frozen);
+  members.read("undecayed", options.undecayed);
+  members.expect(optimizer == "adamw" || optimizer == "sgd", "optimizer",
+                 "adamw or sgd");
+  if (absl::Status status = members.finish(); !status.ok())
+    return status;
+  if (options.clip == 0)
+    options.clip = std::numeric_limits<double>::infinity();
+  sgd.decay = adam.decay;
+  if (optimizer == "sgd")
+    options.optimizer = sgd;
+  else
+    options.optimizer = adam;
+  return options;
+}
+
+} // namespace tenon::models

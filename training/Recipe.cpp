@@ -1,0 +1,136 @@
+//===- Recipe.cpp - Every option of a run of training ---------------------===//
+
+#include "training/Recipe.h"
+
+#include "runtime/io/Json.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace tenon::training {
+namespace {
+
+bool readNumber(std::string_view text, int64_t &number) {
+  const char *end = text.data() + text.size();
+  auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end;
+}
+
+StatusOr<CurriculumStage> parseStage(const std::string &text) {
+  size_t colon = text.find(':');
+  CurriculumStage stage;
+  if (colon == std::string::npos ||
+      !readNumber(std::string_view(text).substr(0, colon), stage.firstStep) ||
+      !readNumber(std::string_view(text).substr(colon + 1), stage.length) ||
+      stage.firstStep < 0 || stage.length < 1)
+    return invalidArgument("curriculum expects STEP:LENGTH, got '", text, "'");
+  return stage;
+}
+
+} // namespace
+
+StatusOr<int64_t> parseBytes(const std::string &text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr Unit kUnits[] = {{"", 1},         {"B", 1},        {"KiB", 0x1p10},
+                             {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"KB", 1e3},
+                             {"MB", 1e6},     {"GB", 1e9}};
+  double number = 0;
+  const char *end = text.data() + text.size();
+  auto [stop, error] = std::from_chars(text.data(), end, number);
+  auto unit = std::ranges::find(kUnits, std::string_view(stop, end - stop),
+                                &Unit::name);
+  if (error != std::errc() || unit == std::end(kUnits) || !(number > 0) ||
+      number * unit->bytes > 0x1p60)
+    return invalidArgument("expects a size as 512MiB or 2GiB, got '", text,
+                           "'");
+  return static_cast<int64_t>(number * unit->bytes);
+}
+
+Status Recipe::complete() {
+  auto expect = [](bool holds, const char *option, const char *what, auto got) {
+    return holds ? Status()
+                 : invalidArgument(option, " expects ", what, ", got ", got);
+  };
+  auto isOneOf = [](const std::string &text,
+                    std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, text) != names.end();
+  };
+  TENON_RETURN_IF_ERROR(expect(steps > 0, "steps", "at least 1", steps));
+  TENON_RETURN_IF_ERROR(expect(batch > 0, "batch", "at least 1", batch));
+  TENON_RETURN_IF_ERROR(expect(length > 0, "length", "at least 1", length));
+  TENON_RETURN_IF_ERROR(expect(micro >= 0, "micro", "at least 0", micro));
+  TENON_RETURN_IF_ERROR(expect(isOneOf(optimizer, {"adamw", "sgd"}),
+                               "optimizer", "adamw or sgd", optimizer));
+  TENON_RETURN_IF_ERROR(
+      expect(isOneOf(schedule, {"cosine", "linear", "constant"}), "schedule",
+             "cosine, linear or constant", schedule));
+  TENON_RETURN_IF_ERROR(expect(isOneOf(onNan, {"stop", "skip"}), "on-nan",
+                               "stop or skip", onNan));
+  TENON_RETURN_IF_ERROR(expect(std::isfinite(rate) && rate >= 0, "rate",
+                               "a number of at least 0", rate));
+  TENON_RETURN_IF_ERROR(expect(keep > 0, "keep", "at least 1", keep));
+  TENON_RETURN_IF_ERROR(
+      expect(lossScale > 0, "loss-scale", "more than 0", lossScale));
+  TENON_RETURN_IF_ERROR(expect(clip >= 0, "clip", "at least 0", clip));
+  stages.clear();
+  for (const std::string &text : curriculum) {
+    TENON_ASSIGN_OR_RETURN(CurriculumStage stage, parseStage(text));
+    if (!stages.empty() && stage.firstStep <= stages.back().firstStep)
+      return invalidArgument("curriculum expects ascending steps, got '", text,
+                             "' after ", stages.back().firstStep);
+    if (stage.length > length)
+      return invalidArgument("curriculum expects lengths of at most ", length,
+                             ", the recipe's, got '", text, "'");
+    stages.push_back(stage);
+  }
+  if (!memoryBudget.empty()) {
+    StatusOr<int64_t> bytes = parseBytes(memoryBudget);
+    if (!bytes.ok())
+      return bytes.status().withContext("memory-budget");
+    budgetBytes = *bytes;
+  }
+  return Status();
+}
+
+int64_t Recipe::longest() const { return length; }
+
+int64_t Recipe::shortest() const {
+  int64_t least = length;
+  for (const CurriculumStage &stage : stages)
+    least = std::min(least, stage.length);
+  return least;
+}
+
+std::string Recipe::compilerOptions() const {
+  int64_t atOnce = micro ? std::min(micro, batch) : batch;
+  bool accumulates = atOnce < batch || budgetBytes > 0;
+  io::Json json = {
+      {"tokens", atOnce * length},
+      {"sequences", atOnce * (length / shortest() + 1)},
+      {"accumulates", accumulates},
+      {"optimizer", optimizer},
+      {"beta1", beta1},
+      {"beta2", beta2},
+      {"epsilon", epsilon},
+      {"momentum", momentum},
+      {"decay", decay},
+      {"clip", clip},
+      {"frozen", frozen},
+      {"undecayed", undecayed},
+  };
+  return json.dump();
+}
+
+std::string Recipe::orderDigest() const {
+  io::Json json = {{"batch", batch},
+                   {"length", length},
+                   {"curriculum", curriculum},
+                   {"seed", seed}};
+  return json.dump();
+}
+
+} // namespace tenon::training

@@ -1,0 +1,79 @@
+//===- Recipe.h - Every option of a run of training -------------*- C++ -*-===//
+
+#ifndef TENON_TRAINING_RECIPE_H
+#define TENON_TRAINING_RECIPE_H
+
+#include "runtime/base/Status.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tenon::training {
+
+/// From `firstStep` on, sequences of `length` tokens.
+struct CurriculumStage {
+  int64_t firstStep = 0;
+  int64_t length = 0;
+};
+
+/// What `tenon train` is told; the names are those of its flags.
+struct Recipe {
+  std::string model;  // weights, or a config.json to train from scratch
+  std::string data;   // a folder of `tenon data`
+  std::string output; // a folder
+
+  int64_t steps = 1000;
+  int64_t batch = 16;   // sequences of a step
+  int64_t length = 128; // tokens of a sequence
+  int64_t micro = 0;    // sequences computed at once; 0: as many as fit
+  std::vector<std::string> curriculum; // "STEP:LENGTH", ascending
+
+  std::string optimizer = "adamw"; // or sgd
+  double rate = 3e-4, finalRate = 0;
+  int64_t warmup = 0;
+  std::string schedule = "cosine"; // linear, constant
+  double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, momentum = 0.9;
+  double decay = 0.1;
+  double clip = 1;                            // 0: gradients are not clipped
+  std::vector<std::string> frozen, undecayed; // weights, by pattern
+  double lossScale = 1;
+
+  int64_t evaluateEvery = 0, evaluateSequences = 64;
+  int64_t sampleEvery = 0, sampleTokens = 64;
+  std::string prompt;
+  int64_t checkpointEvery = 0, keep = 2;
+  std::string onNan = "stop"; // or skip
+  uint64_t seed = 1;
+  uint32_t threads = 0;
+  std::string memoryBudget; // "2GiB"; empty: none
+
+  // Made by `complete`.
+  std::vector<CurriculumStage> stages;
+  int64_t budgetBytes = 0; // 0: none
+
+  /// Checks the options and reads those that are texts.
+  /// Errors: INVALID_ARGUMENT, naming the option, what it expects and got.
+  Status complete();
+
+  /// Tokens of a step's sequences together; a curriculum's shorter sequences
+  /// are as many more.
+  int64_t stepTokens() const { return batch * length; }
+  int64_t longest() const;
+  int64_t shortest() const;
+
+  /// What the compiler needs of it: the JSON of
+  /// models::parseTrainingOptions.
+  std::string compilerOptions() const;
+
+  /// What decides which tokens a step learns, as text: a run goes on only with
+  /// the same.
+  std::string orderDigest() const;
+};
+
+/// Reads "512MiB", "2GiB", "1.5GB" or a number of bytes.
+/// Errors: INVALID_ARGUMENT.
+StatusOr<int64_t> parseBytes(const std::string &text);
+
+} // namespace tenon::training
+#endif // TENON_TRAINING_RECIPE_H
