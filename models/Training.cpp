@@ -1,5 +1,5 @@
 //===- Training.cpp - Entries that train a decoder ------------------------===//
-// N tokens, M rows that are learned, B sequences, V vocabulary.
+// T tokens, M rows that are learned, S sequences, V vocabulary.
 
 #include "models/Training.h"
 
@@ -25,13 +25,11 @@ struct Example {
   Batch batch;
 
   Example(Arguments &in, const TrainingOptions &options) {
-    // Other symbols than the decoder's entries have: a session's limits of
-    // those are not of these.
-    Dim N = Dim::symbol("N", 1, options.tokens);
+    Dim T = Dim::symbol("T", 1, options.tokens);
     Dim M = Dim::symbol("M", 1, options.tokens);
-    Dim B = Dim::symbol("B", 1, options.sequences);
-    tokens = in.tensor("tokens", {N}, i32);
-    batch = in.batch("batch", N, B, Dim::symbol("Q", 1, 1));
+    Dim S = Dim::symbol("S", 1, options.sequences);
+    tokens = in.tensor("tokens", {T}, i32);
+    batch = in.batch("batch", T, S, Dim::symbol("P", 1, 1));
     rows = in.tensor("rows", {M}, i32);
     targets = in.tensor("targets", {M}, i32);
     shares = in.tensor("shares", {M});
@@ -139,8 +137,9 @@ std::vector<Entry> Training::entries() const {
   std::vector<Entry> made = decoderEntries(decoder, options.decoder);
   auto add = [&](const char *name,
                  Results (Training::*body)(Arguments &) const) {
-    made.push_back(
-        {name, [=, this](Arguments &in) { return (this->*body)(in); }});
+    made.push_back({name,
+                    [=, this](Arguments &in) { return (this->*body)(in); },
+                    /*hasOneVariant=*/true});
   };
   if (options.accumulates) {
     add("accumulate", &Training::accumulate);

@@ -33,9 +33,9 @@ struct TrainingOptions {
 absl::StatusOr<TrainingOptions> parseTrainingOptions(std::string_view json);
 
 /// Traces a decoder's own entries and
-///   train(tokens i32[N], batch, rows i32[M], targets i32[M], shares f32[M],
+///   train(tokens i32[T], batch, rows i32[M], targets i32[M], shares f32[M],
 ///         rate f32[], scale f32[]) -> loss f32[], norm f32[]
-///   evaluate(tokens i32[N], batch, rows i32[M], targets i32[M],
+///   evaluate(tokens i32[T], batch, rows i32[M], targets i32[M],
 ///            shares f32[M]) -> loss f32[]
 ///   norm() -> norm f32[], of all trained weights
 /// where loss = sum(shares * -log p(target)), of which the gradient of

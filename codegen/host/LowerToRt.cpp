@@ -12,6 +12,9 @@ using namespace tenon;
 using namespace tenon::codegen;
 using namespace tenon::codegen::host;
 
+/// Of an entry that has one variant, the one without bounds.
+static constexpr StringLiteral kOneVariant = "tn.one_variant";
+
 LowerToRt::LowerToRt(MLIRContext *context)
     : program(ModuleOp::create(UnknownLoc::get(context))), kernels(*program) {}
 
@@ -92,6 +95,8 @@ LogicalResult LowerToRt::declareEntry(func::FuncOp function) {
                           builder.getArrayAttr(signature.symbols),
                           builder.getArrayAttr(signature.arguments),
                           builder.getArrayAttr(signature.results));
+  if (Attribute single = function->getAttr(kOneVariant))
+    entry->setAttr(kOneVariant, single);
   entry.getBody().emplaceBlock();
   return verify(entry);
 }
@@ -123,9 +128,12 @@ static ArrayAttr boundsOf(rt::EntryOp entry, ArrayRef<ir::SymbolAttr> bounds) {
   return ArrayAttr::get(entry.getContext(), narrower);
 }
 
-/// Whether `entry` needs a variant of these bounds: some call lies within them,
-/// and it has none yet.
-static bool wantsVariant(rt::EntryOp entry, ArrayAttr bounds) {
+/// Whether `entry` needs the variant `spec`, of these bounds of its symbols:
+/// some call lies within them, and it has none yet.
+static bool wantsVariant(rt::EntryOp entry, ArrayRef<ir::SymbolAttr> spec,
+                         ArrayAttr bounds) {
+  if (entry->hasAttr(kOneVariant) && !spec.empty())
+    return false;
   bool isReachable =
       llvm::all_of(bounds.getAsRange<ir::SymbolAttr>(), [&](auto bound) {
         auto declared = cast<ir::SymbolAttr>(
@@ -141,7 +149,7 @@ static bool wantsVariant(rt::EntryOp entry, ArrayAttr bounds) {
 
 void LowerToRt::dropUnwanted(ModuleOp source, ArrayRef<ir::SymbolAttr> bounds) {
   for (auto entry : module().getOps<rt::EntryOp>())
-    if (!wantsVariant(entry, boundsOf(entry, bounds)))
+    if (!wantsVariant(entry, bounds, boundsOf(entry, bounds)))
       source.lookupSymbol(entry.getSymName())->erase();
   bool dropped = true;
   while (std::exchange(dropped, false))
@@ -160,7 +168,7 @@ LogicalResult LowerToRt::addVariant(ModuleOp source, StringRef name,
   for (auto entry : module().getOps<rt::EntryOp>()) {
     ArrayAttr narrower = boundsOf(entry, bounds);
     Block &variants = entry.getBody().front();
-    if (!wantsVariant(entry, narrower))
+    if (!wantsVariant(entry, bounds, narrower))
       continue;
     OpBuilder builder = OpBuilder::atBlockEnd(&variants);
     auto function = source.lookupSymbol<func::FuncOp>(entry.getSymName());

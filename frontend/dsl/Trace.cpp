@@ -216,6 +216,8 @@ void Tracer::finishEntry(const Entry &entry, const Results &results) {
     frame.function.setResultAttr(i, ir::kStateAttr, state);
   for (auto [i, name] : llvm::enumerate(resultNames))
     frame.function.setResultAttr(i, "tn.name", name);
+  if (entry.hasOneVariant)
+    frame.function->setAttr("tn.one_variant", opBuilder.getUnitAttr());
   setSymbols(frame);
   pop();
 }

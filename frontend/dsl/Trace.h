@@ -50,6 +50,8 @@ using Results = std::vector<NamedTensor>;
 struct Entry {
   std::string name;
   std::function<Results(Arguments &)> body;
+  /// One variant, for all calls, whatever `TraceOptions::variants` lists.
+  bool hasOneVariant = false;
 };
 
 /// What a weights file says of a tensor.

@@ -119,6 +119,12 @@ public:
   /// next call; for tests, scoring and constrained decoding.
   StatusOr<std::span<const float>> logits(std::span<const int32_t> prompt);
 
+  /// Forgets what the caches hold, after weights have changed.
+  void forget() {
+    for (Slot &slot : slots)
+      slot.cached.clear();
+  }
+
   int64_t contextTokens() const { return context; }
   int64_t vocabulary() const { return width; }
 

@@ -42,8 +42,9 @@ struct SessionOptions {
   struct Limit {
     std::string symbol;
     int64_t most;
+    std::string entry = {}; // whose symbol it is; empty: every entry's
   };
-  std::vector<Limit> limits; // of any symbol, by name
+  std::vector<Limit> limits; // those of one entry go before
   int64_t pageBlocks = 4;
   int64_t pages = 1; // of each state, shared by all sequences
   /// Prepared memory of another session of the same program; null: this one

@@ -118,7 +118,10 @@ Session::open(std::shared_ptr<const LoadedProgram> program,
   session->loaded = std::move(program);
   session->device = std::move(device);
   for (const SessionOptions::Limit &limit : options.limits)
-    session->limits.most[limit.symbol] = limit.most;
+    session->limits
+        .most[limit.entry.empty() ? limit.symbol
+                                  : limit.entry + "/" + limit.symbol] =
+        limit.most;
   session->limits.pageBlocks = options.pageBlocks;
   session->limits.pages = options.pages;
   session->context.program = session->loaded.get();

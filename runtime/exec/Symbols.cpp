@@ -16,13 +16,16 @@ bool isSymbol(const base::Expr &expr, size_t symbol) {
   return expr == base::Expr::symbol(static_cast<uint32_t>(symbol));
 }
 
-/// The session's value for a symbol, or its declared maximum.
-int64_t limitOf(const base::Symbol &symbol, const SymbolLimits &limits) {
+/// The session's value for a symbol of an entry, or its declared maximum.
+int64_t limitOf(const base::Entry &entry, const base::Symbol &symbol,
+                const SymbolLimits &limits) {
   if (symbol.name == "pageBlocks")
     return limits.pageBlocks;
   if (symbol.name == "pages")
     return limits.pages;
-  auto found = limits.most.find(symbol.name);
+  auto found = limits.most.find(entry.name + "/" + symbol.name);
+  if (found == limits.most.end())
+    found = limits.most.find(symbol.name);
   int64_t value = found == limits.most.end()
                       ? symbol.max
                       : std::min(symbol.max, found->second);
@@ -38,7 +41,7 @@ StatusOr<SymbolBinder> SymbolBinder::create(const base::Entry &entry,
   binder.sources.resize(entry.symbols.size());
   for (size_t s = 0; s < entry.symbols.size(); ++s) {
     const base::Symbol &symbol = entry.symbols[s];
-    int64_t limit = limitOf(symbol, limits);
+    int64_t limit = limitOf(entry, symbol, limits);
     if (limit < symbol.min || limit > symbol.max || limit % symbol.divisor)
       return invalidArgument("entry '", entry.name, "' expects a limit of ",
                              symbol.name, " in [", symbol.min, ", ", symbol.max,

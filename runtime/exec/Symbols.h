@@ -16,7 +16,8 @@
 
 namespace tenon::exec {
 
-/// What the session was opened with, by symbol name.
+/// What the session was opened with, by symbol name: "T" of every entry, or
+/// "train/T" of one.
 struct SymbolLimits {
   std::map<std::string, int64_t, std::less<>> most;
   int64_t pageBlocks = 0;

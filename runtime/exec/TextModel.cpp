@@ -42,7 +42,7 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
   TENON_ASSIGN_OR_RETURN(SessionOptions limits,
                          sessionOptions(program->program(), options));
   std::shared_ptr<const io::WeightsFile> weights;
-  if (!options.parameters) {
+  if (!options.parameters && !options.withoutWeights) {
     TENON_ASSIGN_OR_RETURN(weights,
                            openWeights(*program, programPath,
                                        options.weightsPath, options.weights));
@@ -57,7 +57,7 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
   ParameterLookup lookup = options.parameters;
   if (weights) {
     lookup = lookupIn(weights);
-  } else if (!lookup) {
+  } else if (!lookup && !options.withoutWeights) {
     TENON_ASSIGN_OR_RETURN(lookup, embeddedParameters(program));
   }
   TENON_ASSIGN_OR_RETURN(model->opened,

@@ -28,6 +28,30 @@ StatusOr<size_t> placeOf(const base::Entry &entry, std::string_view name) {
 
 } // namespace
 
+StatusOr<int64_t> stepArenaBytes(const base::Program &program, int64_t tokens,
+                                 int64_t sequences) {
+  const base::Entry *entry = nullptr;
+  for (const base::Entry &each : program.entries)
+    if (each.name == "accumulate" || each.name == "train")
+      entry = &each;
+  if (!entry)
+    return notFound("expects a program to train, got no entry 'train'");
+  std::vector<int64_t> most;
+  for (const base::Symbol &symbol : entry->symbols) {
+    int64_t limit = symbol.name == "S"                         ? sequences
+                    : symbol.name == "T" || symbol.name == "M" ? tokens
+                                                               : symbol.max;
+    most.push_back(std::clamp(limit, symbol.min, symbol.max));
+  }
+  int64_t bytes = 0;
+  for (const base::Variant &variant : entry->variants) {
+    TENON_ASSIGN_OR_RETURN(VariantPlan plan,
+                           VariantPlan::create(variant, most));
+    bytes = std::max(bytes, plan.reachable() ? plan.arenaBytes() : 0);
+  }
+  return bytes;
+}
+
 StatusOr<std::unique_ptr<Trainer>> Trainer::create(Session &session) {
   std::unique_ptr<Trainer> trainer(new Trainer(session));
   TENON_RETURN_IF_ERROR(trainer->resolve());

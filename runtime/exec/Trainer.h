@@ -2,8 +2,8 @@
 //
 // Drives a program with the entries of models/Training.h:
 //
-//   train(tokens i32[N], batch.sequence i32[N], batch.position i32[N],
-//         batch.pages i32[B, 1], rows i32[M], targets i32[M], shares f32[M],
+//   train(tokens i32[T], batch.sequence i32[T], batch.position i32[T],
+//         batch.pages i32[S, 1], rows i32[M], targets i32[M], shares f32[M],
 //         rate f32[], scale f32[]) -> loss f32[], norm f32[]
 //   evaluate(tokens ... shares) -> loss f32[]
 //   norm() -> norm f32[]
@@ -45,6 +45,12 @@ struct StepResult {
   bool isFinite() const { return std::isfinite(loss) && std::isfinite(norm); }
 };
 
+/// Bytes that a step's temporaries take, of calls of at most so many tokens and
+/// sequences; as the session plans them.
+/// Errors: NOT_FOUND (not a program to train), OUT_OF_RANGE.
+StatusOr<int64_t> stepArenaBytes(const base::Program &program, int64_t tokens,
+                                 int64_t sequences);
+
 /// Threads: one at a time.
 class Trainer {
 public:
@@ -67,9 +73,9 @@ public:
   /// The norm of all trained weights.
   StatusOr<float> weightNorm();
 
-  /// Computes the batch again, as far as the gradients, and fails with the
-  /// first kernel that makes a value that is no finite number: its ops, their
-  /// place in the model's source, and the weights it read. Changes nothing.
+  /// After a step that was not taken: computes its gradients again, and fails
+  /// with the first kernel that makes a value that is no finite number: its
+  /// ops, their place in the model's source, and the weights it read.
   /// Errors: OUT_OF_RANGE (that value), as `step`; OK where all are finite.
   Status findNonFinite(std::span<const TrainSequence> batch, float scale = 1);
 

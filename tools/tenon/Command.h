@@ -30,6 +30,8 @@ void addCompileCommand(CLI::App &app, Action &action);
 void addTuneCommand(CLI::App &app, Action &action);
 void addInspectCommand(CLI::App &app, Action &action);
 void addTokenizeCommand(CLI::App &app, Action &action);
+void addDataCommand(CLI::App &app, Action &action);
+void addTrainCommand(CLI::App &app, Action &action);
 
 } // namespace tenon::tools
 #endif // TENON_TOOLS_COMMAND_H

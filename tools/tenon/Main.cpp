@@ -46,6 +46,8 @@ int main(int argc, char **argv) {
   addTuneCommand(app, action);
   addInspectCommand(app, action);
   addTokenizeCommand(app, action);
+  addDataCommand(app, action);
+  addTrainCommand(app, action);
   try { // CLI11 reports by exceptions; nothing of ours throws.
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

@@ -2,13 +2,11 @@
 
 #include "tools/tenon/Command.h"
 
-#include "runtime/base/Container.h"
 #include "runtime/io/Json.h"
-#include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 #include "tools/tenon/Errors.h"
-#include "tools/tenon/ModelPath.h"
 #include "tools/tenon/Table.h"
+#include "tools/tenon/Tokenizers.h"
 
 #include <CLI/CLI.hpp>
 
@@ -23,33 +21,6 @@ struct TokenizeOptions {
   bool parsesSpecial = false;
   bool isJson = false;
 };
-
-StatusOr<io::Tokenizer> loadStored(const std::string &path) {
-  TENON_ASSIGN_OR_RETURN(io::MappedFile file, io::MappedFile::open(path));
-  StatusOr<std::vector<base::Section>> sections =
-      base::readContainer(file.bytes().data(), file.bytes().size());
-  if (!sections.ok())
-    return sections.status().withContext(path);
-  for (const base::Section &section : *sections) {
-    if (section.kind != base::SectionKind::Tokenizer)
-      continue;
-    TENON_ASSIGN_OR_RETURN(
-        io::TokenizerSpec spec,
-        io::readStoredTokenizer(
-            {static_cast<const uint8_t *>(section.data), section.size}, path));
-    return io::Tokenizer::create(std::move(spec));
-  }
-  return notFound(path, ": expects a tokenizer section, got none; name the "
-                        "weights instead");
-}
-
-StatusOr<io::Tokenizer> loadTokenizer(const std::string &path) {
-  TENON_ASSIGN_OR_RETURN(ModelKind kind, classifyModel(path));
-  if (kind == ModelKind::Program)
-    return loadStored(path);
-  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights, openWeightsFile(path));
-  return io::Tokenizer::load(weights);
-}
 
 /// Text for JSON, which cannot hold pieces that are no UTF-8.
 std::string dump(const io::Json &json) {

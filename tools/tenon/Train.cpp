@@ -1,0 +1,387 @@
+//===- Train.cpp - `tenon train`: a run of training -----------------------===//
+
+#include "tools/tenon/Command.h"
+
+#include "runtime/exec/DecoderEntries.h"
+#include "runtime/exec/TextModel.h"
+#include "tools/tenon/Errors.h"
+#include "tools/tenon/Interrupt.h"
+#include "tools/tenon/Programs.h"
+#include "tools/tenon/Table.h"
+#include "tools/tenon/TrainRecipe.h"
+#include "training/Initial.h"
+#include "training/Loop.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+namespace tenon::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using training::Recipe;
+
+struct TrainOptions {
+  Recipe recipe;
+  std::string file; // TOML; empty: flags alone
+  bool resumes = false;
+  bool skipCache = false;
+  int64_t printEvery = 0;
+};
+
+/// Everything of a run, opened.
+struct Run {
+  std::shared_ptr<exec::TextModel> model;
+  std::optional<training::TokenData> data, validation;
+  std::optional<io::Tokenizer> tokenizer; // the data set's
+  training::LoopParts parts;
+  int64_t atOnce = 0; // sequences of a call
+};
+
+Status checkPaths(const Recipe &recipe) {
+  struct Needed {
+    const char *name;
+    const std::string &value;
+  };
+  for (const Needed &each :
+       {Needed{"model", recipe.model}, Needed{"data", recipe.data},
+        Needed{"output", recipe.output}})
+    if (each.value.empty())
+      return invalidArgument("expects --", each.name, ", or '", each.name,
+                             "' in the recipe, got none");
+  if (recipe.sampleEvery > 0 && recipe.prompt.empty())
+    return invalidArgument("expects --prompt with --sample-every, got none");
+  return Status();
+}
+
+/// The folder whose config.json and tokenizer describe the model; empty for
+/// GGUF, which holds them itself.
+fs::path modelFolder(const std::string &model) {
+  std::error_code error;
+  fs::path folder = fs::is_directory(model, error)
+                        ? fs::path(model)
+                        : fs::path(model).parent_path();
+  return fs::exists(folder / "config.json", error) ? folder : fs::path();
+}
+
+/// What makes a checkpoint a model that `tenon run` reads.
+std::vector<std::string> modelFiles(const Recipe &recipe) {
+  fs::path folder = modelFolder(recipe.model);
+  if (folder.empty() || fs::path(recipe.model).extension() == ".gguf")
+    return {};
+  std::vector<std::string> files = {(folder / "config.json").string()};
+  std::error_code error;
+  for (const char *name : {"tokenizer.json", "tokenizer_config.json"}) {
+    fs::path own = folder / name, made = fs::path(recipe.data) / name;
+    if (fs::exists(own, error))
+      files.push_back(own.string());
+    else if (fs::exists(made, error))
+      files.push_back(made.string());
+  }
+  return files;
+}
+
+int64_t bytesOf(const base::State &state) {
+  int64_t count = 1;
+  for (int64_t extent : state.shape)
+    count *= extent;
+  StatusOr<int64_t> bytes = base::sizeBytes(state.element, count);
+  return state.isTensor() && bytes.ok() ? *bytes : 0;
+}
+
+/// Bytes that stay for the whole run: weights, the optimiser's variables, and
+/// packed weights.
+int64_t residentBytes(const base::Program &program) {
+  int64_t bytes = 0;
+  for (const base::State &state : program.states)
+    bytes += bytesOf(state);
+  for (const base::Prepared &prepared : program.prepared)
+    bytes += static_cast<int64_t>(prepared.sizeBytes);
+  return bytes;
+}
+
+/// How many sequences are computed at once: as many as the budget has room for.
+StatusOr<int64_t> chooseAtOnce(const Recipe &recipe,
+                               const base::Program &program) {
+  int64_t most =
+      recipe.micro ? std::min(recipe.micro, recipe.batch) : recipe.batch;
+  if (recipe.budgetBytes == 0)
+    return most;
+  int64_t resident = residentBytes(program), needed = 0;
+  for (int64_t atOnce = most; atOnce >= 1; --atOnce) {
+    TENON_ASSIGN_OR_RETURN(
+        needed, exec::stepArenaBytes(program, atOnce * recipe.length, atOnce));
+    if (resident + needed <= recipe.budgetBytes)
+      return atOnce;
+  }
+  return resourceExhausted(
+      "expects a --memory-budget of at least ", formatBytes(resident + needed),
+      " (", formatBytes(resident),
+      " of weights and the optimiser's variables, ", formatBytes(needed),
+      " of a sequence's activations), got ", recipe.memoryBudget);
+}
+
+StatusOr<ReadyProgram> compileFor(const TrainOptions &options,
+                                  Progress &progress) {
+  ProgramRequest request;
+  request.model = options.recipe.model;
+  request.training = options.recipe.compilerOptions();
+  request.skipCache = options.skipCache;
+  request.threads = options.recipe.threads;
+  return prepareProgram(request, progress);
+}
+
+Status openData(const Recipe &recipe, Run &run) {
+  fs::path folder = recipe.data;
+  auto open = [&](const char *name) {
+    return training::TokenData::open((folder / name).string());
+  };
+  StatusOr<training::TokenData> data = open("train.safetensors");
+  if (!data.ok())
+    return withAdvice(data.status(), "--data is a folder that `tenon data` "
+                                     "wrote");
+  run.data.emplace(*std::move(data));
+  std::error_code error;
+  if (fs::exists(folder / "validation.safetensors", error)) {
+    TENON_ASSIGN_OR_RETURN(training::TokenData held,
+                           open("validation.safetensors"));
+    run.validation.emplace(std::move(held));
+  }
+  if (recipe.evaluateEvery > 0 && !run.validation)
+    return notFound("expects '", (folder / "validation.safetensors").string(),
+                    "' to evaluate on, got none; leave out --evaluate-every");
+  if (fs::exists(folder / "tokenizer.json", error)) {
+    TENON_ASSIGN_OR_RETURN(io::Tokenizer tokenizer,
+                           io::Tokenizer::loadFolder(folder.string()));
+    run.tokenizer.emplace(std::move(tokenizer));
+  }
+  return Status();
+}
+
+Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
+  const Recipe &recipe = options.recipe;
+  TENON_ASSIGN_OR_RETURN(ReadyProgram ready, compileFor(options, progress));
+  const base::Program &program = ready.program->program();
+  TENON_ASSIGN_OR_RETURN(run.atOnce, chooseAtOnce(recipe, program));
+  exec::ModelOptions opening;
+  TENON_ASSIGN_OR_RETURN(opening.device,
+                         hal::openDevice("cpu", {recipe.threads, {}}));
+  opening.weightsPath = ready.weights;
+  opening.weights = ready.opened;
+  opening.withoutWeights = !ready.opened;
+  int64_t tokens = run.atOnce * recipe.length;
+  int64_t sequences = run.atOnce * (recipe.length / recipe.shortest() + 1);
+  for (const char *entry : {"train", "accumulate", "evaluate"})
+    for (auto [symbol, most] : {std::pair("T", tokens), std::pair("M", tokens),
+                                std::pair("S", sequences)})
+      opening.limits.push_back({symbol, most, entry});
+  constexpr int64_t kPromptTokens = 256; // room for one, and to compute at once
+  opening.decoder.contextTokens = kPromptTokens;
+  if (recipe.sampleEvery > 0)
+    opening.decoder.contextTokens += recipe.sampleTokens;
+  if (int64_t most = exec::modelContext(program))
+    opening.decoder.contextTokens =
+        std::min(most, opening.decoder.contextTokens);
+  opening.decoder.chunkTokens = std::min<int64_t>(tokens, kPromptTokens);
+  progress.update("preparing weights");
+  TENON_ASSIGN_OR_RETURN(
+      std::unique_ptr<exec::TextModel> model,
+      exec::TextModel::open(ready.program, ready.path, opening));
+  run.model = std::move(model);
+  if (opening.withoutWeights && !options.resumes)
+    TENON_RETURN_IF_ERROR(
+        training::drawWeights(run.model->session(), recipe.seed));
+  progress.clear();
+  return Status();
+}
+
+void printPlan(const Recipe &recipe, const Run &run) {
+  const exec::Session &session = run.model->session();
+  int64_t weights = 0, others = 0, count = 0;
+  for (const base::State &state : session.program().program().states) {
+    (state.source.empty() ? others : weights) += bytesOf(state);
+    if (!state.source.empty())
+      count += bytesOf(state) / 4;
+  }
+  exec::SessionStats stats = session.stats();
+  std::printf(
+      "%.2fM weights are trained, on %zu tokens, %lld sequences of %lld tokens "
+      "a step, %lld at once\n",
+      static_cast<double>(count) * 1e-6, run.data->tokens().size(),
+      static_cast<long long>(recipe.batch),
+      static_cast<long long>(recipe.length),
+      static_cast<long long>(run.atOnce));
+  int64_t caches = stats.stateBytes - weights - others;
+  int64_t all = stats.stateBytes + stats.preparedBytes + stats.arenaBytes +
+                stats.scratchBytes;
+  std::printf("memory: %s of trained weights, %s of the optimiser's variables, "
+              "%s of frozen weights, %s of activations, %s of caches and "
+              "scratch; %s in all\n",
+              formatBytes(weights).c_str(), formatBytes(others).c_str(),
+              formatBytes(stats.preparedBytes).c_str(),
+              formatBytes(stats.arenaBytes).c_str(),
+              formatBytes(caches + stats.scratchBytes).c_str(),
+              formatBytes(all).c_str());
+}
+
+/// Bytes of this process that lie in memory.
+int64_t memoryInUse() {
+  std::ifstream file("/proc/self/statm");
+  int64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+std::string durationOf(double seconds) {
+  auto whole = static_cast<int64_t>(seconds);
+  char text[48];
+  if (whole >= 3600)
+    std::snprintf(text, sizeof(text), "%lldh%02lldm",
+                  static_cast<long long>(whole / 3600),
+                  static_cast<long long>(whole / 60 % 60));
+  else
+    std::snprintf(text, sizeof(text), "%lldm%02llds",
+                  static_cast<long long>(whole / 60),
+                  static_cast<long long>(whole % 60));
+  return text;
+}
+
+/// Shows a run's events.
+class Reporter {
+public:
+  Reporter(const TrainOptions &given, Progress &shown)
+      : options(given), progress(shown) {}
+
+  training::LoopEvents events() {
+    training::LoopEvents events;
+    events.onStep = [this](const training::StepReport &report) {
+      onStep(report);
+    };
+    events.onEvaluation = [this](int64_t step, double loss) {
+      print(concat("step ", step, ": validation loss ", formatNumber(loss, 4),
+                   ", perplexity ", formatNumber(std::exp(loss), 2)));
+    };
+    events.onSample = [this](int64_t step, const std::string &text) {
+      print(concat("step ", step, ": ", printable(text, 2000)));
+    };
+    events.onCheckpoint = [this](const std::string &path) { print(path); };
+    events.onNotice = [this](const std::string &text) {
+      progress.clear();
+      printNotice(text);
+    };
+    events.shouldStop = [] { return DeferInterrupt::isPending(); };
+    return events;
+  }
+
+private:
+  void print(const std::string &line) {
+    progress.clear();
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+  }
+  void onStep(const training::StepReport &report) {
+    // A mean over some of the last steps, so that the end stays put.
+    secondsEach = secondsEach == 0 ? report.seconds
+                                   : 0.95 * secondsEach + 0.05 * report.seconds;
+    int64_t steps = options.recipe.steps;
+    std::string text = concat(
+        "loss ", formatNumber(report.made.loss, 4), "  ",
+        formatNumber(static_cast<double>(report.made.inputs) / secondsEach, 0),
+        " tokens/s  ", formatBytes(memoryInUse()), "  ",
+        durationOf(secondsEach * static_cast<double>(steps - report.step)),
+        " left");
+    progress.update(text, report.step, steps);
+    bool isDue =
+        options.printEvery > 0 && report.step % options.printEvery == 0;
+    if (isDue)
+      print(concat(
+          "step ", report.step, ": loss ", formatNumber(report.made.loss, 4),
+          ", norm ", formatNumber(report.made.norm, 3), ", rate ", report.rate,
+          ", ", formatNumber(report.tokensPerSecond(), 0), " tokens/s"));
+  }
+
+  const TrainOptions &options;
+  Progress &progress;
+  double secondsEach = 0;
+};
+
+Status train(TrainOptions &options) {
+  Recipe &recipe = options.recipe;
+  TENON_RETURN_IF_ERROR(checkPaths(recipe));
+  TENON_RETURN_IF_ERROR(recipe.complete());
+  Progress progress;
+  Run run;
+  TENON_RETURN_IF_ERROR(openData(recipe, run));
+  TENON_RETURN_IF_ERROR(openModel(options, run, progress));
+  run.parts.session = &run.model->session();
+  run.parts.data = &*run.data;
+  run.parts.validation = run.validation ? &*run.validation : nullptr;
+  StatusOr<const io::Tokenizer *> own = run.model->tokenizer();
+  if (run.tokenizer)
+    run.parts.tokenizer = &*run.tokenizer;
+  else if (own.ok())
+    run.parts.tokenizer = *own;
+  run.parts.modelFiles = modelFiles(recipe);
+  TENON_ASSIGN_OR_RETURN(
+      std::unique_ptr<training::Loop> loop,
+      training::Loop::create(recipe, run.parts, options.resumes));
+  printPlan(recipe, run);
+  if (loop->step() > 0)
+    std::printf("going on after step %lld\n",
+                static_cast<long long>(loop->step()));
+  std::fflush(stdout);
+  Reporter reporter(options, progress);
+  DeferInterrupt guard; // a step and a checkpoint are finished first
+  Status status = loop->run(reporter.events());
+  progress.clear();
+  return status;
+}
+
+} // namespace
+
+void addTrainCommand(CLI::App &app, Action &action) {
+  CLI::App *command = app.add_subcommand(
+      "train", "Train a model, from scratch or from weights");
+  auto options = std::make_shared<TrainOptions>();
+  command->add_option("RECIPE", options->file,
+                      "A TOML file of the options below, without their "
+                      "dashes; flags win over it");
+  addRecipeOptions(*command, options->recipe);
+  command->add_flag("--resume", options->resumes,
+                    "Go on from the output's newest checkpoint");
+  command
+      ->add_option("--print-every", options->printEvery,
+                   "Print a line each so many steps; 0: evaluations, samples "
+                   "and checkpoints alone")
+      ->capture_default_str();
+  command->add_flag("--no-cache", options->skipCache,
+                    "Compile anew and keep nothing");
+  command->footer(
+      "A recipe:\n"
+      "  model = \"config.json\"\n"
+      "  data = \"bible\"          # tenon data bible.txt -o bible "
+      "--tokenizer bytes\n"
+      "  output = \"runs/bible\"\n"
+      "  steps = 2000\n"
+      "  evaluate-every = 200\n"
+      "Examples:\n"
+      "  tenon train recipe.toml\n"
+      "  tenon train recipe.toml --rate 1e-3 --output runs/faster\n"
+      "  tenon train recipe.toml --resume --steps 4000\n"
+      "Every step follows from the recipe and its number: a run that was "
+      "killed and goes\non has the losses of one that was not, bit for bit. "
+      "Ctrl-C writes a checkpoint first.");
+  command->callback([options, command, &action] {
+    action = [options, command]() -> Status {
+      if (!options->file.empty())
+        TENON_RETURN_IF_ERROR(readRecipe(*command, options->file));
+      return train(*options);
+    };
+  });
+}
+
+} // namespace tenon::tools

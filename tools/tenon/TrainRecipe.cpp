@@ -1,0 +1,170 @@
+//===- TrainRecipe.cpp - A recipe as flags and as a file ------------------===//
+
+#include "tools/tenon/TrainRecipe.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+
+namespace tenon::tools {
+namespace {
+
+using training::Recipe;
+
+// Options of the command that are no part of a recipe.
+constexpr std::string_view kNotOfRecipe[] = {"help", "resume", "no-cache",
+                                             "print-every"};
+
+void addFiles(CLI::App &app, Recipe &recipe) {
+  const char *group = "Model and data";
+  app.add_option("--model", recipe.model,
+                 "Weights to go on from (a .gguf file, or safetensors), or a "
+                 "config.json to train from scratch")
+      ->type_name("PATH")
+      ->group(group);
+  app.add_option("--data", recipe.data, "A folder that `tenon data` wrote")
+      ->type_name("FOLDER")
+      ->group(group);
+  app.add_option("--output", recipe.output,
+                 "Where checkpoints, log.jsonl and loss.svg go")
+      ->type_name("FOLDER")
+      ->group(group);
+  app.add_option("--frozen", recipe.frozen,
+                 "Weights that stay as they are, by their names in the model "
+                 "with * for anything: \"embedding.*\"")
+      ->type_name("PATTERN")
+      ->group(group);
+}
+
+void addSteps(CLI::App &app, Recipe &recipe) {
+  const char *group = "Steps";
+  auto add = [&](const char *name, auto &value, const char *help) {
+    return app.add_option(name, value, help)
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--steps", recipe.steps, "Steps of the whole run");
+  add("--batch", recipe.batch, "Sequences of a step");
+  add("--length", recipe.length, "Tokens of a sequence");
+  add("--micro", recipe.micro,
+      "Sequences computed at once, whose gradients are added up to a step; 0: "
+      "all of a step, or as many as --memory-budget has room for");
+  add("--memory-budget", recipe.memoryBudget,
+      "Most memory of the run, as 2GiB: fewer sequences are computed at once")
+      ->type_name("SIZE");
+  add("--curriculum", recipe.curriculum,
+      "From step STEP on, sequences of LENGTH tokens and as many more of "
+      "them; --length holds where no stage does")
+      ->type_name("STEP:LENGTH");
+  add("--seed", recipe.seed, "Of the first weights and the order of the data");
+  add("--threads", recipe.threads,
+      "Threads that compute; 0: one for each CPU. Does not change the losses");
+}
+
+void addOptimizer(CLI::App &app, Recipe &recipe) {
+  const char *group = "Optimiser";
+  auto add = [&](const char *name, auto &value, const char *help) {
+    return app.add_option(name, value, help)
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--optimizer", recipe.optimizer, "adamw, or sgd with momentum");
+  add("--rate", recipe.rate, "The highest learning rate");
+  add("--final-rate", recipe.finalRate, "The rate of the last step");
+  add("--warmup", recipe.warmup, "Steps over which the rate grows from 0");
+  add("--schedule", recipe.schedule,
+      "How the rate falls after that: cosine, linear or constant");
+  add("--beta1", recipe.beta1, "AdamW: of the gradients' mean");
+  add("--beta2", recipe.beta2, "AdamW: of the mean of their squares");
+  add("--epsilon", recipe.epsilon, "AdamW: added to the root of the latter");
+  add("--momentum", recipe.momentum, "SGD: part of the last change kept");
+  add("--decay", recipe.decay, "Weight decay");
+  add("--undecayed", recipe.undecayed,
+      "Weights that do not decay, by pattern; default: those of one axis")
+      ->type_name("PATTERN");
+  add("--clip", recipe.clip,
+      "Most of the gradients' global norm; 0: they are not clipped");
+  add("--loss-scale", recipe.lossScale,
+      "What the loss is multiplied by while it is differentiated; halved "
+      "where gradients overflow, then doubled again");
+  add("--on-nan", recipe.onNan,
+      "At a loss or gradient that is no finite number: stop, or skip the step");
+}
+
+void addReports(CLI::App &app, Recipe &recipe) {
+  const char *group = "Reports and checkpoints";
+  auto add = [&](const char *name, auto &value, const char *help) {
+    return app.add_option(name, value, help)
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--evaluate-every", recipe.evaluateEvery,
+      "Steps between evaluations on the data set's validation part; 0: none");
+  add("--evaluate-sequences", recipe.evaluateSequences,
+      "Sequences of an evaluation");
+  add("--sample-every", recipe.sampleEvery, "Steps between samples; 0: none");
+  add("--sample-tokens", recipe.sampleTokens, "Tokens of a sample");
+  add("--prompt", recipe.prompt, "What samples go on from");
+  add("--checkpoint-every", recipe.checkpointEvery,
+      "Steps between checkpoints; 0: one at the end");
+  add("--keep", recipe.keep, "Checkpoints to keep");
+}
+
+std::string knownKeys(const CLI::App &app) {
+  std::string known;
+  for (const CLI::Option *option : app.get_options()) {
+    std::string name = option->get_single_name();
+    bool isKey =
+        option->nonpositional() &&
+        std::ranges::find(kNotOfRecipe, name) == std::end(kNotOfRecipe);
+    if (isKey)
+      known += (known.empty() ? "" : ", ") + name;
+  }
+  return known;
+}
+
+Status take(CLI::App &app, const CLI::ConfigItem &item,
+            const std::string &path) {
+  std::string key = item.fullname();
+  std::ranges::replace(key, '_', '-');
+  CLI::Option *option = app.get_option_no_throw("--" + key);
+  bool isKey =
+      option && std::ranges::find(kNotOfRecipe, key) == std::end(kNotOfRecipe);
+  if (!isKey)
+    return invalidArgument(path, ": expects keys of ", knownKeys(app),
+                           ", got '", item.fullname(), "'");
+  if (option->count() > 0)
+    return Status(); // a flag wins
+  try {
+    option->add_result(item.inputs);
+    option->run_callback();
+  } catch (const CLI::Error &error) {
+    return invalidArgument(path, ": ", error.what());
+  }
+  return Status();
+}
+
+} // namespace
+
+void addRecipeOptions(CLI::App &app, Recipe &recipe) {
+  addFiles(app, recipe);
+  addSteps(app, recipe);
+  addOptimizer(app, recipe);
+  addReports(app, recipe);
+}
+
+Status readRecipe(CLI::App &app, const std::string &path) {
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_file(path);
+  } catch (const CLI::FileError &) {
+    return notFound("expects a recipe in '", path, "', got no file");
+  } catch (const CLI::Error &error) {
+    return invalidArgument(path, ": expects TOML: ", error.what());
+  }
+  for (const CLI::ConfigItem &item : items)
+    TENON_RETURN_IF_ERROR(take(app, item, path));
+  return Status();
+}
+
+} // namespace tenon::tools

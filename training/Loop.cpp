@@ -1,0 +1,242 @@
+//===- Loop.cpp - A run of training ---------------------------------------===//
+
+#include "training/Loop.h"
+
+#include "runtime/io/Json.h"
+#include "training/Batches.h"
+#include "training/Curve.h"
+#include "training/Schedule.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+namespace tenon::training {
+namespace {
+
+namespace fs = std::filesystem;
+using OrderedJson = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+// A loss scale that was halved is doubled again after so many steps.
+constexpr int64_t kScaleSteps = 1000;
+
+std::string lineOf(const OrderedJson &json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+bool isDue(int64_t every, int64_t step) {
+  return every > 0 && step % every == 0;
+}
+
+Status writeText(const std::string &path, const std::string &text) {
+  std::string partial = path + ".partial";
+  std::ofstream file(partial, std::ios::binary);
+  file << text;
+  file.close();
+  std::error_code error;
+  if (file)
+    fs::rename(partial, path, error);
+  if (file && !error)
+    return Status();
+  return unavailable("expects to write '", path, "', could not");
+}
+
+} // namespace
+
+StatusOr<std::unique_ptr<Loop>>
+Loop::create(const Recipe &recipe, const LoopParts &parts, bool resumes) {
+  std::unique_ptr<Loop> loop(new Loop(recipe, parts));
+  TENON_RETURN_IF_ERROR(loop->begin(resumes));
+  return loop;
+}
+
+Status Loop::checkData() const {
+  int64_t vocabulary = generator->vocabulary();
+  for (const TokenData *data : {parts.data, parts.validation})
+    if (data && data->vocabulary() > vocabulary)
+      return invalidArgument(
+          data->path(), ": expects tokens below ", vocabulary,
+          ", the model's vocabulary, got a "
+          "data set made with ",
+          data->vocabulary(), "; make it with the model's tokenizer");
+  return batchAt(recipe, *parts.data, done).status();
+}
+
+Status Loop::begin(bool resumes) {
+  TENON_ASSIGN_OR_RETURN(trainer, exec::Trainer::create(*parts.session));
+  TENON_ASSIGN_OR_RETURN(generator,
+                         exec::Generator::create(*parts.session, {}));
+  TENON_RETURN_IF_ERROR(checkData());
+  std::error_code error;
+  fs::create_directories(recipe.output, error);
+  if (error)
+    return unavailable("expects to make the folder '", recipe.output,
+                       "', got: ", error.message());
+  std::optional<std::string> newest = newestCheckpoint(recipe.output);
+  if (resumes && !newest)
+    return notFound("expects a checkpoint in '", recipe.output,
+                    "' to resume, got none");
+  if (!resumes && newest)
+    return invalidArgument("expects an output without checkpoints, got '",
+                           *newest, "'; say --resume to go on from it");
+  if (newest)
+    TENON_RETURN_IF_ERROR(resume(*newest));
+  TENON_ASSIGN_OR_RETURN(Log opened,
+                         Log::open(recipe.output + "/log.jsonl", done));
+  log.emplace(std::move(opened));
+  return Status();
+}
+
+Status Loop::resume(const std::string &path) {
+  TENON_ASSIGN_OR_RETURN(CheckpointInfo info,
+                         readCheckpoint(*parts.session, path));
+  if (info.order != recipe.orderDigest())
+    return invalidArgument(
+        "'", path,
+        "': expects the batch, length, curriculum and seed that it "
+        "was trained with, ",
+        info.order, ", got ", recipe.orderDigest());
+  done = savedStep = info.step;
+  lossScale = static_cast<float>(info.lossScale);
+  return Status();
+}
+
+Status Loop::run(const LoopEvents &events) {
+  bool stops = false;
+  while (done < recipe.steps && !stops) {
+    TENON_RETURN_IF_ERROR(takeStep(events));
+    stops = events.shouldStop && events.shouldStop();
+    TENON_RETURN_IF_ERROR(afterStep(events, stops || done == recipe.steps));
+  }
+  return Status();
+}
+
+Status Loop::takeStep(const LoopEvents &events) {
+  TENON_ASSIGN_OR_RETURN(std::vector<exec::TrainSequence> batch,
+                         batchAt(recipe, *parts.data, done));
+  StepReport report;
+  report.rate = rateAt(recipe, done);
+  auto start = Clock::now();
+  TENON_ASSIGN_OR_RETURN(report.made,
+                         trainer->step(batch, report.rate, lossScale));
+  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  ++done;
+  if (!report.made.isFinite())
+    return notFinite(batch, report.made, events);
+  if (lossScale < static_cast<float>(recipe.lossScale) &&
+      done % kScaleSteps == 0)
+    lossScale *= 2;
+  report.step = done;
+  report.epoch = epochAt(recipe, *parts.data, done);
+  OrderedJson line = {{"step", done},
+                      {"loss", report.made.loss},
+                      {"norm", report.made.norm},
+                      {"rate", report.rate},
+                      {"tokens", report.made.learned},
+                      {"seconds", report.seconds},
+                      {"epoch", report.epoch}};
+  if (recipe.lossScale != 1)
+    line["loss_scale"] = lossScale;
+  TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
+  if (events.onStep)
+    events.onStep(report);
+  return Status();
+}
+
+Status Loop::notFinite(std::span<const exec::TrainSequence> batch,
+                       const exec::StepResult &made, const LoopEvents &events) {
+  bool overflowed = lossScale > 1 && std::isfinite(made.loss);
+  Status found =
+      overflowed ? Status() : trainer->findNonFinite(batch, lossScale);
+  std::string text = concat("step ", done, ": loss ", made.loss,
+                            ", norm of the gradients ", made.norm);
+  if (!found.ok())
+    text += concat("; ", found.message());
+  if (overflowed || recipe.onNan == "skip") {
+    if (overflowed)
+      lossScale /= 2;
+    OrderedJson line = {{"step", done}, {"skipped", text}};
+    TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
+    if (events.onNotice)
+      events.onNotice("skipped " + text);
+    return Status();
+  }
+  std::string last =
+      savedStep < 0 ? std::string("no checkpoint was written yet")
+                    : concat("the newest checkpoint is of step ", savedStep);
+  return outOfRange(text, "; the weights are those before the step, ", last,
+                    "; --on-nan skip passes over such steps");
+}
+
+Status Loop::afterStep(const LoopEvents &events, bool isLast) {
+  if (isDue(recipe.evaluateEvery, done) || (isLast && recipe.evaluateEvery > 0))
+    TENON_RETURN_IF_ERROR(evaluate(events));
+  if (isDue(recipe.sampleEvery, done))
+    TENON_RETURN_IF_ERROR(sample(events));
+  if (isDue(recipe.checkpointEvery, done) || isLast)
+    TENON_RETURN_IF_ERROR(checkpoint(events));
+  return Status();
+}
+
+Status Loop::evaluate(const LoopEvents &events) {
+  if (!parts.validation)
+    return Status();
+  TENON_ASSIGN_OR_RETURN(
+      std::vector<exec::TrainSequence> batch,
+      firstSequences(recipe, *parts.validation, recipe.evaluateSequences));
+  TENON_ASSIGN_OR_RETURN(double loss, trainer->evaluate(batch));
+  TENON_ASSIGN_OR_RETURN(float norm, trainer->weightNorm());
+  OrderedJson line = {
+      {"step", done}, {"validation_loss", loss}, {"weight_norm", norm}};
+  TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
+  if (events.onEvaluation)
+    events.onEvaluation(done, loss);
+  return writeText(
+      recipe.output + "/loss.svg",
+      drawCurve(log->history(), fs::path(recipe.output).filename().string()));
+}
+
+Status Loop::sample(const LoopEvents &events) {
+  if (!parts.tokenizer)
+    return Status();
+  TENON_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
+                         parts.tokenizer->encode(recipe.prompt));
+  const std::set<int32_t> &ends = parts.tokenizer->endOfText();
+  std::vector<int32_t> stops(ends.begin(), ends.end()), tokens;
+  exec::GenerateRequest request;
+  request.prompt = prompt;
+  request.maxTokens = recipe.sampleTokens;
+  request.stopTokens = stops;
+  request.sampling = {.temperature = 0.8f, .topK = 40, .seed = done};
+  generator->forget();
+  TENON_ASSIGN_OR_RETURN(
+      exec::GenerateStats stats,
+      generator->generate({&request, 1}, [&](size_t, int32_t token) {
+        tokens.push_back(token);
+        return false;
+      }));
+  (void)stats;
+  TENON_ASSIGN_OR_RETURN(std::string text, parts.tokenizer->decode(tokens));
+  OrderedJson line = {{"step", done}, {"sample", recipe.prompt + text}};
+  TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
+  if (events.onSample)
+    events.onSample(done, recipe.prompt + text);
+  return Status();
+}
+
+Status Loop::checkpoint(const LoopEvents &events) {
+  CheckpointInfo info = {done, recipe.orderDigest(), lossScale};
+  TENON_ASSIGN_OR_RETURN(std::string path,
+                         writeCheckpoint(*parts.session, recipe.output, info,
+                                         parts.modelFiles, recipe.keep));
+  savedStep = done;
+  if (events.onCheckpoint)
+    events.onCheckpoint(path);
+  return writeText(
+      recipe.output + "/loss.svg",
+      drawCurve(log->history(), fs::path(recipe.output).filename().string()));
+}
+
+} // namespace tenon::training
