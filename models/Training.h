@@ -28,10 +28,6 @@ struct TrainingOptions {
   std::vector<std::string> frozen, undecayed;
 };
 
-/// Reads the options that `tenon train` hands to the compiler, a JSON object.
-/// Errors: INVALID_ARGUMENT, DATA_LOSS (not JSON).
-absl::StatusOr<TrainingOptions> parseTrainingOptions(std::string_view json);
-
 /// Traces a decoder's own entries and
 ///   train(tokens i32[T], batch, rows i32[M], targets i32[M], shares f32[M],
 ///         rate f32[], scale f32[]) -> loss f32[], norm f32[]

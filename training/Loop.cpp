@@ -119,8 +119,13 @@ Status Loop::takeStep(const LoopEvents &events) {
   StepReport report;
   report.rate = rateAt(recipe, done);
   auto start = Clock::now();
-  TENON_ASSIGN_OR_RETURN(report.made,
-                         trainer->step(batch, report.rate, lossScale));
+  StatusOr<exec::StepResult> made =
+      trainer->step(batch, report.rate, lossScale);
+  // Kernels that must not meet a NaN refuse it; no weight has changed then.
+  if (made.status().code() == TENON_OUT_OF_RANGE)
+    made = exec::StepResult{.loss = NAN, .norm = NAN};
+  TENON_RETURN_IF_ERROR(made.status());
+  report.made = *made;
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ++done;
   if (!report.made.isFinite())

@@ -63,7 +63,7 @@ struct Recipe {
   int64_t shortest() const;
 
   /// What the compiler needs of it: the JSON of
-  /// models::parseTrainingOptions.
+  /// tools/compiler/TrainingOptions.h.
   std::string compilerOptions() const;
 
   /// What decides which tokens a step learns, as text: a run goes on only with

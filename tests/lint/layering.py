@@ -7,7 +7,8 @@ import re
 import source
 
 STANDARD_C = {"stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h"}
-SYSTEM = {"cpuid.h", "dlfcn.h", "fcntl.h", "immintrin.h", "pthread.h",
+SYSTEM = {"cpuid.h", "dlfcn.h", "fcntl.h", "fnmatch.h",
+          "immintrin.h", "pthread.h",
           "sched.h", "unistd.h", "xmmintrin.h"}
 API = "tenon/"
 ABI = "tenon/abi.h"
@@ -23,6 +24,7 @@ MAY_INCLUDE = {
     "runtime/io": ("sys/", API, "runtime/base/", "nlohmann/", "utf8proc.h",
                    "xxhash.h"),
     "runtime/exec": ("sys/", API, "runtime/"),
+    "training": ("runtime/",),
     "ir": (*LLVM, ABI, "runtime/base/", "kernels/math/"),
     "passes": (*LLVM, "ir/"),
     "codegen": (*LLVM, "lld/", "absl/", ABI, "ir/", "passes/", "kernels/",
@@ -34,7 +36,7 @@ MAY_INCLUDE = {
     "models": ("absl/", "frontend/"),
     "tools/compiler": (*LLVM, "absl/", API, "codegen/", "frontend/", "models/",
                        "runtime/"),
-    "tools/tenon": ("sys/", "CLI/", API, "runtime/",
+    "tools/tenon": ("sys/", "CLI/", API, "runtime/", "training/",
                     "tools/compiler/CompilerApi.h"),
     "tools/tenon-opt": (*LLVM, ABI, "ir/", "passes/", "codegen/host/"),
     "cmake": LLVM,

@@ -44,9 +44,10 @@ TEST(Registry, UnknownArchitecturesAreNamedWithTheKnown) {
   folder.add("config.json", R"({"model_type": "falcon"})");
   absl::Status status = traceFolder(folder);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(std::string(status.message()),
-              HasSubstr("expects one of the architectures gemma3, gemma3_text, gpt2, "
-                        "llama, qwen2, got 'falcon'"));
+  EXPECT_THAT(
+      std::string(status.message()),
+      HasSubstr("expects one of the architectures gemma3, gemma3_text, gpt2, "
+                "llama, qwen2, got 'falcon'"));
 }
 
 TEST(Registry, EveryMissingWeightIsNamed) {

@@ -7,12 +7,12 @@
 #include "codegen/cpu/Link.h"
 #include "frontend/session/ModelFiles.h"
 #include "models/Registry.h"
-#include "models/Training.h"
 #include "runtime/base/Container.h"
 #include "runtime/exec/ModelFiles.h"
 #include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 #include "tenon/abi.h"
+#include "tools/compiler/TrainingOptions.h"
 #include "tools/compiler/Tuner.h"
 
 #include "absl/strings/str_cat.h"
@@ -153,7 +153,7 @@ absl::StatusOr<TracedProgram> ModelCompiler::traceEntries() const {
   if (!options.training)
     return models::traceModel(*files, decoder);
   absl::StatusOr<models::TrainingOptions> training =
-      models::parseTrainingOptions(options.training);
+      tools::parseTrainingOptions(options.training);
   if (!training.ok())
     return training.status();
   training->decoder = decoder;

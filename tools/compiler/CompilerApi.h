@@ -69,7 +69,7 @@ typedef struct tenon_compile_options_t {
   tenon_compile_notice_fn notice; /* NULL: nobody is told */
   void *notice_user;
   /* Entries that train the model are made, too: a JSON object, as
-   * models/Training.h reads it. NULL: none. */
+   * TrainingOptions.h reads it. NULL: none. */
   const char *training;
 } tenon_compile_options_t;
 

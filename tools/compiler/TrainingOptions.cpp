@@ -1,14 +1,15 @@
 //===- TrainingOptions.cpp - Reads them from JSON -------------------------===//
 
+#include "tools/compiler/TrainingOptions.h"
+
 #include "frontend/session/ModelFiles.h"
-#include "models/Training.h"
 #include "runtime/io/Json.h"
 
 #include "absl/strings/str_cat.h"
 
 #include <limits>
 
-namespace tenon::models {
+namespace tenon::tools {
 namespace {
 
 using io::Json;
@@ -77,11 +78,12 @@ private:
 
 } // namespace
 
-absl::StatusOr<TrainingOptions> parseTrainingOptions(std::string_view text) {
+absl::StatusOr<models::TrainingOptions>
+parseTrainingOptions(std::string_view text) {
   StatusOr<Json> json = io::parseJson(text, "training options");
   if (!json.ok())
     return toAbsl(json.status());
-  TrainingOptions options;
+  models::TrainingOptions options;
   AdamW::Options adam;
   Sgd::Options sgd;
   std::string optimizer = "adamw";
@@ -112,4 +114,4 @@ absl::StatusOr<TrainingOptions> parseTrainingOptions(std::string_view text) {
   return options;
 }
 
-} // namespace tenon::models
+} // namespace tenon::tools

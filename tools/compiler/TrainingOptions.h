@@ -1,0 +1,18 @@
+//===- TrainingOptions.h - Options of training, as JSON ---------*- C++ -*-===//
+
+#ifndef TENON_TOOLS_COMPILER_TRAININGOPTIONS_H
+#define TENON_TOOLS_COMPILER_TRAININGOPTIONS_H
+
+#include "models/Training.h"
+
+namespace tenon::tools {
+
+/// Reads what `tenon train` hands to the compiler, a JSON object: tokens,
+/// sequences, accumulates, optimizer and its numbers, clip, frozen, undecayed.
+/// Errors: INVALID_ARGUMENT (a member of another type, or unknown), DATA_LOSS
+///         (not JSON).
+absl::StatusOr<models::TrainingOptions>
+parseTrainingOptions(std::string_view json);
+
+} // namespace tenon::tools
+#endif // TENON_TOOLS_COMPILER_TRAININGOPTIONS_H
