@@ -60,10 +60,6 @@ public:
   }
 
   bool isEmpty() const { return weights.empty(); }
-  bool trains(std::string_view name) const {
-    return std::ranges::any_of(
-        weights, [&](const NamedTensor &each) { return each.name == name; });
-  }
   std::vector<Entry> entries() const;
 
 private:
@@ -164,9 +160,8 @@ absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
     return absl::InvalidArgumentError(
         "expects at least one weight to train, got patterns that freeze all");
   TraceOptions tracing = traceOptions(decoder, files);
-  tracing.trained = [&](std::string_view name) {
-    return training.trains(name);
-  };
+  // Frozen ones too: a checkpoint then has every weight.
+  tracing.trained = [](std::string_view) { return true; };
   return trace(*decoder.model, training.entries(), tracing);
 }
 

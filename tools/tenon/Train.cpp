@@ -58,23 +58,16 @@ Status checkPaths(const Recipe &recipe) {
   return Status();
 }
 
-/// The folder whose config.json and tokenizer describe the model; empty for
-/// GGUF, which holds them itself.
-fs::path modelFolder(const std::string &model) {
-  std::error_code error;
-  fs::path folder = fs::is_directory(model, error)
-                        ? fs::path(model)
-                        : fs::path(model).parent_path();
-  return fs::exists(folder / "config.json", error) ? folder : fs::path();
-}
-
 /// What makes a checkpoint a model that `tenon run` reads.
 std::vector<std::string> modelFiles(const Recipe &recipe) {
-  fs::path folder = modelFolder(recipe.model);
-  if (folder.empty() || fs::path(recipe.model).extension() == ".gguf")
-    return {};
-  std::vector<std::string> files = {(folder / "config.json").string()};
   std::error_code error;
+  fs::path folder = fs::is_directory(recipe.model, error)
+                        ? fs::path(recipe.model)
+                        : fs::path(recipe.model).parent_path();
+  bool isGguf = fs::path(recipe.model).extension() == ".gguf";
+  if (isGguf || !fs::exists(folder / "config.json", error))
+    return {}; // GGUF holds its configuration itself
+  std::vector<std::string> files = {(folder / "config.json").string()};
   for (const char *name : {"tokenizer.json", "tokenizer_config.json"}) {
     fs::path own = folder / name, made = fs::path(recipe.data) / name;
     if (fs::exists(own, error))
@@ -209,8 +202,8 @@ void printPlan(const Recipe &recipe, const Run &run) {
   }
   exec::SessionStats stats = session.stats();
   std::printf(
-      "%.2fM weights are trained, on %zu tokens, %lld sequences of %lld tokens "
-      "a step, %lld at once\n",
+      "%.2fM weights, %zu tokens to learn; a step is %lld sequences of %lld "
+      "tokens, %lld at once\n",
       static_cast<double>(count) * 1e-6, run.data->tokens().size(),
       static_cast<long long>(recipe.batch),
       static_cast<long long>(recipe.length),
@@ -218,8 +211,8 @@ void printPlan(const Recipe &recipe, const Run &run) {
   int64_t caches = stats.stateBytes - weights - others;
   int64_t all = stats.stateBytes + stats.preparedBytes + stats.arenaBytes +
                 stats.scratchBytes;
-  std::printf("memory: %s of trained weights, %s of the optimiser's variables, "
-              "%s of frozen weights, %s of activations, %s of caches and "
+  std::printf("memory: %s of weights, %s of the optimiser's variables, "
+              "%s of packed weights, %s of activations, %s of caches and "
               "scratch; %s in all\n",
               formatBytes(weights).c_str(), formatBytes(others).c_str(),
               formatBytes(stats.preparedBytes).c_str(),
