@@ -160,6 +160,7 @@ absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
     return absl::InvalidArgumentError(
         "expects at least one weight to train, got patterns that freeze all");
   TraceOptions tracing = traceOptions(decoder, files);
+  tracing.checkpoint = options.checkpoint;
   // Frozen ones too: a checkpoint then has every weight.
   tracing.trained = [](std::string_view) { return true; };
   return trace(*decoder.model, training.entries(), tracing);

@@ -70,6 +70,9 @@ Status Recipe::complete() {
              "cosine, linear or constant", schedule));
   TENON_RETURN_IF_ERROR(expect(isOneOf(onNan, {"stop", "skip"}), "on-nan",
                                "stop or skip", onNan));
+  TENON_RETURN_IF_ERROR(
+      expect(isOneOf(recompute, {"auto", "none", "selective", "layer"}),
+             "recompute", "auto, none, selective or layer", recompute));
   TENON_RETURN_IF_ERROR(expect(std::isfinite(rate) && rate >= 0, "rate",
                                "a number of at least 0", rate));
   TENON_RETURN_IF_ERROR(expect(keep > 0, "keep", "at least 1", keep));
@@ -96,21 +99,18 @@ Status Recipe::complete() {
   return Status();
 }
 
-int64_t Recipe::longest() const { return length; }
-
-int64_t Recipe::shortest() const {
+int64_t Recipe::sequencesEach() const {
   int64_t least = length;
   for (const CurriculumStage &stage : stages)
     least = std::min(least, stage.length);
-  return least;
+  return least == length ? 1 : length / least + 1;
 }
 
-std::string Recipe::compilerOptions() const {
-  int64_t atOnce = micro ? std::min(micro, batch) : batch;
-  bool accumulates = atOnce < batch || budgetBytes > 0;
+std::string Recipe::compilerOptions(const std::string &recomputed) const {
+  bool accumulates = atOnce() < batch || budgetBytes > 0;
   io::Json json = {
-      {"tokens", atOnce * length},
-      {"sequences", atOnce * (length / shortest() + 1)},
+      {"tokens", atOnce() * length},
+      {"sequences", atOnce() * sequencesEach()},
       {"accumulates", accumulates},
       {"optimizer", optimizer},
       {"beta1", beta1},
@@ -119,6 +119,7 @@ std::string Recipe::compilerOptions() const {
       {"momentum", momentum},
       {"decay", decay},
       {"clip", clip},
+      {"checkpoint", recomputed == "none" ? "" : recomputed},
       {"frozen", frozen},
       {"undecayed", undecayed},
   };

@@ -5,6 +5,7 @@
 
 #include "runtime/base/Status.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -46,7 +47,8 @@ struct Recipe {
   std::string onNan = "stop"; // or skip
   uint64_t seed = 1;
   uint32_t threads = 0;
-  std::string memoryBudget; // "2GiB"; empty: none
+  std::string memoryBudget;       // "2GiB"; empty: none
+  std::string recompute = "auto"; // none, selective, layer
 
   // Made by `complete`.
   std::vector<CurriculumStage> stages;
@@ -59,12 +61,15 @@ struct Recipe {
   /// Tokens of a step's sequences together; a curriculum's shorter sequences
   /// are as many more.
   int64_t stepTokens() const { return batch * length; }
-  int64_t longest() const;
-  int64_t shortest() const;
+  /// Sequences of --length computed at once, where memory has room.
+  int64_t atOnce() const { return micro ? std::min(micro, batch) : batch; }
+  /// The sequences of the curriculum that can lie in the place of one.
+  int64_t sequencesEach() const;
 
-  /// What the compiler needs of it: the JSON of
+  /// What the compiler needs of it, with activations recomputed as `recompute`
+  /// says, none, selective or layer: the JSON of
   /// tools/compiler/TrainingOptions.h.
-  std::string compilerOptions() const;
+  std::string compilerOptions(const std::string &recomputed) const;
 
   /// What decides which tokens a step learns, as text: a run goes on only with
   /// the same.

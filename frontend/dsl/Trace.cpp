@@ -260,6 +260,9 @@ void Tracer::declareUsed(TracedProgram::Impl &program) {
 
 /// Hands the options that are the compiler's on as the module's attributes.
 void Tracer::setModuleAttributes() {
+  if (!options.checkpoint.empty())
+    (*module)->setAttr("tn.checkpoint",
+                       opBuilder.getStringAttr(options.checkpoint));
   SmallVector<Attribute> variants;
   for (const Variant &variant : options.variants) {
     SmallVector<StringRef> bounds(variant.bounds.begin(), variant.bounds.end());

@@ -80,6 +80,9 @@ struct TraceOptions {
   /// Whether a weight is trained, by its name in the model: it then lives
   /// across calls, and `assign` changes it. Empty: none is.
   std::function<bool(std::string_view)> trained;
+  /// What gradients compute again rather than keep: "selective", all but
+  /// products and attention; "layer", all of an outlined function. Empty: none.
+  std::string checkpoint;
   /// Narrowest first, the last one without bounds; none: one for everything.
   std::vector<Variant> variants;
   /// What the program should say of itself, by key.

@@ -4,6 +4,7 @@
 
 #include "frontend/session/JitProgram.h"
 #include "runtime/exec/Generator.h"
+#include "runtime/exec/Trainer.h"
 #include "runtime/hal/cpu/CpuFeatures.h"
 #include "runtime/hal/cpu/DescribeCpu.h"
 
@@ -16,7 +17,9 @@ namespace tenon {
 
 struct Session::Impl {
   std::unique_ptr<exec::Session> session;
-  std::unique_ptr<exec::Generator> generator; // made when first asked for
+  // Made when first asked for.
+  std::unique_ptr<exec::Generator> generator;
+  std::unique_ptr<exec::Trainer> trainer;
 };
 
 namespace {
@@ -57,6 +60,7 @@ StatusOr<exec::SessionOptions> limitsOf(const base::Program &program,
     decoder.sequences = options.sequences;
     TENON_ASSIGN_OR_RETURN(limits, exec::decoderOptions(program, decoder));
   }
+  exec::addTrainingLimits(program, limits);
   for (const auto &[symbol, most] : options.limits) { // these win
     std::erase_if(limits.limits,
                   [&](const auto &limit) { return limit.symbol == symbol; });
@@ -186,6 +190,25 @@ absl::Status Session::write(std::string_view name, const Array &value) {
         base::info(value.element()).name, " ", io::printShape(value.shape())));
   std::memcpy(state->data, value.data(), value.sizeBytes());
   return absl::OkStatus();
+}
+
+absl::StatusOr<TrainStepResult>
+Session::trainStep(std::span<const std::vector<int32_t>> texts, float rate) {
+  if (!impl->trainer) {
+    auto made = exec::Trainer::create(*impl->session);
+    if (!made.ok())
+      return toAbsl(made.status());
+    impl->trainer = *std::move(made);
+  }
+  if (impl->generator)
+    impl->generator->forget(); // what caches hold is of the weights before
+  std::vector<exec::TrainSequence> batch;
+  for (const std::vector<int32_t> &text : texts)
+    batch.push_back({text});
+  StatusOr<exec::StepResult> made = impl->trainer->step(batch, rate);
+  if (!made.ok())
+    return toAbsl(made.status());
+  return TrainStepResult{made->loss, made->norm, made->isFinite()};
 }
 
 absl::StatusOr<std::vector<int32_t>>

@@ -39,6 +39,13 @@ struct SamplingOptions {
   std::vector<int32_t> stopTokens;
 };
 
+/// What a step of training did.
+struct TrainStepResult {
+  float loss = 0; ///< Mean of -log p over the tokens learned, before the step.
+  float norm = 0; ///< Of the gradients, before they are clipped.
+  bool isTaken = false; ///< Not where one of both is no finite number.
+};
+
 /// A compiled program with its weights, caches and memory.
 /// Owns: all of it; the weights' files must outlive it.
 /// Threads: one call at a time.
@@ -71,6 +78,13 @@ public:
   absl::StatusOr<std::vector<int32_t>>
   generate(std::span<const int32_t> prompt, const SamplingOptions &options = {},
            const std::function<bool(int32_t token)> &onToken = {});
+
+  /// Takes a step on texts of at least two tokens, each predicted from those
+  /// before it, for programs of `models::traceTraining`.
+  /// Errors: NOT_FOUND (the program is not one to train), INVALID_ARGUMENT (a
+  ///         text too short, or more than a step takes).
+  absl::StatusOr<TrainStepResult>
+  trainStep(std::span<const std::vector<int32_t>> texts, float rate);
 
 private:
   struct Impl;

@@ -64,11 +64,14 @@ struct DifferentiatePass : impl::DifferentiateBase<DifferentiatePass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    std::optional<Checkpoint> kept = parseCheckpoint(checkpoint);
+    StringRef name = checkpoint;
+    if (auto asked = module->getAttrOfType<StringAttr>("tn.checkpoint"))
+      name = asked.getValue();
+    std::optional<Checkpoint> kept = parseCheckpoint(name);
     if (!kept) {
       module.emitError("expects a checkpoint of none, selective or layer, "
                        "got '")
-          << checkpoint << "'";
+          << name << "'";
       return signalPassFailure();
     }
     FunctionAdjoints functions(module, *kept);

@@ -26,29 +26,48 @@ StatusOr<size_t> placeOf(const base::Entry &entry, std::string_view name) {
                          name, "', got none");
 }
 
+/// Whether an entry is of those that take tokens to learn.
+bool computesTokens(const base::Entry &entry) {
+  return entry.name == "train" || entry.name == "accumulate" ||
+         entry.name == "evaluate";
+}
+
+/// The largest value of a symbol of such an entry; 0: its own.
+int64_t limitOf(const base::Symbol &symbol, int64_t tokens, int64_t sequences) {
+  int64_t asked = symbol.name == "S"                         ? sequences
+                  : symbol.name == "T" || symbol.name == "M" ? tokens
+                                                             : 0;
+  return asked ? std::clamp(asked, symbol.min, symbol.max) : symbol.max;
+}
+
 } // namespace
+
+void addTrainingLimits(const base::Program &program, SessionOptions &options,
+                       int64_t tokens, int64_t sequences) {
+  for (const base::Entry &entry : program.entries)
+    for (const base::Symbol &symbol : entry.symbols)
+      if (computesTokens(entry))
+        options.limits.push_back(
+            {symbol.name, limitOf(symbol, tokens, sequences), entry.name});
+}
 
 StatusOr<int64_t> stepArenaBytes(const base::Program &program, int64_t tokens,
                                  int64_t sequences) {
-  const base::Entry *entry = nullptr;
-  for (const base::Entry &each : program.entries)
-    if (each.name == "accumulate" || each.name == "train")
-      entry = &each;
-  if (!entry)
-    return notFound("expects a program to train, got no entry 'train'");
-  std::vector<int64_t> most;
-  for (const base::Symbol &symbol : entry->symbols) {
-    int64_t limit = symbol.name == "S"                         ? sequences
-                    : symbol.name == "T" || symbol.name == "M" ? tokens
-                                                               : symbol.max;
-    most.push_back(std::clamp(limit, symbol.min, symbol.max));
-  }
   int64_t bytes = 0;
-  for (const base::Variant &variant : entry->variants) {
-    TENON_ASSIGN_OR_RETURN(VariantPlan plan,
-                           VariantPlan::create(variant, most));
-    bytes = std::max(bytes, plan.reachable() ? plan.arenaBytes() : 0);
+  for (const base::Entry &entry : program.entries) {
+    std::vector<int64_t> most;
+    for (const base::Symbol &symbol : entry.symbols)
+      most.push_back(limitOf(symbol, tokens, sequences));
+    for (const base::Variant &variant : entry.variants) {
+      if (!computesTokens(entry) && entry.name != "apply")
+        continue;
+      TENON_ASSIGN_OR_RETURN(VariantPlan plan,
+                             VariantPlan::create(variant, most));
+      bytes = std::max(bytes, plan.reachable() ? plan.arenaBytes() : 0);
+    }
   }
+  if (bytes == 0)
+    return notFound("expects a program to train, got no entry 'train'");
   return bytes;
 }
 

@@ -45,6 +45,12 @@ struct StepResult {
   bool isFinite() const { return std::isfinite(loss) && std::isfinite(norm); }
 };
 
+/// Limits the symbols of the entries that train, in a session's options, to at
+/// most so many tokens and sequences of a call; 0: the program's own. Nothing
+/// where there are no such entries.
+void addTrainingLimits(const base::Program &program, SessionOptions &options,
+                       int64_t tokens = 0, int64_t sequences = 0);
+
 /// Bytes that a step's temporaries take, of calls of at most so many tokens and
 /// sequences; as the session plans them.
 /// Errors: NOT_FOUND (not a program to train), OUT_OF_RANGE.

@@ -98,8 +98,13 @@ parseTrainingOptions(std::string_view text) {
   members.read("momentum", sgd.momentum);
   members.read("decay", adam.decay);
   members.read("clip", options.clip);
+  members.read("checkpoint", options.checkpoint);
   members.read("frozen", options.frozen);
   members.read("undecayed", options.undecayed);
+  members.expect(options.checkpoint.empty() ||
+                     options.checkpoint == "selective" ||
+                     options.checkpoint == "layer",
+                 "checkpoint", "selective or layer");
   members.expect(optimizer == "adamw" || optimizer == "sgd", "optimizer",
                  "adamw or sgd");
   if (absl::Status status = members.finish(); !status.ok())

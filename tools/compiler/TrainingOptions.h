@@ -8,7 +8,8 @@
 namespace tenon::tools {
 
 /// Reads what `tenon train` hands to the compiler, a JSON object: tokens,
-/// sequences, accumulates, optimizer and its numbers, clip, frozen, undecayed.
+/// sequences, accumulates, optimizer and its numbers, clip, checkpoint, frozen,
+/// undecayed.
 /// Errors: INVALID_ARGUMENT (a member of another type, or unknown), DATA_LOSS
 ///         (not JSON).
 absl::StatusOr<models::TrainingOptions>

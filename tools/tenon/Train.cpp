@@ -39,7 +39,8 @@ struct Run {
   std::optional<training::TokenData> data, validation;
   std::optional<io::Tokenizer> tokenizer; // the data set's
   training::LoopParts parts;
-  int64_t atOnce = 0; // sequences of a call
+  int64_t atOnce = 0;    // sequences of a call
+  std::string recompute; // activations that are computed again
 };
 
 Status checkPaths(const Recipe &recipe) {
@@ -97,35 +98,73 @@ int64_t residentBytes(const base::Program &program) {
   return bytes;
 }
 
-/// How many sequences are computed at once: as many as the budget has room for.
-StatusOr<int64_t> chooseAtOnce(const Recipe &recipe,
-                               const base::Program &program) {
-  int64_t most =
-      recipe.micro ? std::min(recipe.micro, recipe.batch) : recipe.batch;
-  if (recipe.budgetBytes == 0)
-    return most;
-  int64_t resident = residentBytes(program), needed = 0;
-  for (int64_t atOnce = most; atOnce >= 1; --atOnce) {
-    TENON_ASSIGN_OR_RETURN(
-        needed, exec::stepArenaBytes(program, atOnce * recipe.length, atOnce));
-    if (resident + needed <= recipe.budgetBytes)
-      return atOnce;
+// Fewer tokens at once than these make products slower than computing
+// activations again does.
+constexpr int64_t kFullTokens = 256;
+
+/// A compiled step, and how it is run.
+struct Plan {
+  ReadyProgram ready;
+  std::string recompute;
+  int64_t atOnce = 0;      // sequences; 0: not even one has room
+  int64_t neededBytes = 0; // of that many, or of one
+};
+
+/// Compiles the step and finds out for how many sequences at once the budget
+/// has room.
+StatusOr<Plan> planWith(const TrainOptions &options,
+                        const std::string &recompute, Progress &progress) {
+  const Recipe &recipe = options.recipe;
+  ProgramRequest request;
+  request.model = recipe.model;
+  request.training = recipe.compilerOptions(recompute);
+  request.skipCache = options.skipCache;
+  request.threads = recipe.threads;
+  Plan plan;
+  plan.recompute = recompute;
+  TENON_ASSIGN_OR_RETURN(plan.ready, prepareProgram(request, progress));
+  const base::Program &program = plan.ready.program->program();
+  int64_t resident = residentBytes(program);
+  for (int64_t n = recipe.atOnce(); n >= 1; --n) {
+    TENON_ASSIGN_OR_RETURN(int64_t arena,
+                           exec::stepArenaBytes(program, n * recipe.length,
+                                                n * recipe.sequencesEach()));
+    plan.neededBytes = resident + arena;
+    bool hasRoom =
+        recipe.budgetBytes == 0 || plan.neededBytes <= recipe.budgetBytes;
+    if (hasRoom) {
+      plan.atOnce = n;
+      return plan;
+    }
   }
-  return resourceExhausted(
-      "expects a --memory-budget of at least ", formatBytes(resident + needed),
-      " (", formatBytes(resident),
-      " of weights and the optimiser's variables, ", formatBytes(needed),
-      " of a sequence's activations), got ", recipe.memoryBudget);
+  return plan;
 }
 
-StatusOr<ReadyProgram> compileFor(const TrainOptions &options,
-                                  Progress &progress) {
-  ProgramRequest request;
-  request.model = options.recipe.model;
-  request.training = options.recipe.compilerOptions();
-  request.skipCache = options.skipCache;
-  request.threads = options.recipe.threads;
-  return prepareProgram(request, progress);
+/// The first way to compute that has room for enough at once; failing that,
+/// the one that has room for most.
+StatusOr<Plan> choosePlan(const TrainOptions &options, Progress &progress) {
+  const Recipe &recipe = options.recipe;
+  std::vector<std::string> ways = {recipe.recompute};
+  if (recipe.recompute == "auto")
+    ways = {"none", "selective", "layer"};
+  int64_t enough =
+      std::min(recipe.atOnce(), (kFullTokens - 1) / recipe.length + 1);
+  std::optional<Plan> best;
+  for (const std::string &way : ways) {
+    TENON_ASSIGN_OR_RETURN(Plan plan, planWith(options, way, progress));
+    bool isBetter = !best || plan.atOnce > best->atOnce;
+    if (isBetter || plan.atOnce == 0)
+      best.emplace(std::move(plan));
+    if (best->atOnce >= enough)
+      break;
+  }
+  if (best->atOnce > 0)
+    return *std::move(best);
+  return resourceExhausted("expects a --memory-budget of at least ",
+                           formatBytes(best->neededBytes),
+                           ", for one sequence at once and what stays for the "
+                           "whole run, got ",
+                           recipe.memoryBudget);
 }
 
 Status openData(const Recipe &recipe, Run &run) {
@@ -157,9 +196,11 @@ Status openData(const Recipe &recipe, Run &run) {
 
 Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   const Recipe &recipe = options.recipe;
-  TENON_ASSIGN_OR_RETURN(ReadyProgram ready, compileFor(options, progress));
+  TENON_ASSIGN_OR_RETURN(Plan plan, choosePlan(options, progress));
+  run.atOnce = plan.atOnce;
+  run.recompute = plan.recompute;
+  const ReadyProgram &ready = plan.ready;
   const base::Program &program = ready.program->program();
-  TENON_ASSIGN_OR_RETURN(run.atOnce, chooseAtOnce(recipe, program));
   exec::ModelOptions opening;
   TENON_ASSIGN_OR_RETURN(opening.device,
                          hal::openDevice("cpu", {recipe.threads, {}}));
@@ -167,11 +208,10 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   opening.weights = ready.opened;
   opening.withoutWeights = !ready.opened;
   int64_t tokens = run.atOnce * recipe.length;
-  int64_t sequences = run.atOnce * (recipe.length / recipe.shortest() + 1);
-  for (const char *entry : {"train", "accumulate", "evaluate"})
-    for (auto [symbol, most] : {std::pair("T", tokens), std::pair("M", tokens),
-                                std::pair("S", sequences)})
-      opening.limits.push_back({symbol, most, entry});
+  int64_t sequences = run.atOnce * recipe.sequencesEach();
+  exec::SessionOptions limits;
+  exec::addTrainingLimits(program, limits, tokens, sequences);
+  opening.limits = limits.limits;
   constexpr int64_t kPromptTokens = 256; // room for one, and to compute at once
   opening.decoder.contextTokens = kPromptTokens;
   if (recipe.sampleEvery > 0)
@@ -203,11 +243,13 @@ void printPlan(const Recipe &recipe, const Run &run) {
   exec::SessionStats stats = session.stats();
   std::printf(
       "%.2fM weights, %zu tokens to learn; a step is %lld sequences of %lld "
-      "tokens, %lld at once\n",
+      "tokens, %lld at once%s\n",
       static_cast<double>(count) * 1e-6, run.data->tokens().size(),
       static_cast<long long>(recipe.batch),
-      static_cast<long long>(recipe.length),
-      static_cast<long long>(run.atOnce));
+      static_cast<long long>(recipe.length), static_cast<long long>(run.atOnce),
+      run.recompute == "none"
+          ? ""
+          : concat(", activations computed again: ", run.recompute).c_str());
   int64_t caches = stats.stateBytes - weights - others;
   int64_t all = stats.stateBytes + stats.preparedBytes + stats.arenaBytes +
                 stats.scratchBytes;

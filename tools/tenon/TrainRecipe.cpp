@@ -50,8 +50,14 @@ void addSteps(CLI::App &app, Recipe &recipe) {
       "Sequences computed at once, whose gradients are added up to a step; 0: "
       "all of a step, or as many as --memory-budget has room for");
   add("--memory-budget", recipe.memoryBudget,
-      "Most memory of the run, as 2GiB: fewer sequences are computed at once")
+      "Most memory of the run, as 2GiB: fewer sequences are computed at once, "
+      "and activations again, to stay within it")
       ->type_name("SIZE");
+  add("--recompute", recipe.recompute,
+      "Activations that are computed again rather than kept: none; selective, "
+      "all but products and attention; layer, all within a layer; auto: none, "
+      "unless --memory-budget has no room")
+      ->check(CLI::IsMember({"auto", "none", "selective", "layer"}));
   add("--curriculum", recipe.curriculum,
       "From step STEP on, sequences of LENGTH tokens and as many more of "
       "them; --length holds where no stage does")
