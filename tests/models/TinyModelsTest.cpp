@@ -120,6 +120,8 @@ INSTANTIATE_TEST_SUITE_P(
     Files, TinyModels,
     ::testing::Values(Tiny{"tiny_qwen2", "model.gguf"},
                       Tiny{"tiny_qwen2", "model.safetensors"},
+                      Tiny{"tiny_gpt2", "model.gguf"},
+                      Tiny{"tiny_gpt2", "model.safetensors"},
                       Tiny{"tiny_llama", "model.gguf"},
                       Tiny{"tiny_llama", "model.safetensors"},
                       Tiny{"tiny_gemma3", "model.gguf"},

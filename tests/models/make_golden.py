@@ -10,7 +10,7 @@ Tests read what this writes; no build and no test runs it.
 
 import argparse
 
-from golden import gemma, tiny
+from golden import gemma, gpt2, tiny
 
 
 def main():
@@ -25,6 +25,7 @@ def main():
         gemma.make(args.model, args.f32)
         return
     tiny.make()
+    gpt2.make()
 
 
 if __name__ == "__main__":
