@@ -245,9 +245,12 @@ Value Tracer::resolve(const Handle &handle, Site site) {
 //===----------------------------------------------------------------------===//
 
 std::string Tracer::uniqueName(const std::string &wanted) {
-  std::string name = wanted;
-  for (int i = 1; module->lookupSymbol(name); ++i)
-    name = wanted + "_" + std::to_string(i);
+  // Symbols are looked up one by one, and a step has hundreds of one name.
+  int &next = nextNumber[wanted];
+  std::string name;
+  do
+    name = next ? wanted + "_" + std::to_string(next) : wanted;
+  while (++next, module->lookupSymbol(name));
   return name;
 }
 

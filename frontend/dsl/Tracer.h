@@ -18,6 +18,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
 
 #include <optional>
 
@@ -161,6 +162,7 @@ private:
   std::vector<Frame> frames;
   llvm::MapVector<llvm::StringRef, ir::SymbolAttr> symbols; // of this entry
   llvm::SmallVector<llvm::StringRef> batchSymbols;
+  llvm::StringMap<int> nextNumber; // of functions, by the name they want
 };
 
 /// The trace a handle belongs to; null if none runs.

@@ -41,6 +41,7 @@ struct Run {
   training::LoopParts parts;
   int64_t atOnce = 0;    // sequences of a call
   std::string recompute; // activations that are computed again
+  double compileSeconds = 0;
 };
 
 Status checkPaths(const Recipe &recipe) {
@@ -199,6 +200,7 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   TENON_ASSIGN_OR_RETURN(Plan plan, choosePlan(options, progress));
   run.atOnce = plan.atOnce;
   run.recompute = plan.recompute;
+  run.compileSeconds = plan.ready.compileSeconds;
   const ReadyProgram &ready = plan.ready;
   const base::Program &program = ready.program->program();
   exec::ModelOptions opening;
@@ -233,6 +235,8 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
 }
 
 void printPlan(const Recipe &recipe, const Run &run) {
+  if (run.compileSeconds > 0)
+    std::printf("compiled in %.2f s\n", run.compileSeconds);
   const exec::Session &session = run.model->session();
   int64_t weights = 0, others = 0, count = 0;
   for (const base::State &state : session.program().program().states) {
