@@ -7,6 +7,7 @@
 #ifndef TENON_FRONTEND_TENON_H
 #define TENON_FRONTEND_TENON_H
 
+#include "frontend/dsl/Adapters.h"
 #include "frontend/dsl/Control.h"
 #include "frontend/dsl/Gradient.h"
 #include "frontend/dsl/Layers.h"

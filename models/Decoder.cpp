@@ -6,6 +6,7 @@
 
 #include "frontend/dsl/Control.h"
 #include "frontend/dsl/Sugar.h"
+#include "models/Adapters.h"
 
 namespace tenon::models {
 namespace {
@@ -149,12 +150,11 @@ std::string nameInFile(std::span<const WeightName> names, std::string_view name,
 
 TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files) {
   TraceOptions options;
-  bool gguf = files.isGguf();
-  std::span<const WeightName> names = decoder.names;
-  options.source = [names, gguf, &files](std::string_view name) {
-    std::string found = nameInFile(names, name, gguf);
-    // Some files hold the decoder as a part of a whole of that name.
-    std::string part = "transformer." + found;
+  options.source = [&decoder, &files](std::string_view name) {
+    if (std::optional<std::string> adapter = adapterSource(decoder, name))
+      return *adapter;
+    std::string found = nameInFile(decoder.names, name, files.isGguf());
+    std::string part = decoder.whole + found;
     return files.has(part) ? part : found;
   };
   if (files.hasWeights())
@@ -169,6 +169,8 @@ TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files) {
                       {"any", {}}};
   options.metadata = {{"architecture", files.config().architecture()},
                       {"context_tokens", std::to_string(decoder.context)}};
+  if (!decoder.adapters.weights.empty())
+    options.metadata["adapters"] = decoder.adapters.description;
   return options;
 }
 

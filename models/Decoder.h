@@ -8,6 +8,7 @@
 #ifndef TENON_MODELS_DECODER_H
 #define TENON_MODELS_DECODER_H
 
+#include "frontend/dsl/Adapters.h"
 #include "frontend/dsl/Trace.h"
 #include "frontend/session/ModelFiles.h"
 
@@ -20,6 +21,9 @@ struct DecoderOptions {
   int64_t maxSequences = 512; ///< of one call
   int64_t maxStops = 64;      ///< stop tokens of `generate`
   CacheElement cacheType = CacheElement::f32;
+  /// Beside the weights, which then stay as they are where one trains.
+  std::optional<AdapterOptions> adapters = {};
+  std::string adapterFiles = {}; ///< Or: adapters as these files have them.
 };
 
 /// A weight's names: in the model, in GGUF and in safetensors. "*" stands for
@@ -34,12 +38,27 @@ struct WeightName {
 using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
                                      const Tensor &rows)>;
 
+/// A linear part whose rows the files hold in another order than safetensors
+/// do: the two that rope turns together lie side by side in each head.
+struct InterleavedHeads {
+  std::string path; // "layers.0.attention.query"
+  int64_t heads;
+};
+
 /// A model that was built for its files, for whoever traces entries of it.
 struct Decoder {
   std::shared_ptr<Module> model;
   Forward forward; // of `model`, which it keeps alive
   int64_t vocabulary = 0, context = 0;
   std::vector<WeightName> names;
+  /// What safetensors of the model as a part of a whole, and an adapter's, have
+  /// before each name: "transformer.".
+  std::string whole = {};
+  std::vector<InterleavedHeads> interleaved = {};
+  struct {
+    std::vector<NamedTensor> weights; // none: there are no adapters
+    std::string description;          // for the program's metadata
+  } adapters = {};
 };
 
 /// The decoder whose `Model` is a module called with tokens, batch and rows.

@@ -2,6 +2,7 @@
 
 #include "models/Registry.h"
 
+#include "models/Adapters.h"
 #include "models/gemma/Model.h"
 #include "models/gpt2/Model.h"
 #include "models/llama/Model.h"
@@ -22,8 +23,14 @@ absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
                                    const DecoderOptions &options) {
   std::string known;
   for (const Architecture &architecture : architectures()) {
-    if (architecture.name == files.config().architecture())
-      return architecture.build(files, options);
+    if (architecture.name == files.config().architecture()) {
+      absl::StatusOr<Decoder> built = architecture.build(files, options);
+      absl::Status status =
+          built.ok() ? attachAdapters(*built, options) : built.status();
+      if (!status.ok())
+        return status;
+      return built;
+    }
     known += (known.empty() ? "" : ", ") + std::string(architecture.name);
   }
   return absl::UnimplementedError(

@@ -24,7 +24,7 @@ std::span<const Architecture> architectures();
 
 /// Builds the model that the files hold, whichever it is.
 /// Errors: UNIMPLEMENTED (no such model, listing those there are), those of the
-///         model's configuration.
+///         model's configuration, those of `attachAdapters`.
 absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
                                    const DecoderOptions &options = {});
 

@@ -47,7 +47,10 @@ class Training {
 public:
   Training(const Decoder &trained, const TrainingOptions &given)
       : decoder(trained), options(given) {
-    for (NamedTensor &each : decoder.model->parameters())
+    std::vector<NamedTensor> all = decoder.adapters.weights;
+    if (all.empty())
+      all = decoder.model->parameters();
+    for (NamedTensor &each : all)
       if (!matchesAny(options.frozen, each.name))
         weights.push_back(std::move(each));
     if (options.accumulates)
@@ -161,8 +164,10 @@ absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
         "expects at least one weight to train, got patterns that freeze all");
   TraceOptions tracing = traceOptions(decoder, files);
   tracing.checkpoint = options.checkpoint;
-  // Frozen ones too: a checkpoint then has every weight.
-  tracing.trained = [](std::string_view) { return true; };
+  // Frozen ones too: a checkpoint then has every weight. Beside adapters they
+  // stay packed.
+  if (decoder.adapters.weights.empty())
+    tracing.trained = [](std::string_view) { return true; };
   return trace(*decoder.model, training.entries(), tracing);
 }
 

@@ -16,9 +16,9 @@
 namespace tenon::models {
 
 struct TrainingOptions {
-  DecoderOptions decoder;
-  int64_t tokens = 256;  ///< Most of a call, of all its sequences.
-  int64_t sequences = 4; ///< Most of a call.
+  DecoderOptions decoder; ///< With adapters, those alone are trained.
+  int64_t tokens = 256;   ///< Most of a call, of all its sequences.
+  int64_t sequences = 4;  ///< Most of a call.
   /// A step is several calls, whose gradients are added.
   bool accumulates = false;
   std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();

@@ -7,12 +7,13 @@
 #ifndef TENON_FRONTEND_DSL_LAYERS_H
 #define TENON_FRONTEND_DSL_LAYERS_H
 
-#include "frontend/dsl/Module.h"
+#include "frontend/dsl/Adapters.h"
 #include "frontend/dsl/Sugar.h"
 
 namespace tenon {
 
-/// y = x w^T (+ bias). Parameters: weight [N, D], bias [N].
+/// y = x w^T (+ bias), which adapters may change. Parameters: weight [N, D],
+/// bias [N].
 class Linear : public Module {
 public:
   struct Options {
@@ -29,13 +30,15 @@ public:
                      Initial{0, options.deviation})) {
     if (options.bias)
       bias = param("bias", {out}, kZeros);
+    detail::declareLinear(*this, width, out, inputsFirst);
   }
   Linear(Module *parent, std::string_view name, int64_t width, int64_t out)
       : Linear(parent, name, width, out, Options()) {}
 
   Tensor operator()(const Tensor &x, Site site = Site::current()) const {
-    return matmul(x, weight, bias, /*transposeA=*/false,
-                  /*transposeB=*/!inputsFirst, site);
+    Tensor y = matmul(x, weight, bias, /*transposeA=*/false,
+                      /*transposeB=*/!inputsFirst, site);
+    return detail::adapted(*this, x, y, site);
   }
 
 private:

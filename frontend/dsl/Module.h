@@ -84,6 +84,7 @@ protected:
               Site site = Site::current());
 
 private:
+  friend class Adapters; // which declares weights that no file need have
   Tensor declare(std::string_view name, detail::Parameter parameter);
 
   std::string modulePath;

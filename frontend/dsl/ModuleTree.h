@@ -8,11 +8,12 @@
 #ifndef TENON_FRONTEND_DSL_MODULETREE_H
 #define TENON_FRONTEND_DSL_MODULETREE_H
 
-#include "frontend/dsl/Module.h"
+#include "frontend/dsl/Adapters.h"
 
 #include "mlir/IR/Types.h"
 
 #include <deque>
+#include <map>
 #include <set>
 
 namespace tenon::detail {
@@ -27,6 +28,7 @@ struct Parameter {
   DType dtype = DType::f32;
   Initial initial = {};
   bool isVariable = false; // not a weight: zeros at first, changed by calls
+  bool isAdapter = false;  // lives across calls; no file need have it
   Site site;
   // Of the running trace.
   bool isState = false; // lives across calls: a variable, or a trained weight
@@ -45,6 +47,10 @@ struct State {
   mlir::Type type; // of the running trace
 };
 
+/// What a linear part's result y of x becomes.
+using Adapter =
+    std::function<Tensor(const Tensor &x, const Tensor &y, Site site)>;
+
 class ModuleTree {
 public:
   /// Notes an error once, however often the code at `site` runs.
@@ -52,6 +58,8 @@ public:
 
   std::deque<Parameter> parameters; // addresses are kept by handles
   std::deque<State> states;
+  std::vector<LinearPart> linears;
+  std::map<std::string, Adapter, std::less<>> adapters; // by a linear's path
   std::set<std::string, std::less<>> names;
   std::vector<std::string> errors;
   Tracer *tracer = nullptr; // the trace that runs, if one does

@@ -112,12 +112,13 @@ static base::ElementType typeOfRows(base::ElementType wanted, int64_t columns) {
 bool Tracer::bindParameter(Parameter &parameter, Site site) {
   if (parameter.type)
     return true;
-  parameter.isState = parameter.isVariable ||
+  parameter.isState = parameter.isVariable || parameter.isAdapter ||
                       (options.trained && options.trained(parameter.name));
   parameter.source =
       options.source ? options.source(parameter.name) : parameter.name;
   Type element = elementType(parameter.dtype);
-  if (options.types && !parameter.isVariable) { // a trained weight stays f32
+  bool isInFile = !parameter.isVariable && !parameter.isAdapter;
+  if (options.types && isInFile) { // a trained weight stays f32
     auto found = options.types->find(parameter.source);
     if (found == options.types->end()) {
       error(parameter.site, "expects the weights to have '" + parameter.source +

@@ -137,6 +137,8 @@ StatusOr<Arrays> callEntry(exec::Session &session, std::string_view name,
 Session::Session(std::unique_ptr<Impl> made) : impl(std::move(made)) {}
 Session::~Session() = default;
 
+exec::Session &Session::runtime() { return *impl->session; }
+
 absl::StatusOr<std::unique_ptr<Session>>
 Session::open(const TracedProgram &program, const Weights &weights,
               const SessionOptions &options) {

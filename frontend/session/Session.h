@@ -16,6 +16,10 @@
 
 #include <memory>
 
+namespace tenon::exec {
+class Session;
+}
+
 namespace tenon {
 
 struct SessionOptions {
@@ -85,6 +89,9 @@ public:
   ///         text too short, or more than a step takes).
   absl::StatusOr<TrainStepResult>
   trainStep(std::span<const std::vector<int32_t>> texts, float rate);
+
+  /// The runtime's session, for what has no method here: `exec::AdapterSet`.
+  exec::Session &runtime();
 
 private:
   struct Impl;

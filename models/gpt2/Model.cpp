@@ -83,7 +83,9 @@ absl::StatusOr<Decoder> buildGpt2(const ModelFiles &files,
   if (!config.ok())
     return config.status();
   config->cacheType = options.cacheType;
-  return decoderOf<Model>(*config, weightNames());
+  Decoder decoder = decoderOf<Model>(*config, weightNames());
+  decoder.whole = "transformer.";
+  return decoder;
 }
 
 } // namespace tenon::models::gpt2

@@ -69,7 +69,14 @@ absl::StatusOr<Decoder> buildLlama(const ModelFiles &files,
   if (!config.ok())
     return config.status();
   config->cacheType = options.cacheType;
-  return decoderOf<Model>(*config, weightNames());
+  Decoder decoder = decoderOf<Model>(*config, weightNames());
+  bool isInterleaved = config->rope.layout == RopeLayout::Interleaved;
+  for (int layer = 0; isInterleaved && layer < config->layers; ++layer) {
+    std::string path = "layers." + std::to_string(layer) + ".attention.";
+    decoder.interleaved.push_back({path + "query", config->heads});
+    decoder.interleaved.push_back({path + "key", config->keyHeads});
+  }
+  return decoder;
 }
 
 } // namespace tenon::models::llama

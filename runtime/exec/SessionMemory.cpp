@@ -1,5 +1,7 @@
 //===- SessionMemory.cpp - Opens a session: places all of its memory ------===//
 
+#include "runtime/exec/AdapterSet.h"
+#include "runtime/exec/InitialValues.h"
 #include "runtime/exec/Session.h"
 
 #include <algorithm>
@@ -94,6 +96,24 @@ Status fillState(const base::State &state, Region to,
   int64_t count = to.sizeBytes / static_cast<int64_t>(sizeof(float));
   return base::unpack(view.element, view.data, count,
                       reinterpret_cast<float *>(to.data));
+}
+
+/// An adapter's weights are drawn where the model's file has none.
+Status fillAdapter(const base::State &state, Region to,
+                   const ParameterLookup &lookup) {
+  if (lookup) {
+    Status status = fillState(state, to, lookup);
+    if (status.code() != TENON_NOT_FOUND)
+      return status;
+  }
+  if (state.element != base::ElementType::F32)
+    return unimplemented("adapter's weight '", state.name,
+                         "': expects f32, got ",
+                         base::info(state.element).name);
+  drawInitial(
+      state, {reinterpret_cast<float *>(to.data), to.sizeBytes / sizeof(float)},
+      /*seed=*/0);
+  return Status();
 }
 
 Status checkOptions(const SessionOptions &options) {
@@ -202,7 +222,9 @@ Status Session::fillStates(const ParameterLookup &lookup) {
     if (!all[i].isTensor())
       continue;
     Region &to = map.states[i];
-    if (lookup && !all[i].source.empty())
+    if (isAdapterWeight(all[i]))
+      TENON_RETURN_IF_ERROR(fillAdapter(all[i], to, lookup));
+    else if (lookup && !all[i].source.empty())
       TENON_RETURN_IF_ERROR(fillState(all[i], to, lookup));
     else
       std::memset(to.data, 0, to.sizeBytes);

@@ -156,8 +156,11 @@ absl::StatusOr<TracedProgram> ModelCompiler::traceEntries() const {
       tools::parseTrainingOptions(options.training);
   if (!training.ok())
     return training.status();
-  training->decoder = decoder;
-  absl::StatusOr<models::Decoder> built = models::buildModel(*files, decoder);
+  models::DecoderOptions adapted = decoder;
+  adapted.adapters = training->decoder.adapters;
+  adapted.adapterFiles = training->decoder.adapterFiles;
+  training->decoder = adapted;
+  absl::StatusOr<models::Decoder> built = models::buildModel(*files, adapted);
   if (!built.ok())
     return built.status();
   return models::traceTraining(*built, *files, *training);

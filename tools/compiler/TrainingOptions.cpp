@@ -4,6 +4,7 @@
 
 #include "frontend/session/ModelFiles.h"
 #include "runtime/io/Json.h"
+#include "tools/compiler/AdapterOptions.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -53,6 +54,14 @@ public:
       if (const std::string *text = io::textOf(&item))
         values.push_back(*text);
     }
+  }
+  /// The adapters of a member of their own.
+  void readAdapters(const char *key, models::DecoderOptions &options) {
+    const Json *found = take(key);
+    if (!found || !first.ok())
+      return;
+    first = parseAdapterOptions(
+        found->dump(-1, ' ', false, Json::error_handler_t::replace), options);
   }
   void expect(bool holds, const char *key, const char *what) {
     if (!holds && first.ok())
@@ -105,6 +114,7 @@ parseTrainingOptions(std::string_view text) {
                      options.checkpoint == "selective" ||
                      options.checkpoint == "layer",
                  "checkpoint", "selective or layer");
+  members.readAdapters("adapter", options.decoder);
   members.expect(optimizer == "adamw" || optimizer == "sgd", "optimizer",
                  "adamw or sgd");
   if (absl::Status status = members.finish(); !status.ok())

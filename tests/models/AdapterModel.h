@@ -1,0 +1,55 @@
+//===- AdapterModel.h - A small decoder with adapters -----------*- C++ -*-===//
+
+#ifndef TENON_TESTS_MODELS_ADAPTERMODEL_H
+#define TENON_TESTS_MODELS_ADAPTERMODEL_H
+
+#include "frontend/Tenon.h"
+#include "models/Registry.h"
+#include "models/Training.h"
+#include "runtime/exec/AdapterSet.h"
+#include "tests/support/TempFolder.h"
+
+namespace tenon::tests {
+
+inline constexpr int64_t kAdaptedVocabulary = 96;
+
+/// A Llama of two layers, whose widths are whole blocks of every format.
+inline constexpr std::string_view kAdaptedConfig = R"({
+  "architectures": ["LlamaForCausalLM"], "model_type": "llama",
+  "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 2,
+  "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_act": "silu",
+  "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+  "max_position_embeddings": 256, "tie_word_embeddings": false,
+  "vocab_size": 96})";
+
+/// A session of that Llama, of drawn weights, with the entries of decoders and,
+/// for `Purpose::Train`, those of training, or for `Compare`
+///   inside(tokens, batch, rows, probe f32[M, V]) -> logits f32[M, V]
+/// the logits that the forward pass of a step computes.
+class AdapterModel {
+public:
+  enum class Purpose { Train, Compare };
+  /// Adds failures to the test.
+  AdapterModel(base::ElementType element,
+               const std::optional<AdapterOptions> &adapters, Purpose purpose);
+
+  exec::Session &runtime() { return session->runtime(); }
+  /// Of all tokens of the text, through the caches of a fresh sequence, or
+  /// inside a step.
+  std::vector<float> logits(const std::vector<int32_t> &text);
+  std::vector<float> logitsInside(const std::vector<int32_t> &text);
+
+  TempFolder folder;
+  models::Decoder decoder;
+  std::unique_ptr<Session> session;
+
+private:
+  void open(base::ElementType element,
+            const std::optional<AdapterOptions> &adapters, Purpose purpose);
+};
+
+/// A text that repeats itself.
+std::vector<int32_t> adaptedText(int64_t length);
+
+} // namespace tenon::tests
+#endif // TENON_TESTS_MODELS_ADAPTERMODEL_H
