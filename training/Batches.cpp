@@ -59,7 +59,7 @@ firstSequences(const Recipe &recipe, const TokenData &data, int64_t count) {
     if (sequence.learned() > 0)
       found.push_back(sequence);
   }
-  if (found.empty())
+  if (found.empty() && count > 0)
     return invalidArgument(data.path(), ": expects a sequence of ",
                            recipe.length, " tokens, got ", data.tokens().size(),
                            " tokens");

@@ -17,7 +17,7 @@ StatusOr<std::vector<exec::TrainSequence>>
 batchAt(const Recipe &recipe, const TokenData &data, int64_t step);
 
 /// The first sequences of a set, at most `count`, that have something to learn.
-/// Errors: INVALID_ARGUMENT (none has).
+/// Errors: INVALID_ARGUMENT (none has, of a count above 0).
 StatusOr<std::vector<exec::TrainSequence>>
 firstSequences(const Recipe &recipe, const TokenData &data, int64_t count);
 

@@ -2,6 +2,7 @@
 
 #include "training/Checkpoint.h"
 
+#include "runtime/exec/AdapterSet.h"
 #include "runtime/io/Json.h"
 #include "runtime/io/MappedFile.h"
 #include "runtime/io/SafetensorsWriter.h"
@@ -71,6 +72,14 @@ Status writeText(const fs::path &path, const std::string &text) {
   return file ? synchronise(path) : failed(path, "write");
 }
 
+// The adapter's name in a set of one.
+constexpr const char *kAdapter = "trained";
+
+bool hasAdapters(const exec::Session &session) {
+  return std::ranges::any_of(session.program().program().states,
+                             exec::isAdapterWeight);
+}
+
 /// The session's tensors that live across calls: the weights, or the others.
 StatusOr<std::vector<io::SafetensorsTensor>> tensorsOf(exec::Session &session,
                                                        bool areWeights) {
@@ -94,6 +103,20 @@ StatusOr<std::vector<io::SafetensorsTensor>> tensorsOf(exec::Session &session,
   return tensors;
 }
 
+Status writeAdapter(exec::Session &session, const fs::path &folder) {
+  TENON_ASSIGN_OR_RETURN(exec::AdapterSet adapters,
+                         exec::AdapterSet::create(session.program().program()));
+  TENON_RETURN_IF_ERROR(adapters.keep(kAdapter, session));
+  return adapters.save(kAdapter, folder.string());
+}
+
+Status readAdapter(exec::Session &session, const std::string &path) {
+  TENON_ASSIGN_OR_RETURN(exec::AdapterSet adapters,
+                         exec::AdapterSet::create(session.program().program()));
+  TENON_RETURN_IF_ERROR(adapters.load(kAdapter, path));
+  return adapters.use(session, kAdapter);
+}
+
 Status writeFiles(exec::Session &session, const fs::path &folder,
                   const CheckpointInfo &info,
                   const std::vector<std::string> &files) {
@@ -105,9 +128,13 @@ Status writeFiles(exec::Session &session, const fs::path &folder,
                          "', got: ", error.message());
     TENON_RETURN_IF_ERROR(synchronise(copy));
   }
+  if (hasAdapters(session))
+    TENON_RETURN_IF_ERROR(writeAdapter(session, folder));
   for (bool areWeights : {true, false}) {
     TENON_ASSIGN_OR_RETURN(std::vector<io::SafetensorsTensor> tensors,
                            tensorsOf(session, areWeights));
+    if (areWeights && hasAdapters(session))
+      continue;
     TENON_RETURN_IF_ERROR(
         io::writeSafetensors(folder / (areWeights ? kWeights : kVariables),
                              tensors, {{"format", "pt"}}));
@@ -201,12 +228,20 @@ StatusOr<CheckpointInfo> readCheckpoint(exec::Session &session,
   auto openFile = [&](const char *name) {
     return io::WeightsFile::open((fs::path(path) / name).string());
   };
-  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights, openFile(kWeights));
+  auto restoreFrom = [&](const io::WeightsFile &file, bool areWeights) {
+    for (const base::State &state : session.program().program().states)
+      if (state.isTensor() && state.source.empty() != areWeights)
+        TENON_RETURN_IF_ERROR(restore(session, state, file));
+    return Status();
+  };
   TENON_ASSIGN_OR_RETURN(io::WeightsFile variables, openFile(kVariables));
-  for (const base::State &state : session.program().program().states)
-    if (state.isTensor())
-      TENON_RETURN_IF_ERROR(
-          restore(session, state, state.source.empty() ? variables : weights));
+  TENON_RETURN_IF_ERROR(restoreFrom(variables, /*areWeights=*/false));
+  if (hasAdapters(session)) {
+    TENON_RETURN_IF_ERROR(readAdapter(session, path));
+    return info;
+  }
+  TENON_ASSIGN_OR_RETURN(io::WeightsFile weights, openFile(kWeights));
+  TENON_RETURN_IF_ERROR(restoreFrom(weights, /*areWeights=*/true));
   return info;
 }
 

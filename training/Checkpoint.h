@@ -1,7 +1,8 @@
 //===- Checkpoint.h - A run that can go on ----------------------*- C++ -*-===//
 //
 //   OUTPUT/step-00000200/
-//     model.safetensors      trained weights, by their names in files
+//     model.safetensors      the weights, by their names in files; of adapters
+//                            alone the files of `io::writeAdapter` instead
 //     optimizer.safetensors  the program's other tensors, by their own names
 //     training.json          the step, and what decides the next batches
 //     config.json ...        files of the model, copied, so that the folder is

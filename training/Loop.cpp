@@ -104,6 +104,8 @@ Status Loop::resume(const std::string &path) {
 }
 
 Status Loop::run(const LoopEvents &events) {
+  if (done == 0 && recipe.evaluateEvery > 0)
+    TENON_RETURN_IF_ERROR(evaluate(events));
   bool stops = false;
   while (done < recipe.steps && !stops) {
     TENON_RETURN_IF_ERROR(takeStep(events));
@@ -195,12 +197,42 @@ Status Loop::evaluate(const LoopEvents &events) {
   TENON_ASSIGN_OR_RETURN(float norm, trainer->weightNorm());
   OrderedJson line = {
       {"step", done}, {"validation_loss", loss}, {"weight_norm", norm}};
+  Evaluation made{done, loss, 0, 0};
+  TENON_ASSIGN_OR_RETURN(
+      batch, firstSequences(recipe, *parts.validation, recipe.evaluateMatches));
+  for (const exec::TrainSequence &document : batch) {
+    TENON_ASSIGN_OR_RETURN(bool isSame, completes(document));
+    made.matches += isSame;
+    ++made.generated;
+  }
+  if (made.generated > 0) {
+    line["exact_matches"] = made.matches;
+    line["generated"] = made.generated;
+  }
   TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
   if (events.onEvaluation)
-    events.onEvaluation(done, loss);
+    events.onEvaluation(made);
   return writeText(
       recipe.output + "/loss.svg",
       drawCurve(log->history(), fs::path(recipe.output).filename().string()));
+}
+
+StatusOr<bool> Loop::completes(const exec::TrainSequence &document) {
+  std::span<const int32_t> expected = document.tokens.subspan(document.from);
+  std::vector<int32_t> tokens;
+  exec::GenerateRequest request;
+  request.prompt = document.tokens.first(document.from);
+  request.maxTokens = std::ssize(expected);
+  generator->forget();
+  TENON_RETURN_IF_ERROR(generator
+                            ->generate({&request, 1},
+                                       [&](size_t, int32_t token) {
+                                         tokens.push_back(token);
+                                         return token !=
+                                                expected[tokens.size() - 1];
+                                       })
+                            .status());
+  return std::ranges::equal(tokens, expected);
 }
 
 Status Loop::sample(const LoopEvents &events) {
@@ -216,13 +248,13 @@ Status Loop::sample(const LoopEvents &events) {
   request.stopTokens = stops;
   request.sampling = {.temperature = 0.8f, .topK = 40, .seed = done};
   generator->forget();
-  TENON_ASSIGN_OR_RETURN(
-      exec::GenerateStats stats,
-      generator->generate({&request, 1}, [&](size_t, int32_t token) {
-        tokens.push_back(token);
-        return false;
-      }));
-  (void)stats;
+  TENON_RETURN_IF_ERROR(generator
+                            ->generate({&request, 1},
+                                       [&](size_t, int32_t token) {
+                                         tokens.push_back(token);
+                                         return false;
+                                       })
+                            .status());
   TENON_ASSIGN_OR_RETURN(std::string text, parts.tokenizer->decode(tokens));
   OrderedJson line = {{"step", done}, {"sample", recipe.prompt + text}};
   TENON_RETURN_IF_ERROR(log->add(lineOf(line)));

@@ -38,10 +38,17 @@ struct StepReport {
   }
 };
 
+/// On the data set's validation part.
+struct Evaluation {
+  int64_t step = 0;
+  double loss = 0;
+  int64_t matches = 0, generated = 0; // completions, exact ones of all
+};
+
 /// Told of what happens, in order; each may be empty.
 struct LoopEvents {
   std::function<void(const StepReport &)> onStep;
-  std::function<void(int64_t step, double loss)> onEvaluation;
+  std::function<void(const Evaluation &)> onEvaluation;
   std::function<void(int64_t step, const std::string &text)> onSample;
   std::function<void(const std::string &path)> onCheckpoint;
   std::function<void(const std::string &text)> onNotice;
@@ -61,7 +68,8 @@ public:
   static StatusOr<std::unique_ptr<Loop>>
   create(const Recipe &recipe, const LoopParts &parts, bool resumes);
 
-  /// Runs to the last step, or until `shouldStop`.
+  /// Runs to the last step, or until `shouldStop`. A run from the beginning is
+  /// evaluated before its first step, too.
   /// Errors: OUT_OF_RANGE (a loss or a gradient that is not finite: the step,
   ///         the first op and its weights, the checkpoint to go on from),
   ///         UNAVAILABLE (the disk), those of exec::Trainer.
@@ -80,6 +88,8 @@ private:
                    const exec::StepResult &made, const LoopEvents &events);
   Status afterStep(const LoopEvents &events, bool isLast);
   Status evaluate(const LoopEvents &events);
+  /// Whether the model completes a document as it stands.
+  StatusOr<bool> completes(const exec::TrainSequence &document);
   Status sample(const LoopEvents &events);
   Status checkpoint(const LoopEvents &events);
 

@@ -75,6 +75,14 @@ Status Recipe::complete() {
              "recompute", "auto, none, selective or layer", recompute));
   TENON_RETURN_IF_ERROR(expect(std::isfinite(rate) && rate >= 0, "rate",
                                "a number of at least 0", rate));
+  TENON_RETURN_IF_ERROR(expect(
+      adapter.empty() || isOneOf(adapter, {"lora", "rslora", "bottleneck"}),
+      "adapter", "lora, rslora or bottleneck", adapter));
+  TENON_RETURN_IF_ERROR(expect(adapter.empty() == targets.empty(), "targets",
+                               "patterns of linear parts with adapter, and "
+                               "none without",
+                               targets.size()));
+  TENON_RETURN_IF_ERROR(expect(rank > 0, "rank", "at least 1", rank));
   TENON_RETURN_IF_ERROR(expect(keep > 0, "keep", "at least 1", keep));
   TENON_RETURN_IF_ERROR(
       expect(lossScale > 0, "loss-scale", "more than 0", lossScale));
@@ -123,6 +131,11 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"frozen", frozen},
       {"undecayed", undecayed},
   };
+  if (!adapter.empty())
+    json["adapter"] = {{"kind", adapter},
+                       {"rank", rank},
+                       {"alpha", alpha},
+                       {"targets", targets}};
   return json.dump();
 }
 

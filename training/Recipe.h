@@ -40,7 +40,13 @@ struct Recipe {
   std::vector<std::string> frozen, undecayed; // weights, by pattern
   double lossScale = 1;
 
+  std::string adapter; // lora, rslora, bottleneck; empty: weights are trained
+  int64_t rank = 16;
+  double alpha = 32;
+  std::vector<std::string> targets; // linear parts, by pattern
+
   int64_t evaluateEvery = 0, evaluateSequences = 64;
+  int64_t evaluateMatches = 0; // documents whose completion is generated
   int64_t sampleEvery = 0, sampleTokens = 64;
   std::string prompt;
   int64_t checkpointEvery = 0, keep = 2;

@@ -216,6 +216,9 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   opening.limits = limits.limits;
   constexpr int64_t kPromptTokens = 256; // room for one, and to compute at once
   opening.decoder.contextTokens = kPromptTokens;
+  if (recipe.evaluateMatches > 0)
+    opening.decoder.contextTokens =
+        std::max(opening.decoder.contextTokens, recipe.length + 1);
   if (recipe.sampleEvery > 0)
     opening.decoder.contextTokens += recipe.sampleTokens;
   if (int64_t most = exec::modelContext(program))
@@ -227,7 +230,8 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
       std::unique_ptr<exec::TextModel> model,
       exec::TextModel::open(ready.program, ready.path, opening));
   run.model = std::move(model);
-  if (opening.withoutWeights && !options.resumes)
+  bool isDrawn = opening.withoutWeights || !recipe.adapter.empty();
+  if (isDrawn && !options.resumes)
     TENON_RETURN_IF_ERROR(
         training::drawWeights(run.model->session(), recipe.seed));
   progress.clear();
@@ -300,9 +304,14 @@ public:
     events.onStep = [this](const training::StepReport &report) {
       onStep(report);
     };
-    events.onEvaluation = [this](int64_t step, double loss) {
-      print(concat("step ", step, ": validation loss ", formatNumber(loss, 4),
-                   ", perplexity ", formatNumber(std::exp(loss), 2)));
+    events.onEvaluation = [this](const training::Evaluation &made) {
+      std::string matches = made.generated
+                                ? concat(", ", made.matches, " of ",
+                                         made.generated, " completions exact")
+                                : "";
+      print(concat("step ", made.step, ": validation loss ",
+                   formatNumber(made.loss, 4), ", perplexity ",
+                   formatNumber(std::exp(made.loss), 2), matches));
     };
     events.onSample = [this](int64_t step, const std::string &text) {
       print(concat("step ", step, ": ", printable(text, 2000)));

@@ -97,6 +97,26 @@ void addOptimizer(CLI::App &app, Recipe &recipe) {
       "At a loss or gradient that is no finite number: stop, or skip the step");
 }
 
+void addAdapter(CLI::App &app, Recipe &recipe) {
+  const char *group = "Adapters";
+  auto add = [&](const char *name, auto &value, const char *help) {
+    return app.add_option(name, value, help)
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--adapter", recipe.adapter,
+      "Train small weights beside the model's, which stay as they are, in any "
+      "format: lora, rslora or bottleneck");
+  add("--rank", recipe.rank, "Of the adapters' matrices");
+  add("--alpha", recipe.alpha,
+      "What is added is multiplied by ALPHA / RANK (rslora: by ALPHA / the "
+      "root of RANK)");
+  add("--targets", recipe.targets,
+      "The linear parts to adapt, by their names in the model with * for "
+      "anything: \"layers.*.attention.query\"")
+      ->type_name("PATTERN");
+}
+
 void addReports(CLI::App &app, Recipe &recipe) {
   const char *group = "Reports and checkpoints";
   auto add = [&](const char *name, auto &value, const char *help) {
@@ -108,6 +128,9 @@ void addReports(CLI::App &app, Recipe &recipe) {
       "Steps between evaluations on the data set's validation part; 0: none");
   add("--evaluate-sequences", recipe.evaluateSequences,
       "Sequences of an evaluation");
+  add("--evaluate-matches", recipe.evaluateMatches,
+      "Documents of the validation part whose completions are generated, the "
+      "likeliest token each time, and compared at each evaluation");
   add("--sample-every", recipe.sampleEvery, "Steps between samples; 0: none");
   add("--sample-tokens", recipe.sampleTokens, "Tokens of a sample");
   add("--prompt", recipe.prompt, "What samples go on from");
@@ -156,6 +179,7 @@ void addRecipeOptions(CLI::App &app, Recipe &recipe) {
   addFiles(app, recipe);
   addSteps(app, recipe);
   addOptimizer(app, recipe);
+  addAdapter(app, recipe);
   addReports(app, recipe);
 }
 
