@@ -60,6 +60,21 @@ absl::Status attachAdapters(Decoder &decoder, const DecoderOptions &options) {
   return absl::OkStatus();
 }
 
+std::vector<PartInFiles> partsInFiles(const Decoder &decoder,
+                                      const ModelFiles &files) {
+  TraceOptions names = traceOptions(decoder, files);
+  std::vector<PartInFiles> parts;
+  for (const LinearPart &part : linearParts(*decoder.model)) {
+    auto heads = std::ranges::find(decoder.interleaved, part.path,
+                                   &InterleavedHeads::path);
+    std::string tensor = names.source(part.path + ".weight");
+    if (files.has(tensor))
+      parts.push_back({tensor, partInFile(decoder, part.path), part.inputsFirst,
+                       heads == decoder.interleaved.end() ? 0 : heads->heads});
+  }
+  return parts;
+}
+
 std::optional<std::string> adapterSource(const Decoder &decoder,
                                          std::string_view name) {
   size_t dot = name.rfind('.');

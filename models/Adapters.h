@@ -24,5 +24,17 @@ absl::Status attachAdapters(Decoder &decoder, const DecoderOptions &options);
 std::optional<std::string> adapterSource(const Decoder &decoder,
                                          std::string_view name);
 
+/// A linear part, as the model's files and an adapter's have it.
+struct PartInFiles {
+  std::string tensor; ///< Its weight in the model's file.
+  std::string part;   ///< "model.layers.0.self_attn.q_proj"
+  bool inputsFirst;   ///< The weight is [D, N], not [N, D].
+  int64_t heads;      ///< Of `InterleavedHeads`; 0: none.
+};
+
+/// Every linear part that the files have a weight of.
+std::vector<PartInFiles> partsInFiles(const Decoder &decoder,
+                                      const ModelFiles &files);
+
 } // namespace tenon::models
 #endif // TENON_MODELS_ADAPTERS_H

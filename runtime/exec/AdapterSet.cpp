@@ -26,13 +26,6 @@ StatusOr<std::span<float>> floatsOf(Session &session, const std::string &name,
   return std::span<float>(static_cast<float *>(view.data), count);
 }
 
-/// Where files have what the program has at `at` of an axis: there the two
-/// halves of a head follow each other, here they alternate.
-int64_t placeInFile(int64_t at, int64_t headWidth) {
-  int64_t within = at % headWidth;
-  return at - within + within % 2 * (headWidth / 2) + within / 2;
-}
-
 } // namespace
 
 bool isAdapterWeight(const base::State &state) {
@@ -101,8 +94,8 @@ std::vector<float> AdapterSet::reorder(const Weight &weight,
   int64_t headWidth = weight.shape[weight.axis] / weight.heads;
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c) {
-      int64_t row = weight.axis == 0 ? placeInFile(r, headWidth) : r;
-      int64_t column = weight.axis == 1 ? placeInFile(c, headWidth) : c;
+      int64_t row = weight.axis == 0 ? io::placeInHalves(r, headWidth) : r;
+      int64_t column = weight.axis == 1 ? io::placeInHalves(c, headWidth) : c;
       int64_t here = r * columns + c, there = row * columns + column;
       to[toFile ? there : here] = from[toFile ? here : there];
     }

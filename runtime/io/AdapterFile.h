@@ -28,6 +28,14 @@ namespace tenon::io {
 
 inline constexpr std::string_view kAdapterPrefix = "base_model.model.";
 
+/// Where safetensors have what GGUF files of some models have at `at` of a
+/// part's results: there the two halves of each head, which rope turns, follow
+/// each other; here they alternate.
+inline int64_t placeInHalves(int64_t at, int64_t headWidth) {
+  int64_t within = at % headWidth;
+  return at - within + within % 2 * (headWidth / 2) + within / 2;
+}
+
 struct AdapterConfig {
   std::string kind = "lora"; ///< "lora", "rslora" or "bottleneck".
   int64_t rank = 0;

@@ -70,6 +70,7 @@ public:
   ByteReader in;
   uint32_t version = 0;
   uint64_t tensorCount = 0, valueCount = 0, alignment = 32, dataStart = 0;
+  std::span<const uint8_t> valueBytes;
   Metadata metadata;
   std::vector<TensorEntry> tensors;
 
@@ -260,8 +261,10 @@ Status Parser::place(Claim claim) {
 
 Status Parser::run() {
   TENON_RETURN_IF_ERROR(readHeader());
+  size_t valueStart = in.position();
   for (uint64_t i = 0; i < valueCount; ++i)
     TENON_RETURN_IF_ERROR(readValue());
+  valueBytes = bytes.subspan(valueStart, in.position() - valueStart);
   TENON_RETURN_IF_ERROR(readAlignment());
   std::vector<Claim> claims;
   for (uint64_t i = 0; i < tensorCount; ++i) {
@@ -276,6 +279,13 @@ Status Parser::run() {
 
 } // namespace
 
+std::optional<uint32_t> ggmlTypeOf(ElementType type) {
+  for (const GgmlType &entry : kGgmlTypes)
+    if (entry.type == type)
+      return entry.id;
+  return std::nullopt;
+}
+
 StatusOr<GgufFile> GgufFile::parse(std::span<const uint8_t> bytes,
                                    std::string_view source) {
   Parser parser(bytes, source);
@@ -286,6 +296,8 @@ StatusOr<GgufFile> GgufFile::parse(std::span<const uint8_t> bytes,
   file.values = std::move(parser.metadata);
   TENON_ASSIGN_OR_RETURN(
       file.table, TensorTable::create(std::move(parser.tensors), source));
+  file.valueBytes = parser.valueBytes;
+  file.countOfValues = parser.valueCount;
   file.headerBytes =
       bytes.first(std::min<uint64_t>(bytes.size(), parser.dataStart));
   return file;

@@ -35,6 +35,10 @@ public:
   Metadata takeMetadata() { return std::move(values); }
   const TensorTable &tensors() const { return table; }
 
+  /// The metadata's bytes, of `valueCount` values.
+  std::span<const uint8_t> metadataBytes() const { return valueBytes; }
+  uint64_t valueCount() const { return countOfValues; }
+
   /// Everything before the first tensor's data.
   std::span<const uint8_t> header() const { return headerBytes; }
 
@@ -45,8 +49,12 @@ private:
   uint64_t dataAlignment = 32;
   Metadata values;
   TensorTable table;
-  std::span<const uint8_t> headerBytes;
+  std::span<const uint8_t> headerBytes, valueBytes;
+  uint64_t countOfValues = 0;
 };
+
+/// The format's number of an element type; nothing if it has none.
+std::optional<uint32_t> ggmlTypeOf(base::ElementType type);
 
 } // namespace tenon::io
 

@@ -3,12 +3,10 @@
 #include "runtime/io/SafetensorsWriter.h"
 
 #include "runtime/io/Json.h"
+#include "runtime/io/PendingFile.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace tenon::io {
 namespace {
@@ -22,6 +20,17 @@ constexpr std::pair<ElementType, const char *> kTypes[] = {
     {ElementType::I16, "I16"}, {ElementType::I32, "I32"},
     {ElementType::I64, "I64"}, {ElementType::Bool, "BOOL"},
 };
+
+Status checkSize(const SafetensorsTensor &tensor, size_t got) {
+  int64_t count = 1;
+  for (int64_t extent : tensor.shape)
+    count *= extent;
+  TENON_ASSIGN_OR_RETURN(int64_t bytes, base::sizeBytes(tensor.type, count));
+  if (static_cast<size_t>(bytes) == got)
+    return Status();
+  return invalidArgument("safetensors: expects ", bytes, " bytes of '",
+                         tensor.name, "', got ", got);
+}
 
 /// The eight bytes of the header's length, and the header.
 StatusOr<std::string> header(std::span<const SafetensorsTensor> tensors,
@@ -41,10 +50,7 @@ StatusOr<std::string> header(std::span<const SafetensorsTensor> tensors,
     for (int64_t extent : tensor.shape)
       count *= extent;
     TENON_ASSIGN_OR_RETURN(int64_t bytes, base::sizeBytes(tensor.type, count));
-    if (static_cast<uint64_t>(bytes) != tensor.data.size())
-      return invalidArgument("safetensors: expects ", bytes, " bytes of '",
-                             tensor.name, "', got ", tensor.data.size());
-    uint64_t end = offset + tensor.data.size();
+    uint64_t end = offset + static_cast<uint64_t>(bytes);
     json[tensor.name] = {{"dtype", type->second},
                          {"shape", tensor.shape},
                          {"data_offsets", {offset, end}}};
@@ -59,63 +65,36 @@ StatusOr<std::string> header(std::span<const SafetensorsTensor> tensors,
   return bytes + text;
 }
 
-/// A file under another name until it is whole.
-class PendingFile {
-public:
-  explicit PendingFile(const std::string &target)
-      : path(target), partial(target + ".partial"),
-        file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    0644)) {}
-  ~PendingFile() {
-    if (file < 0)
-      return;
-    ::close(file);
-    ::unlink(partial.c_str());
-  }
-  PendingFile(const PendingFile &) = delete;
-  PendingFile &operator=(const PendingFile &) = delete;
-
-  bool isOpen() const { return file >= 0; }
-  bool write(const void *data, size_t size) {
-    const char *next = static_cast<const char *>(data);
-    constexpr size_t kMost = size_t{1} << 30; // of one call
-    while (size > 0) {
-      ssize_t written = ::write(file, next, std::min(size, kMost));
-      if (written < 0 && errno == EINTR)
-        continue;
-      if (written < 0)
-        return false;
-      next += written;
-      size -= written;
-    }
-    return true;
-  }
-  bool commit() {
-    if (::fsync(file) != 0 || ::close(file) != 0)
-      return false;
-    file = -1;
-    return ::rename(partial.c_str(), path.c_str()) == 0;
-  }
-
-private:
-  std::string path, partial;
-  int file;
-};
-
 } // namespace
 
 Status writeSafetensors(const std::string &path,
                         std::span<const SafetensorsTensor> tensors,
-                        const std::map<std::string, std::string> &metadata) {
+                        const std::map<std::string, std::string> &metadata,
+                        const TensorProducer &produce) {
   TENON_ASSIGN_OR_RETURN(std::string head, header(tensors, metadata));
   PendingFile file(path);
   bool isWritten = file.isOpen() && file.write(head.data(), head.size());
-  for (const SafetensorsTensor &tensor : tensors)
-    isWritten = isWritten && file.write(tensor.data.data(), tensor.data.size());
+  for (size_t i = 0; isWritten && i < tensors.size(); ++i) {
+    TENON_ASSIGN_OR_RETURN(std::span<const uint8_t> data, produce(i));
+    TENON_RETURN_IF_ERROR(checkSize(tensors[i], data.size()));
+    isWritten = file.write(data.data(), data.size());
+  }
   if (isWritten && file.commit())
     return Status();
   return unavailable("expects to write '", path,
                      "', got: ", std::strerror(errno));
+}
+
+Status writeSafetensors(const std::string &path,
+                        std::span<const SafetensorsTensor> tensors,
+                        const std::map<std::string, std::string> &metadata) {
+  // Before anything is written.
+  for (const SafetensorsTensor &tensor : tensors)
+    TENON_RETURN_IF_ERROR(checkSize(tensor, tensor.data.size()));
+  return writeSafetensors(path, tensors, metadata,
+                          [&](size_t i) -> StatusOr<std::span<const uint8_t>> {
+                            return tensors[i].data;
+                          });
 }
 
 } // namespace tenon::io

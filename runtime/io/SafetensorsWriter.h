@@ -9,6 +9,7 @@
 
 #include "runtime/base/Blocks.h"
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -33,6 +34,18 @@ struct SafetensorsTensor {
 Status writeSafetensors(const std::string &path,
                         std::span<const SafetensorsTensor> tensors,
                         const std::map<std::string, std::string> &metadata);
+
+/// Makes the bytes of a tensor, by its number; they are read before the next
+/// one is asked for.
+using TensorProducer =
+    std::function<StatusOr<std::span<const uint8_t>>(size_t)>;
+
+/// The same where the tensors' bytes are made one after the other.
+/// Errors: those of `produce`, too.
+Status writeSafetensors(const std::string &path,
+                        std::span<const SafetensorsTensor> tensors,
+                        const std::map<std::string, std::string> &metadata,
+                        const TensorProducer &produce);
 
 } // namespace tenon::io
 #endif // TENON_IO_SAFETENSORSWRITER_H

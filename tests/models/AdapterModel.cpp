@@ -50,8 +50,10 @@ Arrays argumentsOf(const std::vector<int32_t> &text) {
                               {count, kAdaptedVocabulary})}};
 }
 
-std::vector<float> logitsOf(Session &session, const char *entry,
-                            const std::vector<int32_t> &text) {
+} // namespace
+
+std::vector<float> logitsOf(Session &session, const std::vector<int32_t> &text,
+                            const char *entry) {
   auto results = session.call(entry, argumentsOf(text));
   EXPECT_TRUE(results.ok()) << results.status();
   if (!results.ok())
@@ -59,8 +61,6 @@ std::vector<float> logitsOf(Session &session, const char *entry,
   auto values = results->at("logits").values<float>();
   return {values.begin(), values.end()};
 }
-
-} // namespace
 
 AdapterModel::AdapterModel(base::ElementType element,
                            const std::optional<AdapterOptions> &adapters,
@@ -99,12 +99,12 @@ void AdapterModel::open(base::ElementType element,
 }
 
 std::vector<float> AdapterModel::logits(const std::vector<int32_t> &text) {
-  return logitsOf(*session, "forward", text);
+  return logitsOf(*session, text);
 }
 
 std::vector<float>
 AdapterModel::logitsInside(const std::vector<int32_t> &text) {
-  return logitsOf(*session, "inside", text);
+  return logitsOf(*session, text, "inside");
 }
 
 std::vector<int32_t> adaptedText(int64_t length) {

@@ -48,6 +48,11 @@ private:
             const std::optional<AdapterOptions> &adapters, Purpose purpose);
 };
 
+/// The logits of all tokens of a text, through the caches of a new sequence, by
+/// the entry "forward" or one like it.
+std::vector<float> logitsOf(Session &session, const std::vector<int32_t> &text,
+                            const char *entry = "forward");
+
 /// A text that repeats itself.
 std::vector<int32_t> adaptedText(int64_t length);
 

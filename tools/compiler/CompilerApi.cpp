@@ -12,6 +12,7 @@
 #include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 #include "tenon/abi.h"
+#include "tools/compiler/FromAbsl.h"
 #include "tools/compiler/TrainingOptions.h"
 #include "tools/compiler/Tuner.h"
 
@@ -29,35 +30,6 @@ using namespace tenon;
 namespace {
 
 namespace fs = std::filesystem;
-
-Status fromAbsl(const absl::Status &status) {
-  if (status.ok())
-    return Status();
-  auto code = [&] {
-    switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition:
-      return TENON_INVALID_ARGUMENT;
-    case absl::StatusCode::kNotFound:
-      return TENON_NOT_FOUND;
-    case absl::StatusCode::kUnavailable:
-      return TENON_UNAVAILABLE;
-    case absl::StatusCode::kOutOfRange:
-      return TENON_OUT_OF_RANGE;
-    case absl::StatusCode::kResourceExhausted:
-      return TENON_RESOURCE_EXHAUSTED;
-    case absl::StatusCode::kDataLoss:
-      return TENON_DATA_LOSS;
-    case absl::StatusCode::kUnimplemented:
-      return TENON_UNIMPLEMENTED;
-    case absl::StatusCode::kCancelled:
-      return TENON_CANCELLED;
-    default:
-      return TENON_INTERNAL;
-    }
-  };
-  return Status(code(), std::string(status.message()));
-}
 
 /// One call of tenon_compile_model.
 class ModelCompiler {
@@ -169,12 +141,12 @@ absl::StatusOr<TracedProgram> ModelCompiler::traceEntries() const {
 Status ModelCompiler::trace() {
   absl::StatusOr<ModelFiles> opened = open();
   if (!opened.ok())
-    return fromAbsl(opened.status());
+    return tools::fromAbsl(opened.status());
   files.emplace(*std::move(opened));
   progress("trace");
   absl::StatusOr<TracedProgram> made = traceEntries();
   if (!made.ok())
-    return fromAbsl(made.status());
+    return tools::fromAbsl(made.status());
   traced.emplace(*std::move(made));
   return Status();
 }
@@ -205,7 +177,7 @@ StatusOr<codegen::Compiled> ModelCompiler::compile() {
   absl::StatusOr<codegen::Compiled> compiled =
       codegen::compile(traced->module(), settings);
   if (!compiled.ok())
-    return fromAbsl(compiled.status());
+    return tools::fromAbsl(compiled.status());
   if (tuned && options.notice)
     for (const std::string &line : tuned->notices())
       options.notice(options.notice_user,
@@ -219,7 +191,7 @@ Status ModelCompiler::link(const codegen::Compiled &compiled) {
     absl::StatusOr<std::string> linked =
         codegen::cpu::linkShared(feature.objects);
     if (!linked.ok())
-      return fromAbsl(linked.status());
+      return tools::fromAbsl(linked.status());
     code.push_back(*std::move(linked));
   }
   return Status();
@@ -338,7 +310,7 @@ Status ModelCompiler::tune(const tenon_tune_options_t &how) {
   absl::StatusOr<codegen::Tuning> tuning =
       tools::tune(traced->module(), search);
   if (!tuning.ok())
-    return fromAbsl(tuning.status());
+    return tools::fromAbsl(tuning.status());
   return writeText(outputPath, codegen::printTuning(*tuning));
 }
 

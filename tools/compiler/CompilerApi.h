@@ -150,6 +150,33 @@ TENON_API TENON_CHECKED tenon_status_t
 tenon_tune_model(const char *model_path, const char *output_path,
                  const tenon_tune_options_t *options);
 
+typedef struct tenon_merge_options_t {
+  size_t size_bytes;
+  /* Of the weights that change: "f32", "f16", "bf16"; NULL: the type they have,
+   * or bf16 for blocked ones of safetensors. */
+  const char *type;
+  int takes_away; /* not 0: undoes a merge */
+} tenon_merge_options_t;
+
+typedef struct tenon_merge_report_t {
+  int64_t merged;      /* weights that changed */
+  int64_t dequantised; /* blocked ones that became plain */
+  const char *type;    /* of the merged ones */
+} tenon_merge_report_t;
+
+/* Writes the model's weights with a LoRA adapter in them to `output_path`: a
+ * GGUF file for a GGUF file, else a safetensors file. It appears whole or not
+ * at all.
+ *
+ * Owns:    the caller owns the status.
+ * Errors:  those of opening a model and an adapter; INVALID_ARGUMENT (an
+ *          adapter of another model, a type), UNIMPLEMENTED (bottlenecks),
+ *          UNAVAILABLE (cannot write).
+ */
+TENON_API TENON_CHECKED tenon_status_t tenon_merge_adapter(
+    const char *model_path, const char *adapter_path, const char *output_path,
+    const tenon_merge_options_t *options, tenon_merge_report_t *report);
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,6 +32,7 @@ void addInspectCommand(CLI::App &app, Action &action);
 void addTokenizeCommand(CLI::App &app, Action &action);
 void addDataCommand(CLI::App &app, Action &action);
 void addTrainCommand(CLI::App &app, Action &action);
+void addMergeCommand(CLI::App &app, Action &action);
 
 } // namespace tenon::tools
 #endif // TENON_TOOLS_COMMAND_H

@@ -43,6 +43,7 @@ struct Functions {
   decltype(&tenon_compiler_api_version) apiVersion;
   decltype(&tenon_compile_model) compileModel;
   decltype(&tenon_tune_model) tuneModel;
+  decltype(&tenon_merge_adapter) mergeAdapter;
   decltype(&tenon_status_code) code;
   decltype(&tenon_status_message) message;
   decltype(&tenon_status_free) free;
@@ -73,6 +74,7 @@ StatusOr<Functions> load(const std::string &path) {
   find(functions.apiVersion, "tenon_compiler_api_version");
   find(functions.compileModel, "tenon_compile_model");
   find(functions.tuneModel, "tenon_tune_model");
+  find(functions.mergeAdapter, "tenon_merge_adapter");
   find(functions.code, "tenon_status_code");
   find(functions.message, "tenon_status_message");
   find(functions.free, "tenon_status_free");
@@ -201,6 +203,18 @@ Status CompilerLibrary::tune(const std::string &model,
       functions.tuneModel(model.c_str(), output.c_str(), &options));
   progress.clear();
   return status;
+}
+
+StatusOr<MergeResult>
+CompilerLibrary::merge(const MergeRequest &request) const {
+  TENON_ASSIGN_OR_RETURN(Functions functions, load(file));
+  tenon_merge_options_t options = {sizeof(tenon_merge_options_t),
+                                   orNull(request.type), request.takesAway};
+  tenon_merge_report_t report = {};
+  TENON_RETURN_IF_ERROR(functions.take(
+      functions.mergeAdapter(request.model.c_str(), request.adapter.c_str(),
+                             request.output.c_str(), &options, &report)));
+  return MergeResult{report.merged, report.dequantised, report.type};
 }
 
 } // namespace tenon::tools

@@ -49,6 +49,18 @@ struct TuneRequest {
   std::function<void(const TunedKernel &)> tuned;
 };
 
+struct MergeRequest {
+  std::string model, adapter, output;
+  std::string type; // of merged weights; empty: as they are
+  bool takesAway = false;
+};
+
+/// What tenon_merge_report_t says.
+struct MergeResult {
+  int64_t merged = 0, dequantised = 0;
+  std::string type;
+};
+
 class CompilerLibrary {
 public:
   /// Finds the library: in ../lib beside this program, beside it, in the
@@ -75,6 +87,10 @@ public:
   /// search; the file has what it found. Errors: as of `compile`.
   Status tune(const std::string &model, const std::string &output,
               const TuneRequest &request, Progress &progress) const;
+
+  /// Loads the library, which knows the models' names, and writes the weights
+  /// with the adapter in them. Errors: those of tenon_merge_adapter.
+  StatusOr<MergeResult> merge(const MergeRequest &request) const;
 
 private:
   explicit CompilerLibrary(std::string path) : file(std::move(path)) {}

@@ -48,6 +48,7 @@ int main(int argc, char **argv) {
   addTokenizeCommand(app, action);
   addDataCommand(app, action);
   addTrainCommand(app, action);
+  addMergeCommand(app, action);
   try { // CLI11 reports by exceptions; nothing of ours throws.
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
