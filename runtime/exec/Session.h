@@ -47,6 +47,9 @@ struct SessionOptions {
   std::vector<Limit> limits; // those of one entry go before
   int64_t pageBlocks = 4;
   int64_t pages = 1; // of each state, shared by all sequences
+  /// Tensors that live across calls begin as zeros, whatever weights they are:
+  /// for those who write them through `state`.
+  bool withoutWeights = false;
   /// Prepared memory of another session of the same program; null: this one
   /// maps or computes its own.
   std::shared_ptr<const hal::Memory> prepared;
@@ -65,8 +68,7 @@ struct SessionStats {
 class Session {
 public:
   /// Binds parameters by `lookup`, which may be empty if none are needed (the
-  /// file embeds its prepared weights; tensors that live across calls are then
-  /// zeros until `state` changes them). It is dropped after `prepare` unless
+  /// file embeds its prepared weights). It is dropped after `prepare` unless
   /// another entry reads parameters too.
   /// Errors: INVALID_ARGUMENT (limits; a parameter's type or shape, naming it),
   ///         NOT_FOUND (a parameter), RESOURCE_EXHAUSTED (memory), DATA_LOSS
@@ -146,7 +148,7 @@ private:
   Status planEntries();
   Status placeStates();
   /// Gives tensors that live across calls their first values.
-  Status fillStates(const ParameterLookup &lookup);
+  Status fillStates(const ParameterLookup &lookup, bool withoutWeights);
   Status bindParameters(const ParameterLookup &lookup, bool forPrepare);
   Status placePrepared(const SessionOptions &options,
                        const ParameterLookup &lookup);

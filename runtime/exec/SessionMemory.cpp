@@ -158,7 +158,7 @@ Session::open(std::shared_ptr<const LoadedProgram> program,
   TENON_RETURN_IF_ERROR(session->device->reserveScratch(session->scratchBytes));
   TENON_RETURN_IF_ERROR(session->planEntries());
   TENON_RETURN_IF_ERROR(session->placeStates());
-  TENON_RETURN_IF_ERROR(session->fillStates(lookup));
+  TENON_RETURN_IF_ERROR(session->fillStates(lookup, options.withoutWeights));
   TENON_RETURN_IF_ERROR(session->placePrepared(options, lookup));
   TENON_RETURN_IF_ERROR(session->bindParameters(lookup, false));
   TENON_RETURN_IF_ERROR(session->placeArena());
@@ -216,7 +216,7 @@ Status Session::placeStates() {
   return Status();
 }
 
-Status Session::fillStates(const ParameterLookup &lookup) {
+Status Session::fillStates(const ParameterLookup &lookup, bool withoutWeights) {
   const std::vector<base::State> &all = loaded->program().states;
   for (size_t i = 0; i < all.size(); ++i) {
     if (!all[i].isTensor())
@@ -224,7 +224,7 @@ Status Session::fillStates(const ParameterLookup &lookup) {
     Region &to = map.states[i];
     if (isAdapterWeight(all[i]))
       TENON_RETURN_IF_ERROR(fillAdapter(all[i], to, lookup));
-    else if (lookup && !all[i].source.empty())
+    else if (!withoutWeights && !all[i].source.empty())
       TENON_RETURN_IF_ERROR(fillState(all[i], to, lookup));
     else
       std::memset(to.data, 0, to.sizeBytes);

@@ -1,6 +1,7 @@
 //===- TextModel.cpp - A decoder model from text to text ------------------===//
 
 #include "runtime/exec/TextModel.h"
+#include "runtime/exec/AdapterSet.h"
 #include "runtime/exec/EmbeddedParameters.h"
 
 #include <algorithm>
@@ -26,8 +27,16 @@ StatusOr<SessionOptions> sessionOptions(const base::Program &program,
   }
   result.limits.insert(result.limits.end(), options.limits.begin(),
                        options.limits.end());
+  result.withoutWeights = options.withoutWeights;
   result.preparing = options.preparing;
   return result;
+}
+
+Status useAdapter(Session &session, const std::string &path) {
+  TENON_ASSIGN_OR_RETURN(AdapterSet adapters,
+                         AdapterSet::create(session.program().program()));
+  TENON_RETURN_IF_ERROR(adapters.load(path, path));
+  return adapters.use(session, path);
 }
 
 } // namespace
@@ -63,6 +72,8 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
   TENON_ASSIGN_OR_RETURN(model->opened,
                          Session::open(std::move(program), std::move(device),
                                        limits, std::move(lookup)));
+  if (!options.adapter.empty())
+    TENON_RETURN_IF_ERROR(useAdapter(*model->opened, options.adapter));
   StatusOr<io::Tokenizer> loaded = tokenizer.get();
   model->tokenizerFailure = loaded.status();
   if (loaded.ok())

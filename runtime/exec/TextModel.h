@@ -24,7 +24,8 @@ struct ModelOptions {
   std::shared_ptr<const io::WeightsFile> weights; // instead, opened already
   ParameterLookup parameters;  // instead of any file; empty: none
   bool withoutWeights = false; // of any kind: all that live across calls are 0
-  DecoderLimits decoder;       // where the program is a decoder
+  std::string adapter;   // a folder, for programs with adapters; empty: none
+  DecoderLimits decoder; // where the program is a decoder
   std::vector<SessionOptions::Limit> limits; // of other symbols
   LaunchProgress preparing; // of the weights, where they are not embedded
 };

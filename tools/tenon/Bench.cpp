@@ -158,6 +158,7 @@ Status bench(const BenchOptions &options) {
       limits.device,
       hal::openDevice("cpu", {options.program.threads, options.program.cpus}));
   limits.weightsPath = ready.weights;
+  limits.adapter = options.program.adapter;
   limits.weights = ready.opened;
   if (options.program.randomWeights) {
     TENON_ASSIGN_OR_RETURN(limits.parameters,

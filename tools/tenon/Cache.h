@@ -24,6 +24,7 @@ struct CacheKey {
   base::CpuFeatures features;
   std::string cacheType, activations;
   std::string training; // options of it, or empty
+  std::string adapter;  // digest of its form, or empty
   std::string tuning;   // digest of a tuning file, or "none"
   std::string machine;  // text of its description
 };

@@ -158,6 +158,30 @@ Status compileModel(CompileOptions &options) {
   return Status();
 }
 
+/// What the program is made for.
+void addProgramForm(CLI::App &app, CompileRequest &request) {
+  app.add_option("--cpu", request.cpu,
+                 "Feature set to make code for: v3 (AVX2), v4 (AVX-512), "
+                 "v4-vnni (with VNNI and BF16), all")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"all", "v3", "v4", "v4-vnni"}));
+  app.add_option("--adapter", request.adapter,
+                 "Make a program that computes with adapters of the form "
+                 "of this one, a folder that PEFT or `tenon train` wrote; "
+                 "`tenon run --adapter` gives it one")
+      ->type_name("FOLDER");
+  app.add_option("--cache-type", request.cacheType,
+                 "Element type of the attention caches; all but f32 change "
+                 "the text. Default: the model's")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  app.add_option("--activations", request.activations,
+                 "Activations of products: f32; bf16: rounded where they "
+                 "meet bf16 weights; q8: quantised where they meet blocked "
+                 "ones, multiplied in integers. Changes the text")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16", "q8"}));
+}
+
 } // namespace
 
 void addCompileCommand(CLI::App &app, Action &action) {
@@ -175,24 +199,7 @@ void addCompileCommand(CLI::App &app, Action &action) {
   command->add_flag("--embed", options->isEmbedding,
                     "Store the weights too, packed for the kernels; default: "
                     "refer to MODEL, by path and hash");
-  command
-      ->add_option("--cpu", options->request.cpu,
-                   "Feature set to make code for: v3 (AVX2), v4 (AVX-512), "
-                   "v4-vnni (with VNNI and BF16), all")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"all", "v3", "v4", "v4-vnni"}));
-  command
-      ->add_option("--cache-type", options->request.cacheType,
-                   "Element type of the attention caches; all but f32 change "
-                   "the text. Default: the model's")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
-  command
-      ->add_option("--activations", options->request.activations,
-                   "Activations of products: f32; bf16: rounded where they "
-                   "meet bf16 weights; q8: quantised where they meet blocked "
-                   "ones, multiplied in integers. Changes the text")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "bf16", "q8"}));
+  addProgramForm(*command, options->request);
   addScheduleOptions(*command, options->schedules, "OPTIONS");
   command->add_flag("--explain-fusion", options->isExplaining,
                     "Print the kernels of each layer, what they hold, what "

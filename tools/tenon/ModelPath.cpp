@@ -3,6 +3,7 @@
 #include "tools/tenon/ModelPath.h"
 
 #include "runtime/base/Hash.h"
+#include "runtime/io/AdapterFile.h"
 #include "runtime/io/MappedFile.h"
 #include "tools/tenon/Errors.h"
 
@@ -90,6 +91,14 @@ StatusOr<std::string> modelDigest(const io::WeightsFile &weights) {
     digest += part;
   }
   return digest;
+}
+
+StatusOr<std::string> adapterDigest(const std::string &path) {
+  if (path.empty())
+    return std::string();
+  TENON_ASSIGN_OR_RETURN(io::AdapterFile file, io::AdapterFile::open(path));
+  return concat(file.config().print(), " ",
+                file.weights().contentHash().toHex());
 }
 
 StatusOr<std::string> configDigest(const std::string &config,

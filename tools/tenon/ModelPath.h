@@ -34,5 +34,9 @@ StatusOr<std::string> modelDigest(const io::WeightsFile &weights);
 StatusOr<std::string> configDigest(const std::string &config,
                                    const std::string &weightsType);
 
+/// Identifies what a program depends on of an adapter: its configuration and
+/// the names and shapes of its weights; empty for an empty path.
+StatusOr<std::string> adapterDigest(const std::string &path);
+
 } // namespace tenon::tools
 #endif // TENON_TOOLS_MODELPATH_H

@@ -43,6 +43,11 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "bf16", "q8"}))
       ->group(group);
+  app.add_option("--adapter", request.adapter,
+                 "Compute with this adapter beside the weights: a folder that "
+                 "PEFT or `tenon train` wrote")
+      ->type_name("FOLDER")
+      ->group(group);
   addScheduleOptions(app, request.schedules, group);
   app.add_option("--weights", request.weights,
                  "The weights of a .tenon file; default: those it embeds or "

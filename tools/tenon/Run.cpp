@@ -87,6 +87,7 @@ StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
       model.device,
       hal::openDevice("cpu", {options.program.threads, options.program.cpus}));
   model.weightsPath = ready.weights;
+  model.adapter = options.program.adapter;
   model.weights = ready.opened;
   model.decoder = options.limits;
   model.preparing = [&](int64_t done, int64_t total) {

@@ -167,6 +167,7 @@ Status score(const ScoreOptions &options) {
       opening.device,
       hal::openDevice("cpu", {options.program.threads, options.program.cpus}));
   opening.weightsPath = ready.weights;
+  opening.adapter = options.program.adapter;
   opening.weights = ready.opened;
   TENON_ASSIGN_OR_RETURN(opening.decoder,
                          exec::scoreLimits(ready.program->program(),

@@ -196,6 +196,11 @@ TEST(States, OfTensorsBeginAsZerosOrAsTheirWeight) {
   EXPECT_THAT(read(**session), testing::ElementsAre(9, 2, 3, 4));
   EXPECT_EQ((*session)->state("v").status().code(), TENON_NOT_FOUND);
   EXPECT_EQ(builder.open().status().code(), TENON_NOT_FOUND);
+  SessionOptions options;
+  options.withoutWeights = true;
+  session = builder.open(options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_THAT(read(**session), testing::ElementsAre(0, 0, 0, 0));
 }
 
 } // namespace
