@@ -4,7 +4,8 @@ import unittest
 
 from support import ToolTest
 
-COMMANDS = ("run", "bench", "score", "compile", "inspect", "tokenize")
+COMMANDS = ("run", "bench", "score", "compile", "inspect", "tokenize",
+            "merge")
 
 
 class Help(ToolTest):

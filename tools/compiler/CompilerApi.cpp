@@ -12,6 +12,7 @@
 #include "runtime/io/StoredTokenizer.h"
 #include "runtime/io/Tokenizer.h"
 #include "tenon/abi.h"
+#include "tools/compiler/AdapterOptions.h"
 #include "tools/compiler/FromAbsl.h"
 #include "tools/compiler/TrainingOptions.h"
 #include "tools/compiler/Tuner.h"
@@ -103,6 +104,9 @@ Status ModelCompiler::readOptions() {
                          : std::max(1U, std::thread::hardware_concurrency());
   settings.checkPasses = options.check_passes != 0;
   settings.dumpFolder = options.dump_folder ? options.dump_folder : "";
+  if (options.adapters)
+    TENON_RETURN_IF_ERROR(
+        tools::fromAbsl(tools::parseAdapterOptions(options.adapters, decoder)));
   settings.progress = [this](const char *stage, size_t done, size_t total) {
     progress(stage, done, total);
   };
@@ -128,11 +132,14 @@ absl::StatusOr<TracedProgram> ModelCompiler::traceEntries() const {
       tools::parseTrainingOptions(options.training);
   if (!training.ok())
     return training.status();
-  models::DecoderOptions adapted = decoder;
-  adapted.adapters = training->decoder.adapters;
-  adapted.adapterFiles = training->decoder.adapterFiles;
-  training->decoder = adapted;
-  absl::StatusOr<models::Decoder> built = models::buildModel(*files, adapted);
+  models::DecoderOptions adapted = training->decoder;
+  training->decoder = decoder;
+  if (adapted.adapters || !adapted.adapterFiles.empty()) {
+    training->decoder.adapters = adapted.adapters;
+    training->decoder.adapterFiles = adapted.adapterFiles;
+  }
+  absl::StatusOr<models::Decoder> built =
+      models::buildModel(*files, training->decoder);
   if (!built.ok())
     return built.status();
   return models::traceTraining(*built, *files, *training);
@@ -211,6 +218,8 @@ void ModelCompiler::describe(base::Program &program) const {
   add("options.activations", settings.activations);
   if (options.training)
     add("options.training", options.training);
+  if (options.adapters)
+    add("options.adapters", options.adapters);
   std::string text = base::print(machine);
   std::ranges::replace(text, '\n', ' ');
   add("options.machine", text);

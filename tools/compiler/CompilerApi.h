@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Changes when a function or an option's meaning does; callers compare it. */
-#define TENON_COMPILER_API_VERSION 2
+#define TENON_COMPILER_API_VERSION 3
 
 /* Told of each stage and how many of its steps are done; a total of 0 means
  * that they are not counted. The stages TENON_STAGE_LINK and, after it, the
@@ -71,6 +71,11 @@ typedef struct tenon_compile_options_t {
   /* Entries that train the model are made, too: a JSON object, as
    * TrainingOptions.h reads it. NULL: none. */
   const char *training;
+  /* Adapters that the model is compiled with, beside its weights: a JSON
+   * object, as AdapterOptions.h reads it; `training` may say others. NULL:
+   * none.
+   */
+  const char *adapters;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
@@ -80,6 +85,7 @@ typedef struct tenon_compile_options_t {
    NULL,                                                                       \
    0,                                                                          \
    0,                                                                          \
+   NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \

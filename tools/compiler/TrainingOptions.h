@@ -9,7 +9,7 @@ namespace tenon::tools {
 
 /// Reads what `tenon train` hands to the compiler, a JSON object: tokens,
 /// sequences, accumulates, optimizer and its numbers, clip, checkpoint, frozen,
-/// undecayed.
+/// undecayed, adapter (as AdapterOptions.h says).
 /// Errors: INVALID_ARGUMENT (a member of another type, or unknown), DATA_LOSS
 ///         (not JSON).
 absl::StatusOr<models::TrainingOptions>

@@ -121,6 +121,7 @@ tenon_compile_options_t optionsOf(const CompileRequest &request,
   options.machine = orNull(request.machine);
   options.tuning = orNull(request.tuning);
   options.training = orNull(request.training);
+  options.adapters = orNull(request.adapters);
   options.dump_folder = orNull(request.dumpFolder);
   options.check_passes = request.checkPasses;
   options.threads = request.threads;

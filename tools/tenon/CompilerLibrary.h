@@ -28,6 +28,7 @@ struct CompileRequest {
   std::string machine;     // text of a base::TargetDescription; empty: generic
   std::string dumpFolder;
   std::string training; // JSON; empty: without entries that train
+  std::string adapters; // JSON of AdapterOptions.h; empty: without
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all
 };

@@ -78,7 +78,9 @@ Status copyBeside(const fs::path &from, const fs::path &to, bool isPlain) {
 }
 
 /// The file that the weights are written to, in a folder that is there.
-StatusOr<fs::path> chooseFile(const MergeCommand &command, bool isGguf) {
+StatusOr<fs::path> chooseFile(const MergeCommand &command,
+                              const io::WeightsFile &weights) {
+  bool isGguf = weights.format() == io::WeightsFormat::Gguf;
   fs::path file = command.output;
   if (!isGguf)
     file /= "model.safetensors";
@@ -88,10 +90,12 @@ StatusOr<fs::path> chooseFile(const MergeCommand &command, bool isGguf) {
   if (fs::exists(file, error) && !command.isForced)
     return invalidArgument("expects no file '", file.string(),
                            "' yet; say --force to replace it");
-  if (fs::equivalent(file, command.request.model, error))
-    return invalidArgument(
-        "expects another output than the model itself, got '", file.string(),
-        "'");
+  for (const std::string &own : weights.files())
+    if (fs::equivalent(file, own, error))
+      return invalidArgument("expects an output that is not the model itself, "
+                             "got '",
+                             file.string(), "'");
+  error.clear(); // there was no such file
   if (!file.parent_path().empty())
     fs::create_directories(file.parent_path(), error);
   if (error)
@@ -109,7 +113,7 @@ Status merge(MergeCommand &command) {
   TENON_ASSIGN_OR_RETURN(io::WeightsFile weights,
                          openWeightsFile(request.model));
   bool isGguf = weights.format() == io::WeightsFormat::Gguf;
-  TENON_ASSIGN_OR_RETURN(fs::path file, chooseFile(command, isGguf));
+  TENON_ASSIGN_OR_RETURN(fs::path file, chooseFile(command, weights));
   request.output = file.string();
   TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
   TENON_ASSIGN_OR_RETURN(MergeResult made, compiler.merge(request));
