@@ -40,7 +40,21 @@ private:
   int descriptor;
 };
 
-void closeObject(const void *handle) { dlclose(const_cast<void *>(handle)); }
+/// An object that is loaded. Its file stays open: the loader knows objects by
+/// their paths, and takes a new one whose descriptor has the number of a closed
+/// one for that which it has.
+struct LoadedObject {
+  explicit LoadedObject(int descriptor) : file(descriptor) {}
+  ~LoadedObject() {
+    if (handle)
+      dlclose(handle);
+  }
+  LoadedObject(const LoadedObject &) = delete;
+  LoadedObject &operator=(const LoadedObject &) = delete;
+
+  MemoryFile file;
+  void *handle = nullptr;
+};
 
 } // namespace
 
@@ -50,18 +64,18 @@ StatusOr<Code> Code::fromElf(const base::Program &program, const void *bytes,
   if (descriptor < 0)
     return resourceExhausted("expects a memory file for code, got '",
                              std::strerror(errno), "'");
-  MemoryFile file(descriptor);
-  if (!file.write(bytes, sizeBytes))
+  auto object = std::make_shared<LoadedObject>(descriptor);
+  if (!object->file.write(bytes, sizeBytes))
     return resourceExhausted("expects ", sizeBytes, " bytes for code, got '",
                              std::strerror(errno), "'");
   // Local: two programs may hold kernels of the same name.
-  void *handle = dlopen(file.path().c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle)
+  object->handle = dlopen(object->file.path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!object->handle)
     return dataLoss("expects a loadable code object, got '", dlerror(), "'");
   Code code;
-  code.owner = std::shared_ptr<const void>(handle, closeObject);
+  code.owner = object;
   for (const base::Kernel &kernel : program.kernels) {
-    void *function = dlsym(handle, kernel.symbol.c_str());
+    void *function = dlsym(object->handle, kernel.symbol.c_str());
     if (!function)
       return dataLoss("expects the kernel '", kernel.symbol,
                       "' in the code object, got none");

@@ -27,6 +27,7 @@ struct CompileOptions {
   std::string model;
   std::string output;
   CompileRequest request;
+  std::string adapter; // a folder; empty: none
   // The same command gives the same file on every machine.
   ScheduleOptions schedules = {"generic", ""};
   bool isEmbedding = false;
@@ -137,6 +138,7 @@ Status compileModel(CompileOptions &options) {
   TENON_ASSIGN_OR_RETURN(base::TargetDescription machine,
                          describeMachine(options.schedules.machine));
   options.request.machine = base::print(machine);
+  options.request.adapters = adaptersLike(options.adapter);
   options.request.tuning = options.schedules.tuning;
   TENON_RETURN_IF_ERROR(openWeightsFile(options.model).status());
   TENON_ASSIGN_OR_RETURN(CompilerLibrary compiler, CompilerLibrary::find());
@@ -159,13 +161,14 @@ Status compileModel(CompileOptions &options) {
 }
 
 /// What the program is made for.
-void addProgramForm(CLI::App &app, CompileRequest &request) {
+void addProgramForm(CLI::App &app, CompileRequest &request,
+                    std::string &adapter) {
   app.add_option("--cpu", request.cpu,
                  "Feature set to make code for: v3 (AVX2), v4 (AVX-512), "
                  "v4-vnni (with VNNI and BF16), all")
       ->capture_default_str()
       ->check(CLI::IsMember({"all", "v3", "v4", "v4-vnni"}));
-  app.add_option("--adapter", request.adapter,
+  app.add_option("--adapter", adapter,
                  "Make a program that computes with adapters of the form "
                  "of this one, a folder that PEFT or `tenon train` wrote; "
                  "`tenon run --adapter` gives it one")
@@ -199,7 +202,7 @@ void addCompileCommand(CLI::App &app, Action &action) {
   command->add_flag("--embed", options->isEmbedding,
                     "Store the weights too, packed for the kernels; default: "
                     "refer to MODEL, by path and hash");
-  addProgramForm(*command, options->request);
+  addProgramForm(*command, options->request, options->adapter);
   addScheduleOptions(*command, options->schedules, "OPTIONS");
   command->add_flag("--explain-fusion", options->isExplaining,
                     "Print the kernels of each layer, what they hold, what "

@@ -4,6 +4,7 @@
 
 #include "runtime/base/Hash.h"
 #include "runtime/io/AdapterFile.h"
+#include "runtime/io/Json.h"
 #include "runtime/io/MappedFile.h"
 #include "tools/tenon/Errors.h"
 
@@ -91,6 +92,10 @@ StatusOr<std::string> modelDigest(const io::WeightsFile &weights) {
     digest += part;
   }
   return digest;
+}
+
+std::string adaptersLike(const std::string &path) {
+  return path.empty() ? "" : io::Json{{"files", path}}.dump();
 }
 
 StatusOr<std::string> adapterDigest(const std::string &path) {

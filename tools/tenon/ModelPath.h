@@ -34,6 +34,10 @@ StatusOr<std::string> modelDigest(const io::WeightsFile &weights);
 StatusOr<std::string> configDigest(const std::string &config,
                                    const std::string &weightsType);
 
+/// What the compiler needs to make a program for adapters of the form of this
+/// one, as JSON; empty for an empty path.
+std::string adaptersLike(const std::string &path);
+
 /// Identifies what a program depends on of an adapter: its configuration and
 /// the names and shapes of its weights; empty for an empty path.
 StatusOr<std::string> adapterDigest(const std::string &path);

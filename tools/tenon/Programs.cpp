@@ -76,7 +76,7 @@ Status compileTo(const Job &job, const std::string &path, Progress &progress,
   compile.activations = job.request.activations;
   compile.weightsType = job.source.weightsType;
   compile.training = job.request.training;
-  compile.adapter = job.request.adapter;
+  compile.adapters = adaptersLike(job.request.adapter);
   compile.machine = base::print(machine);
   compile.tuning = job.request.schedules.tuning;
   compile.threads = job.request.threads;

@@ -2,12 +2,11 @@
 
 #include "tools/tenon/Command.h"
 
-#include "runtime/exec/DecoderEntries.h"
 #include "runtime/exec/TextModel.h"
 #include "tools/tenon/Errors.h"
 #include "tools/tenon/Interrupt.h"
-#include "tools/tenon/Programs.h"
 #include "tools/tenon/Table.h"
+#include "tools/tenon/TrainPlan.h"
 #include "tools/tenon/TrainRecipe.h"
 #include "training/Initial.h"
 #include "training/Loop.h"
@@ -80,94 +79,6 @@ std::vector<std::string> modelFiles(const Recipe &recipe) {
   return files;
 }
 
-int64_t bytesOf(const base::State &state) {
-  int64_t count = 1;
-  for (int64_t extent : state.shape)
-    count *= extent;
-  StatusOr<int64_t> bytes = base::sizeBytes(state.element, count);
-  return state.isTensor() && bytes.ok() ? *bytes : 0;
-}
-
-/// Bytes that stay for the whole run: weights, the optimiser's variables, and
-/// packed weights.
-int64_t residentBytes(const base::Program &program) {
-  int64_t bytes = 0;
-  for (const base::State &state : program.states)
-    bytes += bytesOf(state);
-  for (const base::Prepared &prepared : program.prepared)
-    bytes += static_cast<int64_t>(prepared.sizeBytes);
-  return bytes;
-}
-
-// Fewer tokens at once than these make products slower than computing
-// activations again does.
-constexpr int64_t kFullTokens = 256;
-
-/// A compiled step, and how it is run.
-struct Plan {
-  ReadyProgram ready;
-  std::string recompute;
-  int64_t atOnce = 0;      // sequences; 0: not even one has room
-  int64_t neededBytes = 0; // of that many, or of one
-};
-
-/// Compiles the step and finds out for how many sequences at once the budget
-/// has room.
-StatusOr<Plan> planWith(const TrainOptions &options,
-                        const std::string &recompute, Progress &progress) {
-  const Recipe &recipe = options.recipe;
-  ProgramRequest request;
-  request.model = recipe.model;
-  request.training = recipe.compilerOptions(recompute);
-  request.skipCache = options.skipCache;
-  request.threads = recipe.threads;
-  Plan plan;
-  plan.recompute = recompute;
-  TENON_ASSIGN_OR_RETURN(plan.ready, prepareProgram(request, progress));
-  const base::Program &program = plan.ready.program->program();
-  int64_t resident = residentBytes(program);
-  for (int64_t n = recipe.atOnce(); n >= 1; --n) {
-    TENON_ASSIGN_OR_RETURN(int64_t arena,
-                           exec::stepArenaBytes(program, n * recipe.length,
-                                                n * recipe.sequencesEach()));
-    plan.neededBytes = resident + arena;
-    bool hasRoom =
-        recipe.budgetBytes == 0 || plan.neededBytes <= recipe.budgetBytes;
-    if (hasRoom) {
-      plan.atOnce = n;
-      return plan;
-    }
-  }
-  return plan;
-}
-
-/// The first way to compute that has room for enough at once; failing that,
-/// the one that has room for most.
-StatusOr<Plan> choosePlan(const TrainOptions &options, Progress &progress) {
-  const Recipe &recipe = options.recipe;
-  std::vector<std::string> ways = {recipe.recompute};
-  if (recipe.recompute == "auto")
-    ways = {"none", "selective", "layer"};
-  int64_t enough =
-      std::min(recipe.atOnce(), (kFullTokens - 1) / recipe.length + 1);
-  std::optional<Plan> best;
-  for (const std::string &way : ways) {
-    TENON_ASSIGN_OR_RETURN(Plan plan, planWith(options, way, progress));
-    bool isBetter = !best || plan.atOnce > best->atOnce;
-    if (isBetter || plan.atOnce == 0)
-      best.emplace(std::move(plan));
-    if (best->atOnce >= enough)
-      break;
-  }
-  if (best->atOnce > 0)
-    return *std::move(best);
-  return resourceExhausted("expects a --memory-budget of at least ",
-                           formatBytes(best->neededBytes),
-                           ", for one sequence at once and what stays for the "
-                           "whole run, got ",
-                           recipe.memoryBudget);
-}
-
 Status openData(const Recipe &recipe, Run &run) {
   fs::path folder = recipe.data;
   auto open = [&](const char *name) {
@@ -197,7 +108,8 @@ Status openData(const Recipe &recipe, Run &run) {
 
 Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   const Recipe &recipe = options.recipe;
-  TENON_ASSIGN_OR_RETURN(Plan plan, choosePlan(options, progress));
+  TENON_ASSIGN_OR_RETURN(TrainPlan plan,
+                         choosePlan(recipe, options.skipCache, progress));
   run.atOnce = plan.atOnce;
   run.recompute = plan.recompute;
   run.compileSeconds = plan.ready.compileSeconds;
@@ -214,17 +126,7 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   exec::SessionOptions limits;
   exec::addTrainingLimits(program, limits, tokens, sequences);
   opening.limits = limits.limits;
-  constexpr int64_t kPromptTokens = 256; // room for one, and to compute at once
-  opening.decoder.contextTokens = kPromptTokens;
-  if (recipe.evaluateMatches > 0)
-    opening.decoder.contextTokens =
-        std::max(opening.decoder.contextTokens, recipe.length + 1);
-  if (recipe.sampleEvery > 0)
-    opening.decoder.contextTokens += recipe.sampleTokens;
-  if (int64_t most = exec::modelContext(program))
-    opening.decoder.contextTokens =
-        std::min(most, opening.decoder.contextTokens);
-  opening.decoder.chunkTokens = std::min<int64_t>(tokens, kPromptTokens);
+  opening.decoder = decoderLimits(recipe, program);
   progress.update("preparing weights");
   TENON_ASSIGN_OR_RETURN(
       std::unique_ptr<exec::TextModel> model,
@@ -244,9 +146,9 @@ void printPlan(const Recipe &recipe, const Run &run) {
   const exec::Session &session = run.model->session();
   int64_t weights = 0, others = 0, count = 0;
   for (const base::State &state : session.program().program().states) {
-    (state.source.empty() ? others : weights) += bytesOf(state);
+    (state.source.empty() ? others : weights) += tensorBytes(state);
     if (!state.source.empty())
-      count += bytesOf(state) / 4;
+      count += tensorBytes(state) / 4;
   }
   exec::SessionStats stats = session.stats();
   std::printf(
