@@ -14,7 +14,8 @@ constexpr int64_t kMostTokens = 128;
 /// The gradient of the sum of logits * probe with respect to probe is the
 /// logits, bit for bit.
 Entry insideEntry(const models::Decoder &decoder) {
-  return {"inside", [&](Arguments &in) -> Results {
+  return {"inside",
+          [&](Arguments &in) -> Results {
             Dim N = Dim::symbol("N", 1, kMostTokens);
             Dim M = Dim::symbol("M", 1, kMostTokens);
             Tensor tokens = in.tensor("tokens", {N}, i32);
@@ -34,7 +35,8 @@ Entry insideEntry(const models::Decoder &decoder) {
                 globalNorm(*decoder.model,
                            {made.gradients.begin(), made.gradients.end() - 1});
             return {{"logits", made.gradients.back()}, {"norm", norm}};
-          }};
+          },
+          /*hasOneVariant=*/true};
 }
 
 Arrays argumentsOf(const std::vector<int32_t> &text) {

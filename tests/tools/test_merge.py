@@ -4,7 +4,7 @@ import json
 import struct
 import unittest
 
-from support import GEMMA, LLAMA, MODEL, ToolTest, needs_compiler
+from support import LLAMA, MODEL, PROMPT, ToolTest, needs_compiler
 
 RANK = 2
 
@@ -75,14 +75,19 @@ class Merge(ToolTest):
 
     def test_merged_gguf_runs(self):
         adapter = self.folder / "for_gemma"
-        write_adapter(adapter, "model.layers.0.mlp.up_proj", width=64, out=128)
+        write_adapter(adapter, "model.layers.0.mlp.up_proj", width=64, out=96)
         output = self.folder / "merged.gguf"
         notice = self.succeed("merge", MODEL, adapter, "-o", output,
                               "--type", "bf16").stderr
         self.assertIn("now bf16", notice)
         text = self.succeed("inspect", output, "--tensors").stdout
         self.assertRegex(text, r"blk\.0\.ffn_up\.weight +bf16")
-        self.assertNotEqual(self.greedy(MODEL), self.greedy(output))
+        story = self.folder / "story.txt"
+        story.write_text(PROMPT)
+        scores = [self.succeed("score", model, story, "--json").stdout
+                  for model in (MODEL, output)]
+        self.assertNotEqual(*(json.loads(score)["perplexity"]
+                              for score in scores))
 
     def test_other_models_and_kinds_are_refused(self):
         adapter = self.folder / "other"
