@@ -38,6 +38,30 @@ LossAndGradients lossAndGradients(const Module &module,
                                   const std::vector<Tensor> &of,
                                   Site site = Site::current());
 
+using Forwards = std::function<Tensor(const std::vector<Tensor> &inputs)>;
+using Backwards = std::function<std::vector<Tensor>(
+    const std::vector<Tensor> &inputs, const Tensor &result,
+    const Tensor &gradient)>;
+
+/// Calls `forward` on the inputs in a function of its own, whose gradients are
+/// what `adjoint` returns, whatever its ops are: one for each f32 input, of its
+/// shape, from the inputs, the result and the gradient of the result.
+///
+///   // Rounded, with the gradient of what is rounded.
+///   Tensor y = withAdjoint(
+///       model, {x},
+///       [](const std::vector<Tensor> &in) { return roundEven(in[0]); },
+///       [](const auto &in, const Tensor &y, const Tensor &gradient) {
+///         return std::vector{gradient};
+///       });
+///
+/// Errors: noted for `trace`: a function that uses other tensors than these;
+///         inputs that are the same; another number of gradients, or of
+///         another shape.
+Tensor withAdjoint(const Module &module, const std::vector<Tensor> &inputs,
+                   const Forwards &forward, const Backwards &adjoint,
+                   Site site = Site::current());
+
 /// Makes `value` what a trained weight or a variable holds from here on, in
 /// this call and in later ones. Read it before, not after, through a tensor
 /// that was computed from it as a view. Errors: noted for `trace`: another

@@ -11,6 +11,7 @@
 #define TENON_FRONTEND_DSL_TRACER_H
 
 #include "frontend/dsl/Control.h"
+#include "frontend/dsl/Gradient.h"
 #include "frontend/dsl/ModuleTree.h"
 #include "frontend/dsl/Trace.h"
 #include "ir/tn/Tn.h"
@@ -42,6 +43,10 @@ public:
   Tensors gradients(const std::string &path,
                     const std::function<Tensor()> &loss, const Tensors &of,
                     Site site);
+  /// Calls a function whose adjoint is another one; both are traced.
+  Tensor withAdjoint(const std::string &path, const Tensors &inputs,
+                     const Forwards &forward, const Backwards &adjoint,
+                     Site site);
   /// Makes `value` what later readers of a tensor that lives across calls see.
   void assign(Parameter &parameter, const Tensor &value, Site site);
   /// Assigns what `body` returns, traced into a private function.
@@ -139,6 +144,10 @@ private:
   mlir::Value closeOutlined(mlir::Value result, Site site);
   /// Ends the function being traced, which returns `returned`.
   void finishFunction(llvm::ArrayRef<mlir::Value> returned, Site site);
+  /// Traces the adjoint of `function`; null after an error.
+  mlir::func::FuncOp traceAdjoint(mlir::func::FuncOp function,
+                                  const std::string &path,
+                                  const Backwards &adjoint, Site site);
   mlir::Value addState(Parameter &parameter);
   bool checkAssigned(Parameter &parameter, mlir::Value now, Site site);
   Traced openRegion(mlir::TypeRange arguments, bool isLoop);

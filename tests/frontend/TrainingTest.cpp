@@ -182,6 +182,71 @@ TEST(Training, SgdWithMomentumEqualsItsDefinition) {
   }
 }
 
+/// A model of one weight, and a loss that is the sum of `body` of it.
+struct Single : Module {
+  Single()
+      : Module(nullptr, "single"), w(param("w", {4})),
+        other(param("other", {4})) {}
+  absl::StatusOr<TracedProgram>
+  gradientOf(const std::function<Tensor(const Tensor &)> &body) {
+    Entry entry{"gradient", [&](Arguments &) -> Results {
+                  LossAndGradients made = lossAndGradients(
+                      *this, [&] { return squeeze(sum(body(w)), 0); }, {w});
+                  return {{"gradient", made.gradients[0]}};
+                }};
+    return trace(*this, {entry});
+  }
+  Tensor w, other;
+};
+
+TEST(Training, TakesTheAdjointThatIsGiven) {
+  Single model;
+  auto program = model.gradientOf([&](const Tensor &w) {
+    return withAdjoint(
+        model, {w},
+        [](const std::vector<Tensor> &in) { return roundEven(in[0]); },
+        [](const std::vector<Tensor> &in, const Tensor &y,
+           const Tensor &gradient) {
+          return std::vector<Tensor>{gradient * y + in[0]};
+        });
+  });
+  ASSERT_TRUE(program.ok()) << program.status();
+  auto weights = Weights::random(*program, /*seed=*/3);
+  auto session = Session::open(*program, *weights);
+  ASSERT_TRUE(session.ok()) << session.status();
+  auto results = (*session)->call("gradient", {});
+  ASSERT_TRUE(results.ok()) << results.status();
+  const Weights::View *w = weights->find("w");
+  for (int i = 0; i < 4; ++i) {
+    float value = reinterpret_cast<const float *>(w->bytes.data())[i];
+    EXPECT_EQ(results->at("gradient").values<float>()[i],
+              std::nearbyint(value) + value);
+  }
+}
+
+TEST(Training, SaysWhatAnAdjointLacks) {
+  Single model;
+  auto errorOf = [&](const Forwards &forward, const Backwards &adjoint) {
+    auto program = model.gradientOf([&](const Tensor &w) {
+      return withAdjoint(model, {w}, forward, adjoint);
+    });
+    return std::string(program.status().message());
+  };
+  Forwards same = [](const std::vector<Tensor> &in) { return abs(in[0]); };
+  EXPECT_NE(errorOf(same, [](const auto &, const Tensor &,
+                             const Tensor &) { return std::vector<Tensor>(); })
+                .find("a gradient of each input's shape"),
+            std::string::npos);
+  EXPECT_NE(
+      errorOf(
+          [&](const std::vector<Tensor> &in) { return in[0] + model.other; },
+          [](const auto &, const Tensor &, const Tensor &gradient) {
+            return std::vector<Tensor>{gradient};
+          })
+          .find("a function of its inputs alone"),
+      std::string::npos);
+}
+
 TEST(Training, SaysWhatCannotBeAssigned) {
   Regression model;
   Entry train{"train", [&](Arguments &in) -> Results {
