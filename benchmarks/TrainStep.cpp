@@ -2,6 +2,7 @@
 //
 //   train_step [--steps 40] [--layers 12] [--width 768] [--heads 12]
 //              [--vocabulary 50257] [--sequences 4] [--length 64] [--threads 0]
+//              [--compute f32|bf16]
 //
 // Prints what compiling and each step took, and each step's loss, as JSON. The
 // weights and tokens are made of numbers that scripts/train-reference makes as
@@ -26,6 +27,7 @@ struct Options {
   models::gpt2::Config model;
   int64_t steps = 40, sequences = 4, length = 64;
   uint32_t threads = 0;
+  DType compute = DType::f32;
   int64_t tokens() const { return sequences * length; }
 };
 
@@ -125,6 +127,7 @@ absl::Status run(const Options &options) {
                   {.beta2 = 0.95, .decay = 0.1});
   TraceOptions tracing;
   tracing.trained = [](std::string_view) { return true; };
+  tracing.compute = options.compute;
   auto start = std::chrono::steady_clock::now();
   auto program = trace(model, {stepOf(model, optimizer, options)}, tracing);
   if (!program.ok())
@@ -175,6 +178,9 @@ int main(int argc, char **argv) {
   app.add_option("--length", options.length, "tokens of a sequence")
       ->check(CLI::Range(1, 1024));
   app.add_option("--threads", options.threads, "0: every CPU");
+  app.add_option("--compute", options.compute, "of products: f32 or bf16")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, DType>{{"f32", f32}, {"bf16", bf16}}));
   CLI11_PARSE(app, argc, argv);
   absl::Status status = run(options);
   if (status.ok())

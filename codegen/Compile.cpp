@@ -145,6 +145,8 @@ absl::Status Compilation::chooseTypes(ModuleOp common) {
   passes::ChooseComputeTypesOptions choice;
   choice.activations = options.activations;
   passes.addPass(passes::createChooseComputeTypes(choice));
+  if (common->hasAttr(ir::kComputeAttr))
+    passes::buildPrecisionPipeline(passes);
   return failed(passes.run(common)) ? diagnostics.status("types")
                                     : absl::OkStatus();
 }

@@ -64,6 +64,27 @@ def ChooseComputeTypes : Pass<"tn-choose-compute-types", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::ir::TnDialect"];
 }
 
+def NarrowProducts : Pass<"tn-narrow-products", "::mlir::ModuleOp"> {
+  let summary = "Multiplies in bf16 what is kept in f32";
+  let description = [{
+    Before:  %y = tn.matmul %x, %w        After:  %x16 = tn.cast %x
+                                                  %w16 = tn.cast %w
+                                                  %y = tn.matmul %x16, %w16
+
+    in a module with tn.compute = "bf16", for f32 factors: of a model's products
+    and of their gradients. Sums and results stay f32, as does everything else:
+    weights that are trained, norms, softmax, losses, gradients, optimisers.
+    Tensors of tokens that cross a call and are then only rounded cross it in bf16:
+    what is kept for the way back takes half the memory. Weights cross as they are;
+    `tn-fuse` gives their casts to the products. Changes results, by these roundings
+    alone: each product is a remark.
+
+    Needs: no tn.gradient.  Ensures: no matmul has an f32 factor beside one of f32
+    or bf16; a function has the same casts whichever entry calls it.
+  }];
+  let dependentDialects = ["::tenon::ir::TnDialect", "::mlir::func::FuncDialect"];
+}
+
 def PackWeights : Pass<"tn-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Gives weights that matmuls read the panel layout, once";
   let description = [{
@@ -129,7 +150,7 @@ def Fuse : Pass<"tn-fuse", "::mlir::func::FuncOp"> {
     Vertical: pointwise ops join the matmul or the rows that make their operands;
     row ops join rows over the same leading axes; views and constants are copied
     into each user, as is a norm of one row that only matmuls of few columns
-    read. Horizontal: independent nests of one kind become one kernel,
+    read, and a weight's rounding to bf16 that only matmuls read, on the right. Horizontal: independent nests of one kind become one kernel,
     one fork-join. `label` and `not_fused` of each kernel state the decisions.
 
     Needs: calls are allowed and stay.  Ensures: every op that computes lies in a

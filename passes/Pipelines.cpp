@@ -23,6 +23,13 @@ std::vector<VariantSpec> passes::variantsOf(ModuleOp module) {
   return variants;
 }
 
+void passes::buildPrecisionPipeline(OpPassManager &passes) {
+  passes.addPass(createOutlineLayers());
+  // Before, so that gradients are derivatives of the model as it is written.
+  passes.addPass(createDifferentiate());
+  passes.addPass(createNarrowProducts());
+}
+
 void passes::buildCommonPipeline(OpPassManager &passes) {
   // First, so that everything after works on each distinct layer once.
   passes.addPass(createOutlineLayers());

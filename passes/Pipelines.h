@@ -21,6 +21,10 @@ struct VariantSpec {
 /// without bounds; without the attribute, one variant without bounds.
 std::vector<VariantSpec> variantsOf(mlir::ModuleOp module);
 
+/// What changes results, apart from the passes that must not: gradients become
+/// functions, whose products are then computed in the module's `tn.compute`.
+void buildPrecisionPipeline(mlir::OpPassManager &passes);
+
 /// What is done once, for all variants: from a traced module to one with equal
 /// layers merged and weights packed.
 void buildCommonPipeline(mlir::OpPassManager &passes);

@@ -43,6 +43,9 @@ bool isBytes(ir::MatmulOp product);
 /// The operand of the kernel whose elements a tensor has in the same order: its
 /// own, or that behind reshapes; null for a value that is computed.
 mlir::Value storedAt(mlir::Value tensor);
+/// What a right operand is read from: the f32 in memory that it rounds to bf16,
+/// or itself.
+mlir::Value sourceOf(mlir::Value factor);
 /// Whether panels of the right operand are staged as floats.
 bool isStaged(ir::MatmulOp product);
 
@@ -52,10 +55,14 @@ llvm::SmallVector<mlir::Value> transposed(KernelEmitter &e,
                                           llvm::ArrayRef<mlir::Value> rows);
 /// i32: words of two bf16 whose halves change places.
 mlir::Value swapHalves(KernelEmitter &e, mlir::Value words);
-/// i32: words of the elements `lanes` of two lines of bf16, those of the first
-/// in the high halves.
-mlir::Value pairLines(KernelEmitter &e, mlir::Value high, mlir::Value low,
-                      const Lanes &lanes);
+/// i32: words of the elements `lanes` of two lines of bf16, or of f32 that are
+/// rounded, those of the first in the high halves.
+mlir::Value pairLines(KernelEmitter &e, mlir::Type element, mlir::Value high,
+                      mlir::Value low, const Lanes &lanes);
+/// i32: words of two elements of a line of bf16, or of f32 that are rounded,
+/// the first in the high halves. `lanes` counts words.
+mlir::Value pairsOfLine(KernelEmitter &e, mlir::Type element, mlir::Value line,
+                        const Lanes &lanes);
 
 /// A segment of one panel of a right operand, to be staged in scratch.
 struct Panel {

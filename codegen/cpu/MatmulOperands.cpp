@@ -8,8 +8,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/MatmulNest.h"
+#include "ir/tn/Emit.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace tenon::codegen::cpu {
 
@@ -44,6 +46,14 @@ Value storedAt(Value tensor) {
   return isa<BlockArgument>(tensor) ? tensor : Value();
 }
 
+Value sourceOf(Value factor) {
+  auto cast = factor.getDefiningOp<ir::CastOp>();
+  bool isRounded = cast && typeOf(factor).getElementType().isBF16() &&
+                   typeOf(cast.getX()).getElementType().isF32() &&
+                   storedAt(cast.getX());
+  return isRounded ? cast.getX() : factor;
+}
+
 bool isStaged(ir::MatmulOp product) {
   bool isReadInPlace = isPacked(product) && product.getTransposeB();
   return !isReadInPlace && !isInteger(product) && !isBytes(product);
@@ -57,7 +67,7 @@ ir::PanelFormat MatmulNest::formatOf(ir::MatmulOp product) {
     return ir::panelFormat(ir::storageOf(b));
   bool isPairs = e.hasBf16Dot() && b.isBF16() &&
                  typeOf(product.getA()).getElementType().isBF16() &&
-                 storedAt(product.getB());
+                 storedAt(sourceOf(product.getB()));
   return ir::panelFormat(isPairs ? base::ElementType::BF16
                                  : base::ElementType::F32);
 }
@@ -141,8 +151,22 @@ Value swapHalves(KernelEmitter &e, Value word) {
                               arith::ShRUIOp::create(b, word, by));
 }
 
-Value pairLines(KernelEmitter &e, Value high, Value low, const Lanes &lanes) {
+/// Words of the high and the low half, f32 that are rounded to bf16.
+static Value pairOf(KernelEmitter &e, Value high, Value low) {
   auto &b = e.builder;
+  ir::Emit a(b, b.getLoc(), high.getType());
+  Value upper = a.bits(a.rounded(high, b.getBF16Type()));
+  Value lower = a.bits(a.rounded(low, b.getBF16Type()));
+  return arith::OrIOp::create(b, upper,
+                              arith::ShRUIOp::create(b, lower, a.integer(16)));
+}
+
+Value pairLines(KernelEmitter &e, Type element, Value high, Value low,
+                const Lanes &lanes) {
+  auto &b = e.builder;
+  if (element.isF32())
+    return pairOf(e, e.load(high, element, lanes.offset, lanes),
+                  e.load(low, element, lanes.offset, lanes));
   auto words = [&](Value line) -> Value {
     Value halves = e.load(line, b.getI16Type(), lanes.offset, lanes);
     return arith::ExtUIOp::create(b, e.vectorOf(b.getI32Type(), lanes), halves);
@@ -150,6 +174,30 @@ Value pairLines(KernelEmitter &e, Value high, Value low, const Lanes &lanes) {
   Value by = arith::ConstantOp::create(b, b.getI32IntegerAttr(16));
   Value upper = arith::ShLIOp::create(b, words(high), e.splat(by, lanes.width));
   return arith::OrIOp::create(b, upper, words(low));
+}
+
+Value pairsOfLine(KernelEmitter &e, Type element, Value line,
+                  const Lanes &lanes) {
+  auto &b = e.builder;
+  if (!element.isF32())
+    return swapHalves(e, e.load(line, b.getI32Type(), lanes.offset, lanes));
+  // Element `first` of the parts, then each `step` / 2 further on.
+  auto every = [&](Value x, Value y, int64_t first, int64_t step) -> Value {
+    SmallVector<int64_t> order;
+    for (int64_t i = 0; i < lanes.width; ++i)
+      order.push_back(first + i * step / 2);
+    return vector::ShuffleOp::create(b, x, y, order);
+  };
+  Value parts[2];
+  for (int64_t i : {0, 1}) {
+    Lanes half{lanes.width, lanes.mask};
+    if (lanes.mask) // A word is there with both of its elements.
+      half.mask = every(lanes.mask, lanes.mask, i * lanes.width / 2, 1);
+    Value from = e.add(e.mul(lanes.offset, 2), e.index(i * lanes.width));
+    parts[i] = e.load(line, element, from, half);
+  }
+  return pairOf(e, every(parts[0], parts[1], 0, 4),
+                every(parts[0], parts[1], 1, 4));
 }
 
 /// The last element of an odd number of bf16, as a word.
@@ -253,7 +301,7 @@ void MatmulNest::storeColumns(const MatmulRows &left, ArrayRef<Value> lines,
   Type f32 = e.builder.getF32Type(), bf16 = e.builder.getBF16Type();
   auto move = [&](Value row, Value target, const Lanes &lanes) {
     Lanes from{lanes.width, lanes.mask, row};
-    Value value = left.isPaired ? pairLines(e, lines[0], lines[1], from)
+    Value value = left.isPaired ? pairLines(e, bf16, lines[0], lines[1], from)
                                 : e.load(lines[0], f32, row, from);
     e.store(value, left.pointer, target, lanes);
   };

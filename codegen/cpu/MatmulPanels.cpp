@@ -99,8 +99,8 @@ SmallVector<Value> MatmulNest::transposedWords(ir::MatmulOp product,
                                                const Panel &panel,
                                                ArrayRef<Index> starts,
                                                const Lanes &at) {
-  Value b = product.getB(), from = panel.segment.from;
-  RankedTensorType type = typeOf(b);
+  Value b = product.getB(), from = panel.segment.from, source = sourceOf(b);
+  RankedTensorType type = typeOf(source);
   bool isPairs = panel.format.group() > 1;
   SmallVector<Value> block;
   for (Index index : starts) {
@@ -110,15 +110,11 @@ SmallVector<Value> MatmulNest::transposedWords(ir::MatmulOp product,
       continue;
     }
     index.back() = from;
-    Value start = e.address(e.pointer(storedAt(b)), type.getElementType(),
+    Value start = e.address(e.pointer(storedAt(source)), type.getElementType(),
                             e.linearise(type, index));
-    block.push_back(e.load(start, e.builder.getI32Type(), at.offset, at));
+    block.push_back(pairsOfLine(e, type.getElementType(), start, at));
   }
-  SmallVector<Value> words = transposed(e, block);
-  if (isPairs)
-    for (Value &word : words)
-      word = swapHalves(e, word);
-  return words;
+  return transposed(e, block);
 }
 
 // Lanes [lane, + lanes of a register).
@@ -151,8 +147,8 @@ void MatmulNest::stageTransposed(ir::MatmulOp product, const Panel &panel) {
 // one by one.
 void MatmulNest::stageRightColumns(ir::MatmulOp product, const Panel &panel,
                                    Value fromWord) {
-  Value b = product.getB();
-  RankedTensorType type = typeOf(b);
+  Value b = product.getB(), source = sourceOf(b);
+  RankedTensorType type = typeOf(b), stored = typeOf(source);
   const Segment &segment = panel.segment;
   int64_t last = type.getRank() - 1, group = panel.format.group();
   Value words = e.div(e.add(segment.count, e.index(group - 1)), group);
@@ -163,11 +159,12 @@ void MatmulNest::stageRightColumns(ir::MatmulOp product, const Panel &panel,
   auto wordAt = [&](Value k) -> Value {
     auto lineAt = [&](Value at) {
       index[last] = at;
-      return e.address(e.pointer(storedAt(b)), type.getElementType(),
-                       e.linearise(type, index));
+      return e.address(e.pointer(storedAt(source)), stored.getElementType(),
+                       e.linearise(stored, index));
     };
     Value next = e.min(e.add(k, e.index(1)), e.sub(segment.to, e.index(1)));
-    return pairLines(e, lineAt(k), lineAt(next), {1, Value(), e.index(0)});
+    return pairLines(e, stored.getElementType(), lineAt(k), lineAt(next),
+                     {1, Value(), e.index(0)});
   };
   e.loop(e.index(0), e.index(kPanelLanes), 1, [&](Value lane) {
     Elements::Scope scope(elements);
@@ -208,9 +205,9 @@ void MatmulNest::stageRightRows(ir::MatmulOp product, const Panel &panel) {
   });
 }
 
-// Two rows of bf16 become the halves of words.
+// Two rows of bf16, or rounded to it, become the halves of words.
 void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
-  Value b = product.getB();
+  Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
   const Segment &segment = panel.segment;
   Value count =
@@ -229,8 +226,8 @@ void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
           low = lineAt(
               e.min(e.add(k, e.index(1)), e.sub(segment.count, e.index(1))));
     e.columns(count, e.vectorWidth(), [&](const Lanes &lanes) {
-      e.store(pairLines(e, high, low, lanes), panel.target,
-              e.add(e.mul(word, kPanelLanes), lanes.offset),
+      e.store(pairLines(e, type.getElementType(), high, low, lanes),
+              panel.target, e.add(e.mul(word, kPanelLanes), lanes.offset),
               Lanes{lanes.width, lanes.mask});
     });
   });
@@ -349,7 +346,7 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
 /// Where the lines begin from which the panel of `column` is staged, from k on.
 void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
                              NextPanels &next) {
-  Value b = product.getB();
+  Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
   if (!isPacked(product)) {
     SmallVector<Value> index = matrixIndex(type);
@@ -377,7 +374,7 @@ void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
 NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
                                   const Segment &segment) {
   constexpr int64_t kLineBytes = 64;
-  Value b = product.getB();
+  Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
   Type element = type.getElementType();
   bool isPlain = isa<FloatType>(element) && !isPacked(product);

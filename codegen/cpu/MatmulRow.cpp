@@ -20,7 +20,7 @@ static RankedTensorType typeOf(Value value) {
 
 /// Whether tiles are of one row and the weight's own rows are read.
 bool MatmulNest::isOneRow(ir::MatmulOp product) {
-  Value b = product.getB();
+  Value b = sourceOf(product.getB());
   if (shape.tileRows > 1 || !isStaged(product) || !product.getTransposeB() ||
       !storedAt(b) || isa<ir::BlockType>(typeOf(b).getElementType()))
     return false;
@@ -42,7 +42,7 @@ Value MatmulNest::addWord(ir::MatmulOp product, Value sum, Value word,
 /// Asks for the line at `word` of the rows after those of a register's lanes.
 void MatmulNest::prefetchRows(ir::MatmulOp product, const Panel &panel,
                               Value lane, Value word) {
-  Value b = product.getB();
+  Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
   Index index = matrixIndex(type);
   index.back() = e.add(panel.segment.from, e.mul(word, panel.format.group()));

@@ -273,6 +273,10 @@ void Tracer::setModuleAttributes() {
   }
   if (!variants.empty())
     (*module)->setAttr("tn.variants", opBuilder.getArrayAttr(variants));
+  if (options.compute == DType::bf16)
+    (*module)->setAttr(ir::kComputeAttr, opBuilder.getStringAttr("bf16"));
+  else if (options.compute != DType::f32)
+    tree.errors.push_back("expects TraceOptions::compute of f32 or bf16");
   SmallVector<NamedAttribute> metadata;
   for (const auto &[key, value] : options.metadata)
     metadata.push_back(

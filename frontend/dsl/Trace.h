@@ -83,6 +83,9 @@ struct TraceOptions {
   /// What gradients compute again rather than keep: "selective", all but
   /// products and attention; "layer", all of an outlined function. Empty: none.
   std::string checkpoint;
+  /// In which type products of f32 factors, and their gradients, are computed:
+  /// f32 or bf16. Sums, and all else, stay f32; so do trained weights.
+  DType compute = DType::f32;
   /// Narrowest first, the last one without bounds; none: one for everything.
   std::vector<Variant> variants;
   /// What the program should say of itself, by key.

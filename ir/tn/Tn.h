@@ -59,6 +59,10 @@ inline constexpr llvm::StringLiteral kPreparedAttr = "tn.prepared";
 /// The attribute of a function that names its adjoint; see `tn-differentiate`.
 inline constexpr llvm::StringLiteral kAdjointAttr = "tn.adjoint";
 
+/// The attribute of a module that names the type in which products of floats
+/// are computed, "f32" or "bf16"; see `tn-narrow-products`.
+inline constexpr llvm::StringLiteral kComputeAttr = "tn.compute";
+
 /// The attribute of an entry's argument or result that is a tensor which lives
 /// across calls: the symbol of its `tn.state`.
 inline constexpr llvm::StringLiteral kStateAttr = "tn.state";

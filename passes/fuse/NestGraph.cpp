@@ -91,6 +91,23 @@ bool feedsNarrowMatmuls(Operation *op) {
   }
   return columns > 0 && columns <= kMostPrologueColumns;
 }
+
+/// Whether an op rounds a weight that products alone read, as their right
+/// factor: they round it while they stage it, and memory is not written.
+bool roundsWeight(Operation *op) {
+  auto cast = dyn_cast<ir::CastOp>(op);
+  if (!cast || !cast.getX().getType().getElementType().isF32() ||
+      !cast.getType().getElementType().isBF16() ||
+      !cast.getType().hasStaticShape())
+    return false;
+  Operation *maker = cast.getX().getDefiningOp();
+  return (!maker || isSource(maker)) &&
+         llvm::all_of(cast->getUses(), [&](OpOperand &use) {
+           return isa<ir::MatmulOp>(use.getOwner()) &&
+                  use.getOperandNumber() == 1 &&
+                  use.getOwner()->getBlock() == op->getBlock();
+         });
+}
 } // namespace
 
 NestGraph::NestGraph(Block &block) {
@@ -152,6 +169,10 @@ void NestGraph::assign(Operation *op) {
     return;
   case NestRole::Element:
   case NestRole::Row:
+    if (roundsWeight(op)) {
+      prologues.insert(op);
+      return;
+    }
     found = candidates(op, reasons);
     if (auto overwrite = dyn_cast<ir::OverwriteOp>(op))
       llvm::erase_if(found, [&](NestId nest) {
@@ -179,8 +200,13 @@ void NestGraph::assign(Operation *op) {
 /// computes, so that it cannot change the value while it runs.
 bool NestGraph::readsElsewhere(Value value, NestId nest) const {
   return llvm::any_of(ir::usesOf(value), [&](OpOperand *use) {
-    return nestOf.lookup_or(use->getOwner(), kNone) == nest &&
-           (use->get() != value || !isa<ir::PointwiseOp>(use->getOwner()));
+    Operation *reader = use->getOwner();
+    if (isPrologue(reader)) // copied into the nests that read it
+      return llvm::any_of(reader->getUsers(), [&](Operation *user) {
+        return nestOf.lookup_or(user, kNone) == nest;
+      });
+    return nestOf.lookup_or(reader, kNone) == nest &&
+           (use->get() != value || !isa<ir::PointwiseOp>(reader));
   });
 }
 
@@ -318,13 +344,20 @@ void NestGraph::collectReaders(OpOperand &use, NestId self,
                                SmallVectorImpl<NestId> &found) const {
   if (!ir::changesOperand(use))
     return;
-  for (OpOperand *other : ir::usesOf(use.get())) {
-    Operation *reader = other->getOwner();
+  auto note = [&](Operation *reader) {
     while (reader && !nestOf.contains(reader))
       reader = reader->getParentOp(); // a branch or a loop
     NestId nest = reader ? nestOf.lookup(reader) : self;
-    if (nest != self && !ir::changesOperand(*other))
+    if (nest != self)
       found.push_back(nest);
+  };
+  for (OpOperand *other : ir::usesOf(use.get())) {
+    if (ir::changesOperand(*other))
+      continue;
+    if (isPrologue(other->getOwner()))
+      llvm::for_each(other->getOwner()->getUsers(), note);
+    else
+      note(other->getOwner());
   }
 }
 

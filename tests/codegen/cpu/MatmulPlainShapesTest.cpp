@@ -24,6 +24,7 @@ struct Form {
   bool isPacked = true;
   bool transposesA = false, transposesB = true;
   int64_t skipped = 0; ///< Columns of a wider tensor before the rows of a.
+  bool rounds = false; ///< The right operand is rounded to bf16.
 };
 
 void PrintTo(const Form &form, std::ostream *out) { *out << form.name; }
@@ -50,6 +51,10 @@ const Form kForms[] = {
     {"bf16_of_transposed_k_by_n", "bf16", "bf16", false, true, false},
     {"bf16_both_transposed", "bf16", "bf16", false, true, true},
     {"bf16_of_transposed", "bf16", "bf16", true, true},
+    {"bf16_rounded", "bf16", "f32", false, false, true, 0, true},
+    {"bf16_rounded_k_by_n", "bf16", "f32", false, false, false, 0, true},
+    {"bf16_rounded_both_transposed", "bf16", "f32", false, true, true, 0, true},
+    {"f32_by_rounded", "f32", "f32", false, false, true, 0, true},
 };
 
 std::string tensorText(const std::string &rows, int64_t columns,
@@ -79,10 +84,14 @@ std::string kernelText(const Form &form, int64_t n, int64_t k,
                       : tensorText(std::to_string(k), n, form.right);
   if (form.isPacked)
     b.insert(b.size() - 1, ", #tn.panels<32>");
-  std::string y = tensorText("T", n, "f32"), slice, flags;
+  std::string y = tensorText("T", n, "f32"), slice, flags, factor = b;
   if (form.skipped)
     slice = "    %r = tn.slice %x axis 1 from " + std::to_string(form.skipped) +
             " size " + std::to_string(k) + " : " + wide + " -> " + a + "\n";
+  if (form.rounds) {
+    factor.replace(factor.rfind("f32"), 3, "bf16");
+    slice += "    %c = tn.cast %b : " + b + " -> " + factor + "\n";
+  }
   if (form.transposesA)
     flags = "transpose_a";
   if (form.transposesB)
@@ -94,8 +103,8 @@ std::string kernelText(const Form &form, int64_t n, int64_t k,
          std::to_string(most) + ">]} {\n  %y = tn.kernel(%a, %w) : (" + wide +
          ", " + b + ") -> " + y + " {\n  ^bb0(%x: " + wide + ", %b: " + b +
          "):\n" + slice + "    %p = tn.matmul " + (form.skipped ? "%r" : "%x") +
-         ", %b " + flags + ": " + a + ", " + b + " -> " + y +
-         "\n    tn.yield %p : " + y +
+         (form.rounds ? ", %c " : ", %b ") + flags + ": " + a + ", " + factor +
+         " -> " + y + "\n    tn.yield %p : " + y +
          "\n  } {label = \"matmul\"}\n  return %y : " + y + "\n}";
 }
 

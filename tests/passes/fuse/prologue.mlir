@@ -39,3 +39,57 @@ func.func @no_prologue(%x: tensor<1x8xf32>, %n: tensor<8xf32>,
   %2 = tn.silu %h : tensor<1x8xf32>
   return %0, %1, %2 : tensor<1x4096xf32>, tensor<1x4xf32>, tensor<1x8xf32>
 }
+
+// -----
+
+// A weight is rounded by the products that it is the right factor of, and is
+// changed after them.
+// CHECK-LABEL: @rounded
+// CHECK: tn.kernel(%arg0, %arg1)
+// CHECK: tn.cast %{{.*}} : tensor<8x8xf32> -> tensor<8x8xbf16>
+// CHECK: tn.matmul
+// CHECK: {label = "cast+matmul"
+// CHECK: tn.kernel(%arg1)
+// CHECK: {label = "neg+overwrite"
+func.func @rounded(%x: tensor<8x8xbf16>, %w: tensor<8x8xf32>)
+    -> (tensor<8x8xf32>, tensor<8x8xf32>) {
+  %r = tn.cast %w : tensor<8x8xf32> -> tensor<8x8xbf16>
+  %y = tn.matmul %x, %r {transpose_b}
+      : tensor<8x8xbf16>, tensor<8x8xbf16> -> tensor<8x8xf32>
+  %n = tn.neg %w : tensor<8x8xf32>
+  %o = tn.overwrite %w, %n : tensor<8x8xf32>
+  return %y, %o : tensor<8x8xf32>, tensor<8x8xf32>
+}
+
+// -----
+
+// Its own product does not change it meanwhile.
+// CHECK-LABEL: @rounded_and_changed
+// CHECK: {label = "cast+matmul+add"
+// CHECK: {label = "overwrite"
+func.func @rounded_and_changed(%x: tensor<8x8xbf16>, %w: tensor<8x8xf32>)
+    -> tensor<8x8xf32> {
+  %r = tn.cast %w : tensor<8x8xf32> -> tensor<8x8xbf16>
+  %y = tn.matmul %x, %r {transpose_b}
+      : tensor<8x8xbf16>, tensor<8x8xbf16> -> tensor<8x8xf32>
+  %s = tn.add %y, %w : tensor<8x8xf32>
+  %o = tn.overwrite %w, %s : tensor<8x8xf32>
+  return %o : tensor<8x8xf32>
+}
+
+// -----
+
+// Declines: a left factor, and what something else reads.
+// CHECK-LABEL: @not_rounded
+// CHECK: label = "cast | cast"
+// CHECK: label = "matmul | matmul"
+func.func @not_rounded(%x: tensor<8x8xf32>, %w: tensor<8x8xf32>)
+    -> (tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xbf16>) {
+  %a = tn.cast %x : tensor<8x8xf32> -> tensor<8x8xbf16>
+  %b = tn.cast %w : tensor<8x8xf32> -> tensor<8x8xbf16>
+  %y = tn.matmul %a, %a {transpose_b}
+      : tensor<8x8xbf16>, tensor<8x8xbf16> -> tensor<8x8xf32>
+  %z = tn.matmul %a, %b
+      : tensor<8x8xbf16>, tensor<8x8xbf16> -> tensor<8x8xf32>
+  return %y, %z, %b : tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xbf16>
+}
