@@ -164,6 +164,7 @@ absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
         "expects at least one weight to train, got patterns that freeze all");
   TraceOptions tracing = traceOptions(decoder, files);
   tracing.checkpoint = options.checkpoint;
+  tracing.compute = options.compute;
   // Frozen ones too: a checkpoint then has every weight. Beside adapters they
   // stay packed.
   if (decoder.adapters.weights.empty())

@@ -23,7 +23,8 @@ struct TrainingOptions {
   bool accumulates = false;
   std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();
   double clip = 1; ///< Most of the gradient's global norm; infinity: any.
-  std::string checkpoint; ///< As TraceOptions'.
+  std::string checkpoint;     ///< As TraceOptions'.
+  DType compute = DType::f32; ///< As TraceOptions'.
   /// Names of weights with "*" for anything: those that stay as they are, and
   /// those that do not decay (none: those of one axis).
   std::vector<std::string> frozen, undecayed;

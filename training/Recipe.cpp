@@ -70,6 +70,8 @@ Status Recipe::complete() {
              "cosine, linear or constant", schedule));
   TENON_RETURN_IF_ERROR(expect(isOneOf(onNan, {"stop", "skip"}), "on-nan",
                                "stop or skip", onNan));
+  TENON_RETURN_IF_ERROR(expect(isOneOf(compute, {"f32", "bf16"}), "compute",
+                               "f32 or bf16", compute));
   TENON_RETURN_IF_ERROR(
       expect(isOneOf(recompute, {"auto", "none", "selective", "layer"}),
              "recompute", "auto, none, selective or layer", recompute));
@@ -128,6 +130,7 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"decay", decay},
       {"clip", clip},
       {"checkpoint", recomputed == "none" ? "" : recomputed},
+      {"compute", compute},
       {"frozen", frozen},
       {"undecayed", undecayed},
   };

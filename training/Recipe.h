@@ -53,6 +53,7 @@ struct Recipe {
   std::string onNan = "stop"; // or skip
   uint64_t seed = 1;
   uint32_t threads = 0;
+  std::string compute = "f32";    // of products: f32, bf16
   std::string memoryBudget;       // "2GiB"; empty: none
   std::string recompute = "auto"; // none, selective, layer
 

@@ -85,6 +85,16 @@ class Train(ToolTest):
             cwd=self.folder).stdout)
         self.assertLess(scored["mean_negative_log_likelihood"], 3.5)
 
+    def test_computes_in_bf16(self):
+        losses = {}
+        for compute in ("f32", "bf16"):
+            self.train("--output", compute, "--compute", compute)
+            losses[compute] = self.losses(compute)
+        self.assertNotEqual(losses["f32"][1], losses["bf16"][1])
+        for step, (loss, _) in losses["f32"].items():
+            self.assertAlmostEqual(loss, losses["bf16"][step][0],
+                                   delta=0.02 * loss)
+
     def test_killed_runs_go_on_with_the_same_bits(self):
         options = ["--checkpoint-every", 5, "--batch", 8]
         self.train("--output", "straight", *options)

@@ -28,6 +28,8 @@ TEST(Recipe, NamesTheOption) {
   EXPECT_THAT(messageOf([](Recipe &r) { r.steps = 0; }), HasSubstr("steps"));
   EXPECT_THAT(messageOf([](Recipe &r) { r.optimizer = "adam"; }),
               HasSubstr("adamw or sgd, got adam"));
+  EXPECT_THAT(messageOf([](Recipe &r) { r.compute = "f16"; }),
+              HasSubstr("f32 or bf16, got f16"));
   EXPECT_THAT(messageOf([](Recipe &r) { r.rate = NAN; }), HasSubstr("rate"));
   EXPECT_THAT(messageOf([](Recipe &r) { r.memoryBudget = "much"; }),
               HasSubstr("memory-budget"));

@@ -95,7 +95,7 @@ parseTrainingOptions(std::string_view text) {
   models::TrainingOptions options;
   AdamW::Options adam;
   Sgd::Options sgd;
-  std::string optimizer = "adamw";
+  std::string optimizer = "adamw", compute = "f32";
   Members members(*json);
   members.read("tokens", options.tokens);
   members.read("sequences", options.sequences);
@@ -108,12 +108,16 @@ parseTrainingOptions(std::string_view text) {
   members.read("decay", adam.decay);
   members.read("clip", options.clip);
   members.read("checkpoint", options.checkpoint);
+  members.read("compute", compute);
   members.read("frozen", options.frozen);
   members.read("undecayed", options.undecayed);
   members.expect(options.checkpoint.empty() ||
                      options.checkpoint == "selective" ||
                      options.checkpoint == "layer",
                  "checkpoint", "selective or layer");
+  members.expect(compute == "f32" || compute == "bf16", "compute",
+                 "f32 or bf16");
+  options.compute = compute == "bf16" ? DType::bf16 : DType::f32;
   members.readAdapters("adapter", options.decoder);
   members.expect(optimizer == "adamw" || optimizer == "sgd", "optimizer",
                  "adamw or sgd");

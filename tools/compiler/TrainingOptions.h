@@ -8,8 +8,8 @@
 namespace tenon::tools {
 
 /// Reads what `tenon train` hands to the compiler, a JSON object: tokens,
-/// sequences, accumulates, optimizer and its numbers, clip, checkpoint, frozen,
-/// undecayed, adapter (as AdapterOptions.h says).
+/// sequences, accumulates, optimizer and its numbers, clip, checkpoint,
+/// compute, frozen, undecayed, adapter (as AdapterOptions.h says).
 /// Errors: INVALID_ARGUMENT (a member of another type, or unknown), DATA_LOSS
 ///         (not JSON).
 absl::StatusOr<models::TrainingOptions>

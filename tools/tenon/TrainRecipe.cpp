@@ -58,6 +58,10 @@ void addSteps(CLI::App &app, Recipe &recipe) {
       "all but products and attention; layer, all within a layer; auto: none, "
       "unless --memory-budget has no room")
       ->check(CLI::IsMember({"auto", "none", "selective", "layer"}));
+  add("--compute", recipe.compute,
+      "Type in which products and their gradients multiply: f32, or bf16, "
+      "faster where the CPU has it. Weights, sums and all else are f32")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   add("--curriculum", recipe.curriculum,
       "From step STEP on, sequences of LENGTH tokens and as many more of "
       "them; --length holds where no stage does")
