@@ -2,22 +2,27 @@
 //
 //   train_step [--steps 40] [--layers 12] [--width 768] [--heads 12]
 //              [--vocabulary 50257] [--sequences 4] [--length 64] [--threads 0]
-//              [--compute f32|bf16]
+//              [--compute f32|bf16] [--kernels]
 //
 // Prints what compiling and each step took, and each step's loss, as JSON. The
 // weights and tokens are made of numbers that scripts/train-reference makes as
-// well; every step has the same tokens.
+// well; every step has the same tokens. --kernels adds what a step's kernels
+// took, the longest first, and what AdamW's moved beside what a copy does.
 //
 //===----------------------------------------------------------------------===//
 
+#include "benchmarks/Probes.h"
 #include "frontend/Tenon.h"
 #include "models/gpt2/Model.h"
+#include "runtime/exec/Session.h"
 
 #include "CLI/CLI.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <thread>
 
 using namespace tenon;
 
@@ -28,6 +33,7 @@ struct Options {
   int64_t steps = 40, sequences = 4, length = 64;
   uint32_t threads = 0;
   DType compute = DType::f32;
+  bool kernels = false;
   int64_t tokens() const { return sequences * length; }
 };
 
@@ -121,6 +127,52 @@ double secondsSince(std::chrono::steady_clock::time_point start) {
       .count();
 }
 
+/// The milliseconds of a step by kernels of one label, the longest first.
+std::vector<std::pair<std::string, double>>
+kernelTimes(const exec::Session &session, double steps) {
+  std::map<std::string, double> byLabel;
+  const auto &kernels = session.program().program().kernels;
+  for (size_t i = 0; i < kernels.size(); ++i)
+    byLabel[kernels[i].label] +=
+        static_cast<double>(session.kernelTimes()[i].timeNs) / 1e6 / steps;
+  std::vector<std::pair<std::string, double>> sorted(byLabel.begin(),
+                                                     byLabel.end());
+  std::ranges::sort(sorted, std::greater(),
+                    &std::pair<std::string, double>::second);
+  return sorted;
+}
+
+double countOf(const std::vector<NamedTensor> &weights) {
+  double all = 0;
+  for (const NamedTensor &weight : weights) {
+    double count = 1;
+    for (const Dim &dim : weight.tensor.shape())
+      count *= static_cast<double>(dim.extent());
+    all += count;
+  }
+  return all;
+}
+
+/// AdamW reads a gradient, a weight and two moments, and writes three of them.
+void printKernels(const exec::Session &session, double steps, double weights) {
+  constexpr double kBytesOfAWeight = 28;
+  double optimizer = 0;
+  std::printf(",\n \"kernels_ms\": {");
+  const char *between = "";
+  for (const auto &[label, ms] : kernelTimes(session, steps)) {
+    bool isOptimizer = label.find("overwrite") != std::string::npos;
+    optimizer += isOptimizer ? ms : 0;
+    std::printf("%s\n  \"%s\": %.3f", between, label.c_str(), ms);
+    between = ",";
+  }
+  double copy = benchmarks::copyPeak(
+      static_cast<int>(std::thread::hardware_concurrency()), 1 << 30);
+  std::printf("},\n \"optimizer_ms\": %.2f, \"optimizer_gb_per_s\": %.1f, "
+              "\"copy_gb_per_s\": %.1f",
+              optimizer, kBytesOfAWeight * weights / optimizer / 1e6,
+              copy / 1e9);
+}
+
 absl::Status run(const Options &options) {
   models::gpt2::Model model(options.model);
   AdamW optimizer(&model, "adamw", model.parameters(),
@@ -149,6 +201,7 @@ absl::Status run(const Options &options) {
         !status.ok())
       return status;
   Arrays arguments = argumentsOf(options);
+  (*session)->runtime().timeKernels(options.kernels);
   for (int64_t step = 0; step < options.steps; ++step) {
     start = std::chrono::steady_clock::now();
     auto results = (*session)->call("train", arguments);
@@ -160,7 +213,11 @@ absl::Status run(const Options &options) {
                 1e3 * secondsSince(start));
     std::fflush(stdout);
   }
-  std::printf("\n]}\n");
+  std::printf("\n]");
+  if (options.kernels)
+    printKernels((*session)->runtime(), static_cast<double>(options.steps),
+                 countOf(model.parameters()));
+  std::printf("}\n");
   return absl::OkStatus();
 }
 } // namespace
@@ -181,6 +238,7 @@ int main(int argc, char **argv) {
   app.add_option("--compute", options.compute, "of products: f32 or bf16")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, DType>{{"f32", f32}, {"bf16", bf16}}));
+  app.add_flag("--kernels", options.kernels, "what kernels took");
   CLI11_PARSE(app, argc, argv);
   absl::Status status = run(options);
   if (status.ok())

@@ -16,17 +16,16 @@ constexpr int64_t kKeysPerPage = 64;
 
 int64_t pagesFor(int64_t context) { return (context - 1) / kKeysPerPage + 1; }
 
-Entry forwardEntry(Forward forward, int64_t context,
-                   const DecoderOptions &options) {
+Entry forwardEntry(const Decoder &decoder, const DecoderOptions &options) {
   Dim T = Dim::symbol("T", 1, options.maxTokens);
   Dim R = Dim::symbol("R", 1, options.maxTokens);
   Dim S = Dim::symbol("S", 1, options.maxSequences);
-  Dim P = Dim::symbol("P", 1, pagesFor(context));
-  return {"forward", [=](Arguments &in) -> Results {
+  Dim P = Dim::symbol("P", 1, pagesFor(decoder.context));
+  return {"forward", [=, decoder = decoder](Arguments &in) -> Results {
             Tensor tokens = in.tensor("tokens", {T}, i32);
             Batch batch = in.batch("batch", T, S, P);
             Tensor rows = in.tensor("rows", {R}, i32);
-            return {{"logits", forward(tokens, batch, rows)}};
+            return {{"logits", decoder.forward(tokens, batch, rows)}};
           }};
 }
 
@@ -129,7 +128,7 @@ std::optional<std::string_view> match(std::string_view rule,
 
 std::vector<Entry> decoderEntries(const Decoder &decoder,
                                   const DecoderOptions &options) {
-  return {forwardEntry(decoder.forward, decoder.context, options),
+  return {forwardEntry(decoder, options),
           sampleEntry(decoder.vocabulary, options),
           generateEntry(decoder, options)};
 }

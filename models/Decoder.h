@@ -34,7 +34,7 @@ struct WeightName {
   std::string_view safetensors;
 };
 
-/// The logits [R, V] of the token rows `rows` i32 [R], for tokens i32 [T].
+/// Of the token rows `rows` i32 [R], for tokens i32 [T].
 using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
                                      const Tensor &rows)>;
 
@@ -48,7 +48,9 @@ struct InterleavedHeads {
 /// A model that was built for its files, for whoever traces entries of it.
 struct Decoder {
   std::shared_ptr<Module> model;
-  Forward forward; // of `model`, which it keeps alive
+  Forward hidden;                               // [R, D]; keeps `model` alive
+  std::function<Tensor(const Tensor &)> logits; // [R, V] of these
+  std::string head; // the path of the part that makes the logits
   int64_t vocabulary = 0, context = 0;
   std::vector<WeightName> names;
   /// What safetensors of the model as a part of a whole, and an adapter's, have
@@ -59,16 +61,29 @@ struct Decoder {
     std::vector<NamedTensor> weights; // none: there are no adapters
     std::string description;          // for the program's metadata
   } adapters = {};
+
+  /// The logits [R, V] of token rows.
+  Tensor forward(const Tensor &tokens, const Batch &batch,
+                 const Tensor &rows) const {
+    return logits(hidden(tokens, batch, rows));
+  }
 };
 
-/// The decoder whose `Model` is a module called with tokens, batch and rows.
+/// The decoder whose `Model` is a module with `hidden`, `logits` and `head`.
 template <typename Model, typename Config>
 Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
   auto model = std::make_shared<Model>(config);
-  return {model,
-          [model](const Tensor &tokens, const Batch &batch,
-                  const Tensor &rows) { return (*model)(tokens, batch, rows); },
-          config.vocabulary, config.context, std::move(names)};
+  return {.model = model,
+          .hidden =
+              [model](const Tensor &tokens, const Batch &batch,
+                      const Tensor &rows) {
+                return model->hidden(tokens, batch, rows);
+              },
+          .logits = [model](const Tensor &x) { return model->logits(x); },
+          .head = model->head().path(),
+          .vocabulary = config.vocabulary,
+          .context = config.context,
+          .names = std::move(names)};
 }
 
 /// Makes the entries

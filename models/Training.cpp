@@ -3,6 +3,7 @@
 
 #include "models/Training.h"
 
+#include "frontend/dsl/Losses.h"
 #include "frontend/dsl/Sugar.h"
 
 #include "absl/strings/str_cat.h"
@@ -34,13 +35,23 @@ struct Example {
     targets = in.tensor("targets", {M}, i32);
     shares = in.tensor("shares", {M});
   }
-
-  Tensor loss(const Decoder &decoder) const {
-    Tensor logits = decoder.forward(tokens, batch, rows); // [M, V]
-    Tensor losses = crossEntropy(logits, targets) * shares;
-    return squeeze(sum(losses, 0), 0);
-  }
 };
+
+/// Whether a weight is of the part at `path`, or of an adapter of it.
+bool isOf(const std::string &path, const std::string &weight) {
+  return weight.starts_with(path + ".") ||
+         weight.starts_with("adapters." + path + ".");
+}
+
+/// Rows whose logits are there at once. They take at most a quarter of what the
+/// gradient of the head does, which each chunk adds to, or 64 MiB.
+int64_t rowsAtOnce(int64_t vocabulary, int64_t width, bool isHeadTrained) {
+  constexpr int64_t kRowsOfATile = 64, kBytes = 64 << 20;
+  int64_t rows = kBytes / (vocabulary * static_cast<int64_t>(sizeof(float)));
+  if (isHeadTrained)
+    rows = std::max(rows, width / 4);
+  return std::max(rows / kRowsOfATile, int64_t{1}) * kRowsOfATile;
+}
 
 /// The parts that entries share while they are traced.
 class Training {
@@ -73,10 +84,10 @@ private:
       };
     return adam;
   }
+  Tensor loss(const Example &in) const;
   LossAndGradients differentiate(const Example &in, const Tensor &scale) const {
     return lossAndGradients(
-        *decoder.model, [&] { return in.loss(decoder) * scale; },
-        tensorsOf(weights));
+        *decoder.model, [&] { return loss(in) * scale; }, tensorsOf(weights));
   }
   /// Takes a step from the gradients of scale times the loss; returns their
   /// norm without it.
@@ -103,6 +114,26 @@ private:
   mutable std::optional<Sgd> sgd;
 };
 
+Tensor Training::loss(const Example &in) const {
+  Tensor x = decoder.hidden(in.tokens, in.batch, in.rows); // [M, D]
+  Head head{decoder.logits, {}, {}};
+  std::vector<NamedTensor> all = decoder.adapters.weights;
+  if (all.empty())
+    all = decoder.model->parameters();
+  for (const NamedTensor &each : all) {
+    bool isTrained = std::ranges::find(weights, each.name,
+                                       &NamedTensor::name) != weights.end();
+    if (isOf(decoder.head, each.name))
+      (isTrained ? head.trained : head.frozen).push_back(each.tensor);
+  }
+  int64_t rows = options.logitRows;
+  if (rows == 0)
+    rows = rowsAtOnce(decoder.vocabulary, x.dim(-1).extent(),
+                      !head.trained.empty());
+  return chunkedCrossEntropy(*decoder.model, {x, in.targets, in.shares}, head,
+                             rows);
+}
+
 Results Training::train(Arguments &in) const {
   Example example(in, options);
   Tensor rate = in.tensor("rate", {}), scale = in.tensor("scale", {});
@@ -127,8 +158,8 @@ Results Training::apply(Arguments &in) const {
 Results Training::evaluate(Arguments &in) const {
   Example example(in, options);
   // Differentiated with respect to nothing, so that no cache is read.
-  LossAndGradients made = lossAndGradients(
-      *decoder.model, [&] { return example.loss(decoder); }, {});
+  LossAndGradients made =
+      lossAndGradients(*decoder.model, [&] { return loss(example); }, {});
   return {{"loss", made.loss}};
 }
 

@@ -22,7 +22,8 @@ struct TrainingOptions {
   /// A step is several calls, whose gradients are added.
   bool accumulates = false;
   std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();
-  double clip = 1; ///< Most of the gradient's global norm; infinity: any.
+  int64_t logitRows = 0; ///< Rows whose logits are there at once; 0: chosen.
+  double clip = 1;       ///< Most of the gradient's global norm; infinity: any.
   std::string checkpoint;     ///< As TraceOptions'.
   DType compute = DType::f32; ///< As TraceOptions'.
   /// Names of weights with "*" for anything: those that stay as they are, and

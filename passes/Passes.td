@@ -29,7 +29,9 @@ def Differentiate : Pass<"tn-differentiate", "::mlir::ModuleOp"> {
     (residuals), and a branch is run again on the way back. A function with
     `tn.adjoint = @g` has the adjoint
     @g(arguments, results, gradients of float results) -> gradients of float
-    arguments. tn.stop_gradient is left out.
+    arguments. With `tn.forward = @h`, too, @h is called in its place where its
+    gradients are asked, and what it returns beyond the function's results is
+    handed to the adjoint after them. tn.stop_gradient is left out.
 
     Gradients of a value with several uses are added from the last use to the
     first. Nothing that the forward half computes changes by a bit.

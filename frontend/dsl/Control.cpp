@@ -171,6 +171,17 @@ Tensors traceWhile(const Tensors &initial, int64_t limit,
   return poisonedLike(initial.front(), initial.size());
 }
 
+Tensor carriedInPlace(const Tensor &carried, const Tensor &value, Site site) {
+  Tracer *tracer = tracerOf(carried.handle());
+  Value before = tracer ? tracer->resolve(carried.handle(), site) : Value();
+  Value after = tracer ? tracer->resolve(value.handle(), site) : Value();
+  if (!before || !after)
+    return poisonedLike(carried, 1).front();
+  return Tensor(tracer->wrap(
+      ir::OverwriteOp::create(tracer->builder(), tracer->location(site),
+                              before.getType(), before, after)));
+}
+
 Tensors traceIf(const Tensor &condition, const Branch &then,
                 const Branch &otherwise, size_t results, Site site) {
   if (Tracer *tracer = tracerOf(condition.handle()))

@@ -38,6 +38,9 @@ Tensors traceWhile(const Tensors &initial, int64_t limit,
                    Site site);
 Tensors traceIf(const Tensor &condition, const Branch &then,
                 const Branch &otherwise, size_t results, Site site);
+/// `value`, in the memory of `carried`, which a loop's body was given and
+/// nothing reads afterwards: what is large is not copied then.
+Tensor carriedInPlace(const Tensor &carried, const Tensor &value, Site site);
 
 /// Calls a function of `N` tensors with those of a list.
 template <size_t N, typename F>

@@ -3,7 +3,6 @@
 #include "frontend/dsl/Gradient.h"
 
 #include "frontend/dsl/Tracer.h"
-#include "ir/tn/Adjoint.h"
 #include "ir/tn/Linear.h"
 
 using namespace mlir;
@@ -57,79 +56,6 @@ Tensors Tracer::gradients(const std::string &path,
   for (auto [i, number] : llvm::enumerate(numbers))
     made[1 + number.second] = Tensor(wrap(op.getResult(1 + i)));
   return made;
-}
-
-func::FuncOp Tracer::traceAdjoint(func::FuncOp function,
-                                  const std::string &path,
-                                  const Backwards &adjoint, Site site) {
-  push(uniqueName(function.getName().str() + ".adjoint"), path, site);
-  Block *block = frames.back().block;
-  opBuilder.setInsertionPointToEnd(block);
-  auto argument = [&](Type type) {
-    return Tensor(wrap(block->addArgument(type, location(site))));
-  };
-  Tensors inputs;
-  SmallVector<Type> expected;
-  for (Type type : function.getArgumentTypes()) {
-    inputs.push_back(argument(type));
-    auto tensor = cast<RankedTensorType>(type);
-    if (isa<FloatType>(tensor.getElementType()))
-      expected.push_back(ir::gradientType(tensor));
-  }
-  auto resultType = cast<RankedTensorType>(function.getResultTypes().front());
-  Tensor result = argument(resultType);
-  Tensor gradient = argument(ir::gradientType(resultType));
-  SmallVector<Value> made;
-  for (const Tensor &each : adjoint(inputs, result, gradient))
-    if (Value value = resolve(each.handle(), site))
-      made.push_back(value);
-  if (!frames.back().operands.empty() ||
-      TypeRange(ValueRange(made)) != TypeRange(expected)) {
-    error(site, "withAdjoint expects a gradient of each input's shape, made of "
-                "the inputs, the result and its gradient alone");
-    dropFunction();
-    return {};
-  }
-  finishFunction(made, site);
-  func::FuncOp traced = frames.back().function;
-  pop();
-  return traced;
-}
-
-Tensor Tracer::withAdjoint(const std::string &path, const Tensors &inputs,
-                           const Forwards &forward, const Backwards &adjoint,
-                           Site site) {
-  if (frames.empty())
-    return Tensor(poisoned());
-  push(uniqueName(frames.front().function.getName().str() + ".custom"), path,
-       site);
-  opBuilder.setInsertionPointToEnd(frames.back().block);
-  Tensors own;
-  for (const Tensor &input : inputs) // which become arguments, in this order
-    if (Value value = resolve(input.handle(), site))
-      own.push_back(Tensor(wrap(value)));
-  bool isWhole = own.size() == inputs.size();
-  Value result = isWhole ? resolve(forward(own).handle(), site) : Value();
-  if (result && frames.back().operands.size() != inputs.size()) {
-    error(site, "withAdjoint expects a function of its inputs alone, each "
-                "given once");
-    result = {};
-  }
-  if (!result) {
-    dropFunction();
-    return Tensor(poisoned());
-  }
-  finishFunction(result, site);
-  func::FuncOp function = frames.back().function;
-  SmallVector<Value> operands = frames.back().operands;
-  pop();
-  func::FuncOp traced = traceAdjoint(function, path, adjoint, site);
-  if (!traced)
-    return Tensor(poisoned());
-  function->setAttr(ir::kAdjointAttr, FlatSymbolRefAttr::get(traced));
-  auto call =
-      func::CallOp::create(opBuilder, location(site), function, operands);
-  return Tensor(wrap(call.getResult(0)));
 }
 
 /// Whether `now` may become what `parameter` holds; notes the error if not.
@@ -222,15 +148,6 @@ LossAndGradients lossAndGradients(const Module &module,
   }
   detail::Tensors made = tracer->gradients(module.path(), loss, of, site);
   return {made[0], {made.begin() + 1, made.end()}};
-}
-
-Tensor withAdjoint(const Module &module, const std::vector<Tensor> &inputs,
-                   const Forwards &forward, const Backwards &adjoint,
-                   Site site) {
-  if (detail::Tracer *tracer = module.tree().tracer)
-    return tracer->withAdjoint(module.path(), inputs, forward, adjoint, site);
-  module.tree().error(site, "withAdjoint expects to be called while tracing");
-  return Tensor();
 }
 
 void update(const Module &module, const std::vector<Tensor> &variables,

@@ -55,12 +55,29 @@ using Backwards = std::function<std::vector<Tensor>(
 ///         return std::vector{gradient};
 ///       });
 ///
-/// Errors: noted for `trace`: a function that uses other tensors than these;
-///         inputs that are the same; another number of gradients, or of
-///         another shape.
+/// Weights that are not trained may be read besides. Errors: noted for `trace`:
+/// a function that uses other tensors; inputs that are the same; another number
+/// of gradients, or of another shape.
 Tensor withAdjoint(const Module &module, const std::vector<Tensor> &inputs,
                    const Forwards &forward, const Backwards &adjoint,
                    Site site = Site::current());
+
+/// What a function returns for its adjoint: its result, and what else that
+/// reads.
+struct Kept {
+  Tensor result;
+  std::vector<Tensor> others;
+};
+using KeepingForwards = std::function<Kept(const std::vector<Tensor> &inputs)>;
+using KeptBackwards = std::function<std::vector<Tensor>(
+    const std::vector<Tensor> &inputs, const Kept &kept,
+    const Tensor &gradient)>;
+
+/// The same, where gradients are asked, by `keeping` in place of `forward`,
+/// which gives the same result and keeps what the adjoint reads.
+Tensor withAdjoint(const Module &module, const std::vector<Tensor> &inputs,
+                   const Forwards &forward, const KeepingForwards &keeping,
+                   const KeptBackwards &adjoint, Site site = Site::current());
 
 /// Makes `value` what a trained weight or a variable holds from here on, in
 /// this call and in later ones. Read it before, not after, through a tensor

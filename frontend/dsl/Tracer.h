@@ -45,8 +45,8 @@ public:
                     Site site);
   /// Calls a function whose adjoint is another one; both are traced.
   Tensor withAdjoint(const std::string &path, const Tensors &inputs,
-                     const Forwards &forward, const Backwards &adjoint,
-                     Site site);
+                     const Forwards &forward, const KeepingForwards &keeping,
+                     const KeptBackwards &adjoint, Site site);
   /// Makes `value` what later readers of a tensor that lives across calls see.
   void assign(Parameter &parameter, const Tensor &value, Site site);
   /// Assigns what `body` returns, traced into a private function.
@@ -129,6 +129,12 @@ private:
     llvm::SmallVector<mlir::Value> results;
   };
 
+  /// A function of a user's adjoint, and what it is called with.
+  struct CustomFunction {
+    mlir::func::FuncOp function;
+    llvm::SmallVector<mlir::Value> operands;
+  };
+
   void push(llvm::StringRef name, const std::string &path, Site site);
   void pop();
   void dropFunction();
@@ -144,10 +150,18 @@ private:
   mlir::Value closeOutlined(mlir::Value result, Site site);
   /// Ends the function being traced, which returns `returned`.
   void finishFunction(llvm::ArrayRef<mlir::Value> returned, Site site);
-  /// Traces the adjoint of `function`; null after an error.
-  mlir::func::FuncOp traceAdjoint(mlir::func::FuncOp function,
+  std::optional<std::vector<Parameter *>> weightsBeside(size_t declared) const;
+  std::optional<CustomFunction>
+  traceCustom(const std::string &path, const Tensors &inputs,
+              std::vector<Parameter *> &weights, bool isFirst,
+              const std::function<Kept(const Tensors &)> &body, Site site);
+  /// Traces the adjoint of `forward`, of `inputs` and then `weights`; null
+  /// after an error.
+  mlir::func::FuncOp traceAdjoint(mlir::func::FuncOp forward, size_t inputs,
+                                  const std::vector<Parameter *> &weights,
                                   const std::string &path,
-                                  const Backwards &adjoint, Site site);
+                                  const KeptBackwards &adjoint, Site site);
+  mlir::Value zeros(mlir::Type type, Site site);
   mlir::Value addState(Parameter &parameter);
   bool checkAssigned(Parameter &parameter, mlir::Value now, Site site);
   Traced openRegion(mlir::TypeRange arguments, bool isLoop);

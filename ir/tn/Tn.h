@@ -58,6 +58,8 @@ inline constexpr llvm::StringLiteral kPreparedAttr = "tn.prepared";
 
 /// The attribute of a function that names its adjoint; see `tn-differentiate`.
 inline constexpr llvm::StringLiteral kAdjointAttr = "tn.adjoint";
+/// And one that names what is called in its place where that adjoint is.
+inline constexpr llvm::StringLiteral kForwardAttr = "tn.forward";
 
 /// The attribute of a module that names the type in which products of floats
 /// are computed, "f32" or "bf16"; see `tn-narrow-products`.

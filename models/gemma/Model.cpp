@@ -65,12 +65,12 @@ Model::Model(const Config &c)
     layers.emplace_back(this, "layers." + std::to_string(layer), c, layer);
 }
 
-Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
-                         const Tensor &rows) const {
+Tensor Model::hidden(const Tensor &tokens, const Batch &batch,
+                     const Tensor &rows) const {
   Tensor x = embedding(tokens) * embeddingScale; // [T, D]
   for (const Layer &layer : layers)
     x = outline(layer)(x, batch);
-  return embedding.logits(norm(gather(x, rows))); // [R, V]
+  return norm(gather(x, rows));
 }
 
 absl::StatusOr<Decoder> buildGemma(const ModelFiles &files,

@@ -38,8 +38,11 @@ private:
 class Model : public Module {
 public:
   explicit Model(const Config &c);
-  Tensor operator()(const Tensor &tokens, const Batch &batch,
-                    const Tensor &rows) const;
+  /// What the logits of rows are computed of: [R, D].
+  Tensor hidden(const Tensor &tokens, const Batch &batch,
+                const Tensor &rows) const;
+  Tensor logits(const Tensor &x) const { return embedding.logits(x); }
+  const Module &head() const { return embedding; }
 
 private:
   double embeddingScale;

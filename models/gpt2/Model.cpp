@@ -72,11 +72,6 @@ Tensor Model::hidden(const Tensor &tokens, const Batch &batch) const {
   return norm(x);
 }
 
-Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
-                         const Tensor &rows) const {
-  return embedding.logits(gather(hidden(tokens, batch), rows)); // [R, V]
-}
-
 absl::StatusOr<Decoder> buildGpt2(const ModelFiles &files,
                                   const DecoderOptions &options) {
   absl::StatusOr<Config> config = readConfig(files);

@@ -34,8 +34,13 @@ private:
 class Model : public Module {
 public:
   explicit Model(const Config &c);
-  Tensor operator()(const Tensor &tokens, const Batch &batch,
-                    const Tensor &rows) const;
+  /// What the logits of rows are computed of: [R, D].
+  Tensor hidden(const Tensor &tokens, const Batch &batch,
+                const Tensor &rows) const {
+    return gather(hidden(tokens, batch), rows);
+  }
+  Tensor logits(const Tensor &x) const { return embedding.logits(x); }
+  const Module &head() const { return embedding; }
   /// The logits [T, V] of every token.
   Tensor operator()(const Tensor &tokens, const Batch &batch) const {
     return embedding.logits(hidden(tokens, batch));

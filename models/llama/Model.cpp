@@ -51,16 +51,15 @@ Model::Model(const Config &c)
   for (int layer = 0; layer < c.layers; ++layer)
     layers.emplace_back(this, "layers." + std::to_string(layer), c);
   if (!c.tied)
-    head.emplace(this, "head", c.width, c.vocabulary);
+    output.emplace(this, "head", c.width, c.vocabulary);
 }
 
-Tensor Model::operator()(const Tensor &tokens, const Batch &batch,
-                         const Tensor &rows) const {
+Tensor Model::hidden(const Tensor &tokens, const Batch &batch,
+                     const Tensor &rows) const {
   Tensor x = embedding(tokens); // [T, D]
   for (const Layer &layer : layers)
     x = outline(layer)(x, batch);
-  Tensor last = norm(gather(x, rows));                  // [R, D]
-  return head ? (*head)(last) : embedding.logits(last); // [R, V]
+  return norm(gather(x, rows));
 }
 
 absl::StatusOr<Decoder> buildLlama(const ModelFiles &files,

@@ -36,14 +36,21 @@ private:
 class Model : public Module {
 public:
   explicit Model(const Config &c);
-  Tensor operator()(const Tensor &tokens, const Batch &batch,
-                    const Tensor &rows) const;
+  /// What the logits of rows are computed of: [R, D].
+  Tensor hidden(const Tensor &tokens, const Batch &batch,
+                const Tensor &rows) const;
+  Tensor logits(const Tensor &x) const {
+    return output ? (*output)(x) : embedding.logits(x);
+  }
+  const Module &head() const {
+    return output ? static_cast<const Module &>(*output) : embedding;
+  }
 
 private:
   Embedding embedding;
   std::vector<Layer> layers;
   RmsNorm norm;
-  std::optional<Linear> head; // absent where the embedding is the head
+  std::optional<Linear> output; // absent where the embedding is the head
 };
 
 /// Builds the Llama that the files hold.

@@ -84,6 +84,10 @@ struct DifferentiatePass : impl::DifferentiateBase<DifferentiatePass> {
       op.getY().replaceAllUsesWith(op.getX());
       op.erase();
     });
+    for (auto function : module.getOps<func::FuncOp>()) {
+      function->removeAttr(ir::kAdjointAttr);
+      function->removeAttr(ir::kForwardAttr);
+    }
     dropUnused(module);
   }
 

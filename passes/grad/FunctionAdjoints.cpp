@@ -94,42 +94,6 @@ LogicalResult FunctionAdjoints::build(func::FuncOp function,
 // Calls
 //===----------------------------------------------------------------------===//
 
-LogicalResult FunctionAdjoints::callUsersAdjoint(
-    func::CallOp call, FlatSymbolRefAttr name, ArrayRef<Value> gradients,
-    ArrayRef<bool> wanted, OpBuilder &builder, SmallVectorImpl<Value> &found) {
-  auto adjoint = symbols.lookup<func::FuncOp>(name.getAttr());
-  if (!adjoint)
-    return call.emitOpError("expects the adjoint ") << name << " in the module";
-  SmallVector<Value> arguments(call.getOperands());
-  llvm::append_range(arguments, call.getResults());
-  for (auto [result, gradient] :
-       llvm::zip_equal(call.getResults(), gradients)) {
-    if (!canHaveGradient(result))
-      continue;
-    arguments.push_back(
-        gradient ? gradient
-                 : zerosOf(builder, call.getLoc(), result.getType()));
-  }
-  SmallVector<Type> results;
-  for (Value operand : call.getOperands())
-    if (canHaveGradient(operand))
-      results.push_back(
-          ir::gradientType(cast<RankedTensorType>(operand.getType())));
-  FunctionType type = builder.getFunctionType(TypeRange(ValueRange(arguments)),
-                                              TypeRange(results));
-  if (adjoint.getFunctionType() != type)
-    return adjoint.emitOpError("expects the type of the adjoint of @")
-           << call.getCallee() << ", " << type;
-  auto made = func::CallOp::create(builder, call.getLoc(), adjoint, arguments);
-  unsigned next = 0;
-  for (auto [operand, isWanted] : llvm::zip_equal(call.getOperands(), wanted)) {
-    Value gradient =
-        canHaveGradient(operand) ? Value(made.getResult(next++)) : Value();
-    found.push_back(isWanted ? gradient : Value());
-  }
-  return success();
-}
-
 /// Replaces a call by one of `forward`, whose first results are the same.
 static func::CallOp callForward(func::CallOp call, func::FuncOp forward) {
   OpBuilder builder(call);
@@ -140,6 +104,72 @@ static func::CallOp callForward(func::CallOp call, func::FuncOp forward) {
   return made;
 }
 
+/// Whether a user's adjoint has a gradient for it: weights in blocks have none.
+static bool isPlainFloat(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && isa<FloatType>(type.getElementType());
+}
+
+/// The call in whose place a user's forward function is called, where there is
+/// one; null after an error.
+func::CallOp FunctionAdjoints::callUsersForward(func::CallOp call,
+                                                func::FuncOp callee) {
+  auto name = callee->getAttrOfType<FlatSymbolRefAttr>(ir::kForwardAttr);
+  if (!name)
+    return call;
+  auto forward = symbols.lookup<func::FuncOp>(name.getAttr());
+  auto results = callee.getResultTypes();
+  if (!forward || forward.getArgumentTypes() != callee.getArgumentTypes() ||
+      forward.getResultTypes().take_front(results.size()) != results) {
+    call.emitOpError("expects a function ")
+        << name << " with the arguments and first results of @"
+        << callee.getName();
+    return nullptr;
+  }
+  func::CallOp made = callForward(call, forward);
+  call.erase();
+  return made;
+}
+
+LogicalResult FunctionAdjoints::callUsersAdjoint(
+    func::CallOp call, func::FuncOp callee, ArrayRef<Value> gradients,
+    ArrayRef<bool> wanted, OpBuilder &builder, SmallVectorImpl<Value> &found) {
+  auto name = callee->getAttrOfType<FlatSymbolRefAttr>(ir::kAdjointAttr);
+  auto adjoint = symbols.lookup<func::FuncOp>(name.getAttr());
+  if (!adjoint)
+    return call.emitOpError("expects the adjoint ") << name << " in the module";
+  call = callUsersForward(call, callee);
+  if (!call)
+    return failure();
+  SmallVector<Value> arguments(call.getOperands());
+  llvm::append_range(arguments, call.getResults());
+  for (auto [result, gradient] : llvm::zip(call.getResults(), gradients)) {
+    if (!isPlainFloat(result))
+      continue;
+    arguments.push_back(
+        gradient ? gradient
+                 : zerosOf(builder, call.getLoc(), result.getType()));
+  }
+  SmallVector<Type> results;
+  for (Value operand : call.getOperands())
+    if (isPlainFloat(operand))
+      results.push_back(
+          ir::gradientType(cast<RankedTensorType>(operand.getType())));
+  FunctionType type = builder.getFunctionType(TypeRange(ValueRange(arguments)),
+                                              TypeRange(results));
+  if (adjoint.getFunctionType() != type)
+    return adjoint.emitOpError("expects the type of the adjoint of @")
+           << callee.getName() << ", " << type;
+  auto made = func::CallOp::create(builder, call.getLoc(), adjoint, arguments);
+  unsigned next = 0;
+  for (auto [operand, isWanted] : llvm::zip_equal(call.getOperands(), wanted)) {
+    Value gradient =
+        isPlainFloat(operand) ? Value(made.getResult(next++)) : Value();
+    found.push_back(isWanted ? gradient : Value());
+  }
+  return success();
+}
+
 LogicalResult FunctionAdjoints::reverseCall(func::CallOp call,
                                             ArrayRef<Value> gradients,
                                             ArrayRef<bool> wanted,
@@ -148,8 +178,8 @@ LogicalResult FunctionAdjoints::reverseCall(func::CallOp call,
   auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
   if (!callee)
     return call.emitOpError("expects a function of the module");
-  if (auto name = callee->getAttrOfType<FlatSymbolRefAttr>(ir::kAdjointAttr))
-    return callUsersAdjoint(call, name, gradients, wanted, builder, found);
+  if (callee->hasAttr(ir::kAdjointAttr))
+    return callUsersAdjoint(call, callee, gradients, wanted, builder, found);
   SmallVector<bool> seeded;
   SmallVector<Value> seeds;
   for (Value gradient : gradients) {

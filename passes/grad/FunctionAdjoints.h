@@ -64,9 +64,12 @@ private:
                             llvm::ArrayRef<bool> wanted,
                             llvm::ArrayRef<bool> seeded,
                             FunctionAdjoint &adjoint);
-  /// Calls what the function's `tn.adjoint` names.
+  /// Calls what the function's `tn.forward`, in place of `call`, and its
+  /// `tn.adjoint` name.
+  mlir::func::CallOp callUsersForward(mlir::func::CallOp call,
+                                      mlir::func::FuncOp callee);
   mlir::LogicalResult
-  callUsersAdjoint(mlir::func::CallOp call, mlir::FlatSymbolRefAttr name,
+  callUsersAdjoint(mlir::func::CallOp call, mlir::func::FuncOp callee,
                    llvm::ArrayRef<mlir::Value> gradients,
                    llvm::ArrayRef<bool> wanted, mlir::OpBuilder &builder,
                    llvm::SmallVectorImpl<mlir::Value> &found);

@@ -224,10 +224,41 @@ TEST(Training, TakesTheAdjointThatIsGiven) {
   }
 }
 
+TEST(Training, HandsTheAdjointWhatWasKept) {
+  Single model;
+  auto program = model.gradientOf([&](const Tensor &w) {
+    return withAdjoint(
+        model, {w},
+        [&](const std::vector<Tensor> &in) { return in[0] * model.other; },
+        [&](const std::vector<Tensor> &in) -> Kept {
+          return {in[0] * model.other, {in[0] * 3.0}};
+        },
+        [&](const std::vector<Tensor> &, const Kept &kept,
+            const Tensor &gradient) {
+          return std::vector{gradient * kept.others[0] + model.other};
+        });
+  });
+  ASSERT_TRUE(program.ok()) << program.status();
+  auto weights = Weights::random(*program, /*seed=*/3);
+  auto session = Session::open(*program, *weights);
+  ASSERT_TRUE(session.ok()) << session.status();
+  auto results = (*session)->call("gradient", {});
+  ASSERT_TRUE(results.ok()) << results.status();
+  auto valueOf = [&](const char *name, int i) {
+    const Weights::View *view = weights->find(name);
+    return reinterpret_cast<const float *>(view->bytes.data())[i];
+  };
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(results->at("gradient").values<float>()[i],
+              3 * valueOf("w", i) + valueOf("other", i));
+}
+
 TEST(Training, SaysWhatAnAdjointLacks) {
   Single model;
+  Tensor beside;
   auto errorOf = [&](const Forwards &forward, const Backwards &adjoint) {
     auto program = model.gradientOf([&](const Tensor &w) {
+      beside = exp(w);
       return withAdjoint(model, {w}, forward, adjoint);
     });
     return std::string(program.status().message());
@@ -238,12 +269,11 @@ TEST(Training, SaysWhatAnAdjointLacks) {
                 .find("a gradient of each input's shape"),
             std::string::npos);
   EXPECT_NE(
-      errorOf(
-          [&](const std::vector<Tensor> &in) { return in[0] + model.other; },
-          [](const auto &, const Tensor &, const Tensor &gradient) {
-            return std::vector<Tensor>{gradient};
-          })
-          .find("a function of its inputs alone"),
+      errorOf([&](const std::vector<Tensor> &in) { return in[0] + beside; },
+              [](const auto &, const Tensor &, const Tensor &gradient) {
+                return std::vector<Tensor>{gradient};
+              })
+          .find("a function of its inputs, each given once, and of weights"),
       std::string::npos);
 }
 

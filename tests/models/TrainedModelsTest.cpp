@@ -82,6 +82,20 @@ TEST_P(TrainedModels, RecomputingChangesNoBit) {
   EXPECT_EQ(all[0], all[2]);
 }
 
+TEST_P(TrainedModels, ChunksOfLogitsLearnTheSame) {
+  std::vector<std::vector<float>> all;
+  for (int64_t rows : {int64_t{32}, int64_t{8}}) {
+    models::TrainingOptions options;
+    options.tokens = 32;
+    options.logitRows = rows;
+    open(options);
+    ASSERT_TRUE(session);
+    all.push_back(train(4, 0.01f));
+  }
+  for (size_t step = 0; step < all[0].size(); ++step)
+    EXPECT_NEAR(all[0][step], all[1][step], 1e-4f * all[0][step]);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, TrainedModels,
                          ::testing::Values("tiny_qwen2", "tiny_gpt2",
                                            "tiny_gemma3", "tiny_llama"),

@@ -109,6 +109,52 @@ func.func private @square_adjoint(%x: tensor<f32>, %y: tensor<f32>,
 
 // -----
 
+// Where its gradients are asked, another function that keeps something.
+// VALUE: @keeps contract: tensor<f32> [9]
+// VALUE: @keeps contract: tensor<f32> [10]
+// VALUE: @keeps contract: tensor<f32> [9]
+// CHECK-LABEL: @keeps
+// CHECK: call @loss.fwd
+// CHECK: call @loss.bwd
+// CHECK: call @square
+// CHECK: func.func private @square(
+// CHECK-NOT: attributes {{.*}}tn.adjoint
+// CHECK: func.func private @loss.fwd
+// CHECK: %[[KEPT:.*]]:2 = call @square_keeping
+// CHECK: return {{.*}}%[[KEPT]]#1
+// CHECK-LABEL: func.func private @loss.bwd
+// CHECK: call @square_adjoint
+func.func @keeps(%x: tensor<f32>) -> (tensor<f32>, tensor<f32>, tensor<f32>)
+    attributes {tn.test_inputs = [dense<3.0> : tensor<f32>]} {
+  %l, %g = tn.gradient @loss(%x) wrt [0]
+      : (tensor<f32>) -> (tensor<f32>, tensor<f32>)
+  %y = call @square(%x) : (tensor<f32>) -> tensor<f32>
+  return %l, %g, %y : tensor<f32>, tensor<f32>, tensor<f32>
+}
+func.func private @loss(%x: tensor<f32>) -> tensor<f32> {
+  %y = call @square(%x) : (tensor<f32>) -> tensor<f32>
+  return %y : tensor<f32>
+}
+func.func private @square(%x: tensor<f32>) -> tensor<f32>
+    attributes {tn.adjoint = @square_adjoint, tn.forward = @square_keeping} {
+  %y = tn.mul %x, %x : tensor<f32>
+  return %y : tensor<f32>
+}
+func.func private @square_keeping(%x: tensor<f32>)
+    -> (tensor<f32>, tensor<f32>) {
+  %seven = tn.constant dense<7.0> : tensor<f32>
+  %y = tn.mul %x, %x : tensor<f32>
+  %k = tn.add %x, %seven : tensor<f32>
+  return %y, %k : tensor<f32>, tensor<f32>
+}
+func.func private @square_adjoint(%x: tensor<f32>, %y: tensor<f32>,
+    %k: tensor<f32>, %g: tensor<f32>) -> tensor<f32> {
+  %q = tn.mul %g, %k : tensor<f32>
+  return %q : tensor<f32>
+}
+
+// -----
+
 // A branch: the gradient of what was run.
 // REAL: @branch real: tensor<f32> [9]
 // REAL: @branch real: tensor<f32> [{{6|6.0000000|5.9999999}}{{[0-9]*}}]
