@@ -129,12 +129,12 @@ double secondsSince(std::chrono::steady_clock::time_point start) {
 
 /// The milliseconds of a step by kernels of one label, the longest first.
 std::vector<std::pair<std::string, double>>
-kernelTimes(const exec::Session &session, double steps) {
+kernelTimes(const exec::Session &session, int64_t steps) {
   std::map<std::string, double> byLabel;
   const auto &kernels = session.program().program().kernels;
   for (size_t i = 0; i < kernels.size(); ++i)
     byLabel[kernels[i].label] +=
-        static_cast<double>(session.kernelTimes()[i].timeNs) / 1e6 / steps;
+        static_cast<double>(session.kernelTimes()[i].timeNs / steps) / 1e6;
   std::vector<std::pair<std::string, double>> sorted(byLabel.begin(),
                                                      byLabel.end());
   std::ranges::sort(sorted, std::greater(),
@@ -154,19 +154,21 @@ double countOf(const std::vector<NamedTensor> &weights) {
 }
 
 /// AdamW reads a gradient, a weight and two moments, and writes three of them.
-void printKernels(const exec::Session &session, double steps, double weights) {
+void printKernels(const exec::Session &session, const Options &options,
+                  double weights) {
   constexpr double kBytesOfAWeight = 28;
   double optimizer = 0;
   std::printf(",\n \"kernels_ms\": {");
   const char *between = "";
-  for (const auto &[label, ms] : kernelTimes(session, steps)) {
+  for (const auto &[label, ms] : kernelTimes(session, options.steps)) {
     bool isOptimizer = label.find("overwrite") != std::string::npos;
     optimizer += isOptimizer ? ms : 0;
     std::printf("%s\n  \"%s\": %.3f", between, label.c_str(), ms);
     between = ",";
   }
-  double copy = benchmarks::copyPeak(
-      static_cast<int>(std::thread::hardware_concurrency()), 1 << 30);
+  uint32_t threads =
+      options.threads ? options.threads : std::thread::hardware_concurrency();
+  double copy = benchmarks::copyPeak(static_cast<int>(threads), 1 << 30);
   std::printf("},\n \"optimizer_ms\": %.2f, \"optimizer_gb_per_s\": %.1f, "
               "\"copy_gb_per_s\": %.1f",
               optimizer, kBytesOfAWeight * weights / optimizer / 1e6,
@@ -215,8 +217,7 @@ absl::Status run(const Options &options) {
   }
   std::printf("\n]");
   if (options.kernels)
-    printKernels((*session)->runtime(), static_cast<double>(options.steps),
-                 countOf(model.parameters()));
+    printKernels((*session)->runtime(), options, countOf(model.parameters()));
   std::printf("}\n");
   return absl::OkStatus();
 }

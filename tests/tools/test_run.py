@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from support import (MODEL, PROMPT, QWEN, TENON, ToolTest, needs_compiler,
                      sections)
@@ -205,6 +206,23 @@ class Interrupted(ToolTest):
         self.assertIn(code, (0, 130))
         if code == 130:
             self.assertIn("cancelled", err)
+
+    def test_a_crash_of_the_compiler_is_an_error(self):
+        for number, says in ((signal.SIGSEGV, "got a crash: Segmentation"),
+                             (signal.SIGKILL, "where memory runs out")):
+            process = subprocess.Popen(
+                [str(TENON), "compile", str(MODEL), "-o",
+                 str(self.folder / "crashed.tenon")], env=self.env,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            compiler = []
+            while not compiler and process.poll() is None:
+                compiler = children.read_text().split()
+            os.kill(int(compiler[0]), number)
+            _, err = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn(says, err)
+            self.assertFalse((self.folder / "crashed.tenon").exists())
 
     def test_compiling_leaves_no_file(self):
         for seconds in (0.05, 0.5, 1):

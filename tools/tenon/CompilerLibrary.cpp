@@ -4,6 +4,7 @@
 
 #include "runtime/io/MappedFile.h"
 #include "tools/compiler/CompilerApi.h"
+#include "tools/tenon/ChildProcess.h"
 #include "tools/tenon/Errors.h"
 #include "tools/tenon/Interrupt.h"
 
@@ -173,14 +174,17 @@ Status CompilerLibrary::compile(const std::string &model,
                                 const std::string &output,
                                 const CompileRequest &request,
                                 Progress &progress) const {
-  progress.update("loading the compiler");
-  TENON_ASSIGN_OR_RETURN(Functions functions, load(file));
-  Watcher watcher{progress, std::nullopt};
-  tenon_compile_options_t options = optionsOf(request, watcher);
-  Status status = functions.take(
-      functions.compileModel(model.c_str(), output.c_str(), &options));
-  progress.clear();
-  return status;
+  // A program runs in less memory than its compiler takes.
+  return runInChild([&]() -> Status {
+    progress.update("loading the compiler");
+    TENON_ASSIGN_OR_RETURN(Functions functions, load(file));
+    Watcher watcher{progress, std::nullopt};
+    tenon_compile_options_t options = optionsOf(request, watcher);
+    Status status = functions.take(
+        functions.compileModel(model.c_str(), output.c_str(), &options));
+    progress.clear();
+    return status;
+  });
 }
 
 Status CompilerLibrary::tune(const std::string &model,

@@ -17,13 +17,15 @@ std::atomic<exec::Session *> cancelled = nullptr;
 std::atomic<int> deferrals = 0;
 std::atomic<bool> isSignalled = false;
 std::atomic<bool> hasPartial = false;
+std::atomic<bool> isQuiet = false;
 char partialPath[PATH_MAX];
 
 [[noreturn]] void leave() {
   if (hasPartial.load())
     unlink(partialPath);
   static constexpr char kMessage[] = "\ntenon: cancelled\n";
-  (void)!write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
+  if (!isQuiet.load())
+    (void)!write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
   _exit(kExitCancelled);
 }
 
@@ -47,6 +49,8 @@ void installInterruptHandler() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
+
+void beQuietWhenInterrupted() { isQuiet.store(true); }
 
 CancelOnInterrupt::CancelOnInterrupt(exec::Session &session) {
   cancelled.store(&session);

@@ -20,6 +20,9 @@ namespace tenon::tools {
 /// Handles SIGINT and SIGTERM from here on; called once, by main.
 void installInterruptHandler();
 
+/// From here on signals end this process, a child, without a word.
+void beQuietWhenInterrupted();
+
 /// While it lives the signals cancel `session`, which must outlive it; the
 /// second one ends the process.
 class CancelOnInterrupt {
