@@ -83,10 +83,36 @@ protected:
                      Step in(arguments);
                      return {{"loss", lossOf(*model, in)}};
                    }};
+    // The gradient of sum(logits * probe) in the probe is the logits that the
+    // forward half of a step computes.
+    Entry forward{"training_logits", [&](Arguments &arguments) -> Results {
+                    Step in(arguments);
+                    Tensor probe = arguments.tensor(
+                        "probe", {Dim::symbol("T", 1, 256), kVocabulary});
+                    std::vector<Tensor> of = tensorsOf(model->parameters());
+                    of.push_back(probe);
+                    LossAndGradients made = lossAndGradients(
+                        *model,
+                        [&] {
+                          Tensor logits = (*model)(in.tokens, in.batch);
+                          Tensor losses = crossEntropy(logits, in.targets);
+                          Tensor all = squeeze(sum(logits * probe), -1);
+                          return squeeze(sum(losses * in.shares + all, 0), 0);
+                        },
+                        of);
+                    Tensor logits = made.gradients.back();
+                    made.gradients.pop_back();
+                    return {{"logits", logits},
+                            {"norm", globalNorm(*model, made.gradients)}};
+                  }};
+    Entry infer{"logits", [&](Arguments &arguments) -> Results {
+                  Step in(arguments);
+                  return {{"logits", (*model)(in.tokens, in.batch)}};
+                }};
     TraceOptions options;
     options.trained = [](std::string_view) { return true; };
     options.compute = compute;
-    auto program = trace(*model, {train, evaluate}, options);
+    auto program = trace(*model, {train, evaluate, forward, infer}, options);
     ASSERT_TRUE(program.ok()) << program.status();
     auto weights = Weights::random(*program, /*seed=*/3);
     SessionOptions limits;
@@ -159,6 +185,26 @@ TEST_F(Gpt2Training, HasTheBitsOfInference) {
       EXPECT_EQ(call("evaluate", arguments), call("train", arguments))
           << "token " << token << (compute == f32 ? ", f32" : ", bf16");
     }
+  }
+}
+
+TEST_F(Gpt2Training, HasTheLogitsOfInference) {
+  for (DType compute : {f32, bf16}) {
+    open(/*threads=*/2, compute);
+    Arrays arguments = argumentsOf(0.0f);
+    auto inferred = session->call("logits", arguments);
+    ASSERT_TRUE(inferred.ok()) << inferred.status();
+    arguments["probe"] =
+        Array::of(std::vector<float>(kTokens * kVocabulary, 0.5f),
+                  {kTokens, kVocabulary});
+    auto trained = session->call("training_logits", arguments);
+    ASSERT_TRUE(trained.ok()) << trained.status();
+    EXPECT_GT(trained->at("norm").values<float>()[0], 0);
+    auto expected = inferred->at("logits").values<float>();
+    auto got = trained->at("logits").values<float>();
+    EXPECT_EQ(std::vector<float>(expected.begin(), expected.end()),
+              std::vector<float>(got.begin(), got.end()))
+        << (compute == f32 ? "f32" : "bf16");
   }
 }
 
