@@ -8,18 +8,8 @@
 #include <array>
 
 namespace tenon::exec {
-namespace {
 
 using base::ElementType;
-
-size_t commonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  size_t most = std::min(a.size(), b.size()), i = 0;
-  while (i < most && a[i] == b[i])
-    ++i;
-  return i;
-}
-
-} // namespace
 
 StatusOr<std::unique_ptr<Generator>> Generator::create(Session &session,
                                                        const Options &options) {
@@ -67,8 +57,6 @@ Status Generator::resolve() {
   pages = std::make_unique<PageTable>(sizes);
 
   slots.resize(sequences);
-  for (Slot &slot : slots)
-    slot.cached.reserve(context);
   drawing.reserve(sequences);
   for (auto *column : {&tokens, &sequence, &position})
     column->resize(chunk);
@@ -83,9 +71,8 @@ Status Generator::resolve() {
 
 Status
 Generator::checkRequests(std::span<const GenerateRequest> requests) const {
-  if (requests.empty() || requests.size() > slots.size())
-    return invalidArgument("expects 1 to ", slots.size(), " requests, got ",
-                           requests.size());
+  if (requests.empty())
+    return invalidArgument("expects a request at least, got none");
   for (size_t i = 0; i < requests.size(); ++i) {
     auto length = static_cast<int64_t>(requests[i].prompt.size());
     if (length < 1 || length > context)
@@ -120,19 +107,46 @@ Status Generator::forward(const Step &step, float *out) {
   return session.call(forwardEntry, arguments, {&result, 1});
 }
 
-Status Generator::prefill(size_t index, std::span<const int32_t> prompt,
-                          int64_t sequences, GenerateStats &stats) {
+/// Gives free slots the requests that wait, and computes their prompts.
+Status Generator::admit(std::span<const GenerateRequest> requests, size_t &next,
+                        GenerateStats &stats) {
+  for (size_t i = 0; i < slots.size() && next < requests.size(); ++i) {
+    if (slots[i].request)
+      continue;
+    bool hasOthers = isRunning();
+    slots[i] = {&requests[next], next};
+    Status status = prefill(i, stats);
+    if (!status.ok()) {
+      slots[i].request = nullptr;
+      pages->release(i);
+      // Others give pages back when they end.
+      if (status.code() == TENON_RESOURCE_EXHAUSTED && hasOthers)
+        return Status();
+      return status;
+    }
+    ++next;
+    if (requests[next - 1].maxTokens <= 0) {
+      drawing.pop_back();
+      finish(i, FinishReason::MaxTokens, stats);
+      --i; // which waits again
+    }
+  }
+  return Status();
+}
+
+Status Generator::prefill(size_t index, GenerateStats &stats) {
   Slot &slot = slots[index];
+  std::span<const int32_t> prompt = slot.request->prompt;
   // The last token is computed again: its logits are not kept.
-  size_t keep = std::min(commonPrefix(slot.cached, prompt), prompt.size() - 1);
-  slot.cached.resize(keep);
-  pages->truncate(index, keep);
+  auto keep =
+      static_cast<size_t>(pages->begin(index, prompt.first(prompt.size() - 1)));
   TENON_RETURN_IF_ERROR(pages->append(index, prompt.size() - keep));
+  session.copyPages(pages->takeCopies());
   stats.cachedTokens += keep;
   stats.promptTokens += prompt.size() - keep;
   for (size_t at = keep; at < prompt.size();) {
     Step step;
-    step.sequences = sequences;
+    step.sequences = static_cast<int64_t>(index) + 1;
     while (step.tokens < chunk && at < prompt.size()) {
       addToken(step, index, prompt[at], at);
       ++at;
@@ -140,43 +154,47 @@ Status Generator::prefill(size_t index, std::span<const int32_t> prompt,
     step.rows = at == prompt.size() || !rowsMayBeEmpty ? 1 : 0;
     rows[0] = static_cast<int32_t>(step.tokens - 1);
     TENON_RETURN_IF_ERROR(forward(step, &logitRows[drawing.size() * width]));
-    slot.cached.insert(slot.cached.end(), tokens.begin(),
-                       tokens.begin() + step.tokens);
+    pages->record(index, {tokens.data(), static_cast<size_t>(step.tokens)});
   }
+  slot.cached = static_cast<int64_t>(prompt.size());
   drawing.push_back(index);
   return Status();
 }
 
-/// Computes the drawn token of every active slot.
-Status Generator::decode(int64_t sequences) {
+/// Computes the drawn token of every slot that runs.
+Status Generator::decode(GenerateStats &stats) {
   Step step;
-  step.sequences = sequences;
   drawing.clear();
-  for (size_t i = 0; i < static_cast<size_t>(sequences); ++i) {
-    Slot &slot = slots[i];
-    if (!slot.active)
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i].request)
       continue;
     TENON_RETURN_IF_ERROR(pages->append(i, 1));
     rows[step.rows++] = static_cast<int32_t>(step.tokens);
-    addToken(step, i, slot.drawn, slot.cached.size());
+    addToken(step, i, slots[i].drawn, slots[i].cached);
     drawing.push_back(i);
+    step.sequences = static_cast<int64_t>(i) + 1;
   }
+  session.copyPages(pages->takeCopies());
   TENON_RETURN_IF_ERROR(forward(step, logitRows.data()));
-  for (size_t i : drawing)
-    slots[i].cached.push_back(slots[i].drawn);
+  for (size_t i : drawing) {
+    pages->record(i, {&slots[i].drawn, 1});
+    ++slots[i].cached;
+  }
+  stats.decodeTokens += static_cast<int64_t>(drawing.size());
   return Status();
 }
 
 /// Draws a token for every slot whose logits wait.
-Status Generator::draw(std::span<const GenerateRequest> requests) {
+Status Generator::draw() {
   for (size_t row = 0; row < drawing.size(); ++row) {
-    const SamplingOptions &sampling = requests[drawing[row]].sampling;
+    const Slot &slot = slots[drawing[row]];
+    const SamplingOptions &sampling = slot.request->sampling;
     temperature[row] = sampling.temperature;
     topK[row] = sampling.topK;
     topP[row] = sampling.topP;
     minP[row] = sampling.minP;
     seed[row] = sampling.seed;
-    drawPosition[row] = static_cast<int32_t>(slots[drawing[row]].cached.size());
+    drawPosition[row] = static_cast<int32_t>(slot.cached);
   }
   int64_t perRow[] = {static_cast<int64_t>(drawing.size())};
   int64_t logitShape[] = {perRow[0], width};
@@ -199,76 +217,71 @@ Status Generator::draw(std::span<const GenerateRequest> requests) {
   return Status();
 }
 
-/// Gives a drawn token out; returns whether its request goes on.
-bool Generator::accept(size_t index, const GenerateRequest &request,
-                       const OnToken &onToken) {
-  Slot &slot = slots[index];
-  auto end = [&](FinishReason reason) {
-    slot.reason = reason;
-    return false;
-  };
-  if (std::ranges::find(request.stopTokens, slot.drawn) !=
-      request.stopTokens.end())
-    return end(FinishReason::StopToken);
-  ++slot.tokens;
-  if (onToken && onToken(index, slot.drawn))
-    return end(FinishReason::Callback);
-  if (slot.tokens >= request.maxTokens)
-    return end(FinishReason::MaxTokens);
-  if (static_cast<int64_t>(slot.cached.size()) >= context)
-    return end(FinishReason::Context);
-  return true;
+bool Generator::isRunning() const {
+  return std::ranges::any_of(slots,
+                             [](const Slot &slot) { return slot.request; });
 }
 
-size_t Generator::cachedTokens() const {
-  size_t sum = 0;
-  for (const Slot &slot : slots)
-    sum += slot.cached.size();
-  return sum;
+/// Frees a slot; what its pages hold stays known.
+void Generator::finish(size_t index, FinishReason reason,
+                       GenerateStats &stats) {
+  Slot &slot = slots[index];
+  stats.reasons[slot.number] = reason;
+  stats.tokens += slot.tokens;
+  slot.request = nullptr;
+  pages->release(index);
+  if (end)
+    end(slot.number, reason);
+}
+
+/// Gives a drawn token out, and ends its request where that is to end.
+void Generator::accept(size_t index, const OnToken &onToken,
+                       GenerateStats &stats) {
+  Slot &slot = slots[index];
+  const GenerateRequest &request = *slot.request;
+  if (std::ranges::find(request.stopTokens, slot.drawn) !=
+      request.stopTokens.end())
+    return finish(index, FinishReason::StopToken, stats);
+  ++slot.tokens;
+  if (onToken && onToken(slot.number, slot.drawn))
+    finish(index, FinishReason::Callback, stats);
+  else if (slot.tokens >= request.maxTokens)
+    finish(index, FinishReason::MaxTokens, stats);
+  else if (slot.cached >= context)
+    finish(index, FinishReason::Context, stats);
 }
 
 StatusOr<GenerateStats>
 Generator::generate(std::span<const GenerateRequest> requests,
-                    const OnToken &onToken) {
+                    const OnToken &onToken, const OnEnd &onEnd) {
   TENON_RETURN_IF_ERROR(checkRequests(requests));
   GenerateStats stats;
-  auto sequences = static_cast<int64_t>(requests.size());
-  int64_t begin = nowNs();
-  drawing.clear();
-  // Slots of no request give their pages back: they may be needed here.
-  for (size_t i = requests.size(); i < slots.size(); ++i) {
+  end = onEnd;
+  stats.reasons.resize(requests.size());
+  for (size_t i = 0; i < slots.size(); ++i) { // after an error
+    slots[i].request = nullptr;
     pages->release(i);
-    slots[i].cached.clear();
   }
-  for (size_t i = 0; i < requests.size(); ++i) {
-    slots[i].active = requests[i].maxTokens > 0;
-    slots[i].tokens = 0;
-    slots[i].reason = FinishReason::MaxTokens;
-    TENON_RETURN_IF_ERROR(prefill(i, requests[i].prompt, sequences, stats));
-  }
-  stats.promptNs = nowNs() - begin;
-  auto isActive = [](const Slot &slot) { return slot.active; };
-  std::span<Slot> running(slots.data(), requests.size());
-  std::erase_if(drawing, [&](size_t i) { return !slots[i].active; });
+  drawing.clear();
+  size_t next = 0;
   bool byLoop = canLoop(requests);
-  while (std::ranges::any_of(running, isActive)) {
+  for (;;) {
+    int64_t begin = nowNs();
+    TENON_RETURN_IF_ERROR(admit(requests, next, stats));
+    stats.promptNs += nowNs() - begin;
+    if (drawing.empty())
+      return stats;
     begin = nowNs();
-    TENON_RETURN_IF_ERROR(draw(requests));
+    TENON_RETURN_IF_ERROR(draw());
     for (size_t i : drawing)
-      slots[i].active = accept(i, requests[i], onToken);
-    if (std::ranges::any_of(running, isActive)) {
-      size_t before = cachedTokens();
-      TENON_RETURN_IF_ERROR(byLoop ? decodeByLoop(requests[0], onToken)
-                                   : decode(sequences));
-      stats.decodeTokens += cachedTokens() - before;
+      accept(i, onToken, stats);
+    drawing.clear();
+    if (isRunning()) {
+      TENON_RETURN_IF_ERROR(byLoop ? decodeByLoop(onToken, stats)
+                                   : decode(stats));
     }
     stats.decodeNs += nowNs() - begin;
   }
-  for (const Slot &slot : running) {
-    stats.tokens += slot.tokens;
-    stats.reasons.push_back(slot.reason);
-  }
-  return stats;
 }
 
 StatusOr<std::span<const float>>

@@ -17,9 +17,9 @@
 // decoded; its tokens are those of the other two. Arguments are found by name,
 // in any order. `rows` are the token rows that want logits; `position` of
 // `sample` is that of the token being drawn. Prompts are cut into
-// chunks; then all requests step together, one token each. A slot remembers
-// what its cache holds: a prompt that begins like the one before computes only
-// the rest.
+// chunks; then all requests step together, one token each, and where one ends
+// the next that waits begins. What the caches hold is shared (PageTable.h): a
+// prompt that begins like another, or one before, computes only the rest.
 //
 //   TENON_ASSIGN_OR_RETURN(auto options, decoderOptions(program, {}));
 //   TENON_ASSIGN_OR_RETURN(auto session, Session::open(..., options, lookup));
@@ -77,6 +77,8 @@ enum class FinishReason : uint8_t {
 
 /// Takes a token of `request`; returns whether that request should stop.
 using OnToken = std::function<bool(size_t request, int32_t token)>;
+/// Told that a request has ended.
+using OnEnd = std::function<void(size_t request, FinishReason reason)>;
 
 struct GenerateStats {
   int64_t promptTokens = 0; // computed: without what the cache held
@@ -108,33 +110,33 @@ public:
   static StatusOr<std::unique_ptr<Generator>> create(Session &session,
                                                      const Options &options);
 
-  /// Runs all requests, at most the session's sequences, to their ends.
-  /// Errors: INVALID_ARGUMENT (no or too many requests; an empty prompt, or
-  ///         one longer than the context), RESOURCE_EXHAUSTED (cache pages),
-  ///         CANCELLED, those of `Session::call`.
+  /// Runs all requests to their ends, as many at once as the session has
+  /// sequences and pages for, in their order.
+  /// Errors: INVALID_ARGUMENT (no request; an empty prompt, or one longer than
+  ///         the context), RESOURCE_EXHAUSTED (cache pages), CANCELLED, those
+  ///         of `Session::call`.
   StatusOr<GenerateStats> generate(std::span<const GenerateRequest> requests,
-                                   const OnToken &onToken);
+                                   const OnToken &onToken,
+                                   const OnEnd &onEnd = {});
 
   /// Computes a prompt and gives the logits of its last token, valid until the
   /// next call; for tests, scoring and constrained decoding.
   StatusOr<std::span<const float>> logits(std::span<const int32_t> prompt);
 
   /// Forgets what the caches hold, after weights have changed.
-  void forget() {
-    for (Slot &slot : slots)
-      slot.cached.clear();
-  }
+  void forget() { pages->forget(); }
 
   int64_t contextTokens() const { return context; }
   int64_t vocabulary() const { return width; }
 
 private:
+  /// What runs one request at a time, in a sequence of the caches.
   struct Slot {
-    std::vector<int32_t> cached; // the tokens its cache holds
-    int32_t drawn = 0;           // sampled, not yet computed
-    int64_t tokens = 0;          // given out for this request
-    bool active = false;
-    FinishReason reason = FinishReason::MaxTokens;
+    const GenerateRequest *request = nullptr; // null: it waits for one
+    size_t number = 0;                        // of the request
+    int64_t cached = 0;                       // tokens that its cache holds
+    int32_t drawn = 0;                        // sampled, not yet computed
+    int64_t tokens = 0;                       // given out for this request
   };
   struct Step {
     int64_t tokens = 0, rows = 0, sequences = 0;
@@ -143,25 +145,27 @@ private:
   explicit Generator(Session &owner) : session(owner) {}
   Status resolve();
   Status checkRequests(std::span<const GenerateRequest> requests) const;
-  Status prefill(size_t slot, std::span<const int32_t> prompt,
-                 int64_t sequences, GenerateStats &stats);
-  Status decode(int64_t sequences);
+  Status admit(std::span<const GenerateRequest> requests, size_t &next,
+               GenerateStats &stats);
+  Status prefill(size_t slot, GenerateStats &stats);
+  Status decode(GenerateStats &stats);
+  bool isRunning() const;
+  void finish(size_t slot, FinishReason reason, GenerateStats &stats);
   Status resolveLoop();
   bool canLoop(std::span<const GenerateRequest> requests) const;
-  Status decodeByLoop(const GenerateRequest &request, const OnToken &onToken);
-  Status callLoop(const GenerateRequest &request, int64_t trips);
-  Status draw(std::span<const GenerateRequest> requests);
+  Status decodeByLoop(const OnToken &onToken, GenerateStats &stats);
+  Status callLoop(int64_t trips);
+  Status draw();
   void addToken(Step &step, size_t slot, int32_t token, int64_t position);
   Status forward(const Step &step, float *out);
-  bool accept(size_t slot, const GenerateRequest &request,
-              const OnToken &onToken);
-  size_t cachedTokens() const;
+  void accept(size_t slot, const OnToken &onToken, GenerateStats &stats);
 
   Session &session;
   uint32_t forwardEntry = 0, sampleEntry = 0, loopEntry = 0;
   // An argument's place, by role.
   std::vector<size_t> forwardOrder, sampleOrder, loopOrder;
   int64_t mostStops = 0; // that `generate` takes; 0: there is no such entry
+  OnEnd end;             // of the call that runs
   int64_t chunk = 0, context = 0, width = 0;
   bool rowsMayBeEmpty = false;
   std::unique_ptr<PageTable> pages;

@@ -34,14 +34,15 @@ bool Generator::canLoop(std::span<const GenerateRequest> requests) const {
 
 /// Makes up to `trips` trips from the drawn token on; the sink takes the
 /// tokens.
-Status Generator::callLoop(const GenerateRequest &request, int64_t trips) {
+Status Generator::callLoop(int64_t trips) {
   static constexpr int32_t kNoStop[] = {-1}; // no token has this number
+  const GenerateRequest &request = *slots[0].request;
   std::span<const int32_t> stops = request.stopTokens;
   if (stops.empty())
     stops = kNoStop;
   const Slot &slot = slots[0];
   int32_t first = slot.drawn, zero = 0;
-  auto at = static_cast<int32_t>(slot.cached.size());
+  auto at = static_cast<int32_t>(slot.cached);
   auto limit = static_cast<int32_t>(std::min<int64_t>(trips, INT32_MAX));
   int64_t one[] = {1}, table[] = {1, pages->options().pagesPerSequence};
   int64_t perStop[] = {static_cast<int64_t>(stops.size())};
@@ -68,33 +69,35 @@ Status Generator::callLoop(const GenerateRequest &request, int64_t trips) {
 
 /// Decodes the one request, whose first token is drawn and given out, to its
 /// end.
-Status Generator::decodeByLoop(const GenerateRequest &request,
-                               const OnToken &onToken) {
+Status Generator::decodeByLoop(const OnToken &onToken, GenerateStats &stats) {
   Slot &slot = slots[0];
   // What was drawn before is computed once the next token is there.
   auto take = [&](int32_t token) {
-    slot.cached.push_back(slot.drawn);
+    pages->record(0, {&slot.drawn, 1});
+    ++slot.cached;
+    ++stats.decodeTokens;
     slot.drawn = token;
-    slot.active = accept(0, request, onToken);
+    accept(0, onToken, stats);
   };
   session.setSink([&](std::span<const int32_t> emitted) {
     take(emitted[0]);
-    return !slot.active;
+    return !slot.request;
   });
   Status status;
-  while (status.ok() && slot.active) {
+  while (status.ok() && slot.request) {
     // The pages of all trips are needed before the first one.
     int64_t trips =
-        std::min(request.maxTokens - slot.tokens,
-                 context - static_cast<int64_t>(slot.cached.size()));
+        std::min(slot.request->maxTokens - slot.tokens, context - slot.cached);
     trips = std::max<int64_t>(std::min(trips, pages->room(0)), 1);
     status = pages->append(0, trips);
+    session.copyPages(pages->takeCopies());
     if (status.ok())
-      status = callLoop(request, trips);
+      status = callLoop(trips);
     // What it drew and did not emit is a stop token.
-    if (status.ok() && slot.active && drawnTokens[0] != slot.drawn)
+    if (status.ok() && slot.request && drawnTokens[0] != slot.drawn)
       take(drawnTokens[0]);
-    pages->truncate(0, slot.cached.size());
+    if (slot.request)
+      pages->truncate(0, slot.cached);
   }
   session.setSink(nullptr);
   return status;

@@ -37,6 +37,8 @@
 
 namespace tenon::exec {
 
+struct PageCopy;
+
 /// Limits not given are the program's own.
 struct SessionOptions {
   struct Limit {
@@ -111,6 +113,9 @@ public:
   /// Makes calls fail at the first kernel that leaves a value that is no finite
   /// number: OUT_OF_RANGE, naming it. Slow.
   void checkFinite(bool on) { context.checksFinite = on; }
+
+  /// Copies pages of all caches, one after the other.
+  void copyPages(std::span<const PageCopy> copies);
 
   /// A tensor that lives across calls, to read or to change between them. The
   /// memory is the session's.

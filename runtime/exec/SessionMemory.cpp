@@ -2,6 +2,7 @@
 
 #include "runtime/exec/AdapterSet.h"
 #include "runtime/exec/InitialValues.h"
+#include "runtime/exec/PageTable.h"
 #include "runtime/exec/Session.h"
 
 #include <algorithm>
@@ -230,6 +231,18 @@ Status Session::fillStates(const ParameterLookup &lookup, bool withoutWeights) {
       std::memset(to.data, 0, to.sizeBytes);
   }
   return Status();
+}
+
+void Session::copyPages(std::span<const PageCopy> copies) {
+  const std::vector<base::State> &all = loaded->program().states;
+  for (const PageCopy &copy : copies)
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].isTensor())
+        continue;
+      int64_t size = all[i].bytesPerBlock * limits.pageBlocks;
+      char *pages = map.states[i].data;
+      std::memcpy(pages + copy.to * size, pages + copy.from * size, size);
+    }
 }
 
 StatusOr<MutableTensorView> Session::state(std::string_view name) {

@@ -139,4 +139,44 @@ StatusOr<GenerateStats> TextModel::generate(std::span<const int32_t> prompt,
   return stats;
 }
 
+StatusOr<GenerateStats>
+TextModel::generateAll(std::span<const std::vector<int32_t>> prompts,
+                       const TextOptions &options, const OnResult &onResult) {
+  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *used, tokenizer());
+  TENON_ASSIGN_OR_RETURN(Generator * driver, generator());
+  std::vector<int32_t> ends(used->endOfText().begin(), used->endOfText().end());
+  std::vector<GenerateRequest> requests(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    requests[i].prompt = prompts[i];
+    requests[i].sampling = options.sampling;
+    requests[i].sampling.seed += static_cast<int64_t>(i);
+    requests[i].maxTokens = options.maxTokens;
+    requests[i].stopTokens = ends;
+  }
+  std::vector<std::vector<int32_t>> tokens(prompts.size());
+  Status decoding;
+  auto onToken = [&](size_t i, int32_t token) {
+    tokens[i].push_back(token);
+    return !decoding.ok();
+  };
+  auto onEnd = [&](size_t i, FinishReason reason) {
+    TextResult result{i, "", std::ssize(tokens[i]), reason};
+    io::Decoder decoder(*used);
+    for (int32_t token : tokens[i]) {
+      StatusOr<std::string> text = decoder.push(token);
+      if (!text.ok())
+        decoding = text.status();
+      else
+        result.text += *text;
+    }
+    result.text += decoder.finish();
+    tokens[i] = {};
+    onResult(result);
+  };
+  TENON_ASSIGN_OR_RETURN(GenerateStats stats,
+                         driver->generate(requests, onToken, onEnd));
+  TENON_RETURN_IF_ERROR(decoding);
+  return stats;
+}
+
 } // namespace tenon::exec

@@ -38,6 +38,15 @@ struct TextOptions {
 /// Takes text that never ends in half a character; returns whether to stop.
 using OnText = std::function<bool(std::string_view text)>;
 
+/// What became of a prompt.
+struct TextResult {
+  size_t prompt = 0; // its number
+  std::string text;
+  int64_t tokens = 0;
+  FinishReason reason = FinishReason::MaxTokens;
+};
+using OnResult = std::function<void(const TextResult &result)>;
+
 /// A session with everything around it: weights, tokenizer, generator. The
 /// latter two are there only if the program is a decoder with a tokenizer.
 /// Threads: one at a time, but for `session().cancel`.
@@ -66,6 +75,13 @@ public:
   StatusOr<GenerateStats> generate(std::span<const int32_t> prompt,
                                    const TextOptions &options,
                                    const OnText &onText);
+
+  /// Generates from many prompts, as many at once as the session has sequences,
+  /// prompt i with the seed + i. Results come as they are done.
+  /// Errors: those of `generate`.
+  StatusOr<GenerateStats>
+  generateAll(std::span<const std::vector<int32_t>> prompts,
+              const TextOptions &options, const OnResult &onResult);
 
 private:
   TextModel() = default;

@@ -186,6 +186,60 @@ class Measured(ToolTest):
 
 
 @needs_compiler
+class Batches(ToolTest):
+    PROMPTS = ["The end.", "The sky", "The end.", "The end. The", "x"]
+
+    def test_answers_as_it_would_one_by_one(self):
+        program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
+        (self.folder / "some.txt").write_text(
+            "\n".join(self.PROMPTS[:2]) + "\n\n" +
+            "\n".join(self.PROMPTS[2:]) + "\n")
+        (self.folder / "some.jsonl").write_text("\n".join(
+            json.dumps({"prompt": prompt}) for prompt in self.PROMPTS))
+        alone = [self.succeed("run", program, "--greedy", "-n", 9, "-p",
+                              prompt).stdout for prompt in self.PROMPTS]
+        for name in ("some.txt", "some.jsonl"):
+            for sequences in (1, 2, 8):
+                out = self.succeed("run", program, "--greedy", "-n", 9,
+                                   "--batch", name, "--sequences", sequences,
+                                   cwd=self.folder).stdout
+                answers = [json.loads(line) for line in out.splitlines()]
+                answers.sort(key=lambda answer: answer["index"])
+                self.assertEqual([answer["prompt"] for answer in answers],
+                                 self.PROMPTS)
+                self.assertEqual([answer["text"] + "\n" for answer in answers],
+                                 alone)
+                self.assertTrue(all(answer["finish"] in ("stop", "length")
+                                    for answer in answers))
+
+    def test_each_prompt_has_a_seed_of_its_own(self):
+        program = self.compiled("gemma.tenon", MODEL, "--cpu", "v3")
+        (self.folder / "same.txt").write_text("The end.\n" * 3)
+        sampling = ["--temperature", 2, "--top-k", 0, "--top-p", 1, "--min-p",
+                    0, "-n", 9]
+        out = self.succeed("run", program, *sampling, "--batch", "same.txt",
+                           "--sequences", 2, "--seed", 5,
+                           cwd=self.folder).stdout
+        answers = {json.loads(line)["index"]: json.loads(line)["text"]
+                   for line in out.splitlines()}
+        alone = [self.succeed("run", program, *sampling, "-p", "The end.",
+                              "--seed", 5 + i).stdout for i in range(3)]
+        self.assertEqual([answers[i] + "\n" for i in range(3)], alone)
+        self.assertGreater(len(set(alone)), 1)
+
+    def test_bad_batches(self):
+        (self.folder / "empty.txt").write_text("\n \n")
+        (self.folder / "bad.jsonl").write_text('{"prompt": "x"}\n{"text": 1}')
+        (self.folder / "long.txt").write_text("x\n" + "x " * 300)
+        for name, says in (("empty.txt", "a prompt at least"),
+                           ("bad.jsonl", "bad.jsonl:2: expects an object"),
+                           ("long.txt", "prompt 1: expects a prompt of at"),
+                           ("none.txt", "none.txt")):
+            self.fail("run", MODEL, "--context", 64, "--batch", name,
+                      cwd=self.folder, says=[says], code=2)
+
+
+@needs_compiler
 class Interrupted(ToolTest):
     def interrupt(self, *arguments, after):
         process = subprocess.Popen(

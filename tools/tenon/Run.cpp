@@ -5,6 +5,7 @@
 #include "runtime/exec/TextModel.h"
 #include "runtime/exec/Trace.h"
 #include "runtime/io/ChatTemplate.h"
+#include "tools/tenon/Batch.h"
 #include "tools/tenon/Errors.h"
 #include "tools/tenon/Interrupt.h"
 #include "tools/tenon/ProgramOptions.h"
@@ -22,6 +23,7 @@ struct RunOptions {
   ProgramRequest program;
   std::optional<std::string> prompt;
   std::string promptFile;
+  std::string batchFile;
   bool isChat = false;
   std::string system;
   bool isGreedy = false;
@@ -102,14 +104,18 @@ StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
                                      "--weights");
 }
 
-Status generate(exec::TextModel &model, std::span<const int32_t> prompt,
-                const RunOptions &options, exec::GenerateStats &stats) {
+exec::TextOptions textOptions(const RunOptions &options) {
   exec::TextOptions text;
   if (options.maxTokens > 0)
     text.maxTokens = options.maxTokens;
   text.sampling = options.sampling;
   if (options.isGreedy)
     text.sampling.temperature = 0;
+  return text;
+}
+
+Status generate(exec::TextModel &model, std::span<const int32_t> prompt,
+                const RunOptions &options, exec::GenerateStats &stats) {
   exec::Trace trace;
   if (!options.traceFile.empty())
     model.session().setTrace(&trace);
@@ -119,7 +125,7 @@ Status generate(exec::TextModel &model, std::span<const int32_t> prompt,
     return std::fflush(stdout) != 0;
   };
   CancelOnInterrupt guard(model.session());
-  auto result = model.generate(prompt, text, print);
+  auto result = model.generate(prompt, textOptions(options), print);
   std::fputc('\n', stdout);
   std::fflush(stdout);
   model.session().setTrace(nullptr);
@@ -129,8 +135,38 @@ Status generate(exec::TextModel &model, std::span<const int32_t> prompt,
   return Status();
 }
 
-Status run(const RunOptions &options) {
+/// The texts to continue: one, or those of a batch.
+StatusOr<std::vector<std::string>> readTexts(const RunOptions &options) {
+  if (!options.batchFile.empty())
+    return readBatch(options.batchFile);
   TENON_ASSIGN_OR_RETURN(std::string text, readPrompt(options));
+  return std::vector<std::string>{std::move(text)};
+}
+
+/// The tokens of each text.
+StatusOr<std::vector<std::vector<int32_t>>>
+encodeAll(exec::TextModel &model, std::span<const std::string> texts,
+          const RunOptions &options) {
+  TENON_ASSIGN_OR_RETURN(exec::Generator * generator, model.generator());
+  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *tokenizer, model.tokenizer());
+  int64_t context = generator->contextTokens();
+  if (options.limits.contextTokens > 0) // the session rounds up to pages
+    context = std::min(context, options.limits.contextTokens);
+  std::vector<std::vector<int32_t>> prompts;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    TENON_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
+                           encodePrompt(*tokenizer, texts[i], options));
+    Status fits = checkLength(prompt.size(), context);
+    if (!fits.ok() && !options.batchFile.empty())
+      return fits.withContext(concat("prompt ", i));
+    TENON_RETURN_IF_ERROR(fits);
+    prompts.push_back(std::move(prompt));
+  }
+  return prompts;
+}
+
+Status run(const RunOptions &options) {
+  TENON_ASSIGN_OR_RETURN(std::vector<std::string> texts, readTexts(options));
   Progress progress;
   TENON_ASSIGN_OR_RETURN(ReadyProgram ready,
                          prepareProgram(options.program, progress));
@@ -139,15 +175,14 @@ Status run(const RunOptions &options) {
                          openModel(ready, options, progress));
   RunStats shown;
   shown.prepareSeconds = preparing.seconds();
-  TENON_ASSIGN_OR_RETURN(exec::Generator * generator, model->generator());
-  TENON_ASSIGN_OR_RETURN(const io::Tokenizer *tokenizer, model->tokenizer());
-  TENON_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
-                         encodePrompt(*tokenizer, text, options));
-  int64_t context = generator->contextTokens();
-  if (options.limits.contextTokens > 0) // the session rounds up to pages
-    context = std::min(context, options.limits.contextTokens);
-  TENON_RETURN_IF_ERROR(checkLength(prompt.size(), context));
-  TENON_RETURN_IF_ERROR(generate(*model, prompt, options, shown.generated));
+  TENON_ASSIGN_OR_RETURN(std::vector<std::vector<int32_t>> prompts,
+                         encodeAll(*model, texts, options));
+  if (options.batchFile.empty())
+    TENON_RETURN_IF_ERROR(
+        generate(*model, prompts.front(), options, shown.generated));
+  else
+    TENON_RETURN_IF_ERROR(runBatch(*model, texts, prompts, textOptions(options),
+                                   shown.generated));
   if (options.showStats)
     printRunStats(ready, model->session().stats(), shown);
   return Status();
@@ -156,10 +191,16 @@ Status run(const RunOptions &options) {
 void addPromptOptions(CLI::App &app, RunOptions &options) {
   CLI::Option *prompt = app.add_option("-p,--prompt", options.prompt,
                                        "The prompt; default: read from stdin");
-  app.add_option("--prompt-file", options.promptFile,
-                 "Read the prompt from a file")
+  CLI::Option *file = app.add_option("--prompt-file", options.promptFile,
+                                     "Read the prompt from a file")
+                          ->type_name("FILE")
+                          ->excludes(prompt);
+  app.add_option("--batch", options.batchFile,
+                 "Answer each line of a file, or each \"prompt\" of a .jsonl "
+                 "file, several at once; prints a line of JSON for each")
       ->type_name("FILE")
-      ->excludes(prompt);
+      ->excludes(prompt)
+      ->excludes(file);
   CLI::Option *chat =
       app.add_flag("--chat", options.isChat,
                    "Put the prompt into the model's chat template, as a "
@@ -214,6 +255,13 @@ void addLimitOptions(CLI::App &app, RunOptions &options) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber)
       ->group(group);
+  app.add_option("--sequences", options.limits.sequences,
+                 "Prompts of a --batch that run together, where memory for "
+                 "their contexts is there; what they begin with alike is "
+                 "computed once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 512))
+      ->group(group);
   app.add_option("--chunk", options.limits.chunkTokens,
                  "Tokens of the prompt computed at once")
       ->capture_default_str()
@@ -243,6 +291,8 @@ void addRunCommand(CLI::App &app, Action &action) {
                   "  tenon run gemma.gguf --chat -p \"Why is the sky blue?\"\n"
                   "  tenon run gemma.tenon --greedy -n 32 -p \"The end\"\n"
                   "  cat story.txt | tenon run gemma.gguf --stats\n"
+                  "  tenon run gemma.gguf --chat --batch questions.txt "
+                  "--sequences 8\n"
                   "A .tenon file is a program: run only those you trust.");
   command->callback(
       [options, &action] { action = [options] { return run(*options); }; });

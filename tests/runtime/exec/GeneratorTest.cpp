@@ -3,6 +3,8 @@
 #include "runtime/exec/Generator.h"
 #include "tests/runtime/exec/DecoderProgram.h"
 
+#include <random>
+
 namespace tenon::exec {
 namespace {
 
@@ -171,9 +173,9 @@ TEST(Generator, RefusesRequestsItCannotRun) {
                         "a prompt of 1 to 256 tokens, the context, got 257"));
   EXPECT_THAT(generate(*opened.generator, {}, 1).status,
               FailsWith(TENON_INVALID_ARGUMENT, "got 0"));
-  std::vector<GenerateRequest> two(2);
-  EXPECT_THAT(generate(*opened.generator, two).status,
-              FailsWith(TENON_INVALID_ARGUMENT, "1 to 1 requests, got 2"));
+  std::vector<GenerateRequest> none;
+  EXPECT_THAT(generate(*opened.generator, none).status,
+              FailsWith(TENON_INVALID_ARGUMENT, "a request at least"));
 }
 
 TEST(Generator, SaysWhenPagesRunOut) {
@@ -233,23 +235,65 @@ TEST(DecoderOptions, FollowTheModelsContext) {
   EXPECT_EQ(decoderOptions(program, {}).status().code(), TENON_NOT_FOUND);
 }
 
-TEST(PageTable, GivesAndTakesBackPages) {
-  PageTable table({5, 64, 2, 4});
-  ASSERT_TRUE(table.append(0, 65).ok());
-  ASSERT_TRUE(table.append(1, 64).ok());
-  EXPECT_THAT(table.table(), ElementsAre(0, 1, -1, -1, 2, -1, -1, -1));
-  EXPECT_EQ(table.freePages(), 2);
-  table.truncate(0, 64);
-  EXPECT_EQ(table.length(0), 64);
-  EXPECT_THAT(table.table(), ElementsAre(0, -1, -1, -1, 2, -1, -1, -1));
-  ASSERT_TRUE(table.append(1, 1).ok());
-  table.release(0);
-  EXPECT_EQ(table.freePages(), 3);
-  EXPECT_THAT(table.append(0, 257),
-              FailsWith(TENON_OUT_OF_RANGE, "at most 256 tokens"));
-  EXPECT_THAT(table.append(0, 256),
-              FailsWith(TENON_RESOURCE_EXHAUSTED, "3 of 5 are free"));
-  EXPECT_EQ(table.length(0), 0);
+TEST(Generator, ComputesAGroupsPromptOnce) {
+  DecoderLimits limits;
+  limits.sequences = 3;
+  limits.contextTokens = 256;
+  limits.pageBlocks = 1;
+  Opened opened = open(limits);
+  // More requests than sequences, of which the first 80 tokens are the same.
+  std::vector<std::vector<int32_t>> prompts(7, promptOf(80));
+  for (int32_t i = 3; i < 7; ++i)
+    prompts[i].push_back(i);
+  std::vector<GenerateRequest> requests(7);
+  for (size_t i = 0; i < 7; ++i) {
+    requests[i].prompt = prompts[i];
+    requests[i].maxTokens = 20 + 3 * i;
+  }
+  Answer answer = generate(*opened.generator, requests);
+  ASSERT_TRUE(answer.status.ok()) << answer.status;
+  for (size_t i = 0; i < 7; ++i)
+    EXPECT_EQ(answer.tokens[i], expectedTokens(prompts[i], 20 + 3 * i, kWidth))
+        << "request " << i;
+  EXPECT_EQ(answer.stats.promptTokens, 80 + 6); // the last of each
+  EXPECT_EQ(answer.stats.cachedTokens, 2 * 79 + 4 * 80);
+}
+
+// Whatever pages hold, share and lose, each answer is what it is alone.
+TEST(Generator, SharesPagesWithoutConfusion) {
+  DecoderLimits limits;
+  limits.sequences = 3;
+  limits.contextTokens = 256;
+  limits.pageBlocks = 1;
+  Opened opened = open(limits, /*pages=*/9);
+  std::mt19937 random(7);
+  auto draw = [&](int64_t most) {
+    return static_cast<int64_t>(random() % most);
+  };
+  int64_t cached = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::vector<int32_t>> prompts;
+    for (int64_t i = draw(6); i >= 0; --i) {
+      auto seed = static_cast<int32_t>(draw(2));
+      std::vector<int32_t> prompt = promptOf(1 + draw(150), seed);
+      for (int64_t more = draw(4); more > 0; --more)
+        prompt.push_back(static_cast<int32_t>(draw(3)));
+      prompts.push_back(std::move(prompt));
+    }
+    std::vector<GenerateRequest> requests(prompts.size());
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      requests[i].prompt = prompts[i];
+      requests[i].maxTokens = 1 + draw(30);
+    }
+    Answer answer = generate(*opened.generator, requests);
+    ASSERT_TRUE(answer.status.ok()) << answer.status;
+    cached += answer.stats.cachedTokens;
+    for (size_t i = 0; i < prompts.size(); ++i)
+      ASSERT_EQ(answer.tokens[i],
+                expectedTokens(prompts[i], requests[i].maxTokens, kWidth))
+          << "round " << round << ", request " << i;
+  }
+  EXPECT_GT(cached, 3000);
 }
 
 } // namespace
