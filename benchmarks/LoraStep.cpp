@@ -99,7 +99,8 @@ Status train(exec::Session &session, const Options &options,
   TENON_ASSIGN_OR_RETURN(auto trainer, exec::Trainer::create(session));
   for (int64_t step = 0; step < options.steps; ++step) {
     auto start = std::chrono::steady_clock::now();
-    TENON_ASSIGN_OR_RETURN(exec::StepResult made, trainer->step(batch, 1e-3f));
+    TENON_ASSIGN_OR_RETURN(exec::StepResult made,
+                           trainer->step(batch, {.rate = 1e-3f}));
     std::printf("%s\n  {\"loss\": %.7g, \"norm\": %.7g, \"ms\": %.1f, "
                 "\"peak_mib\": %.0f}",
                 step ? "," : "", made.loss, made.norm,

@@ -51,7 +51,7 @@ struct Decoder {
   Forward hidden;                               // [R, D]; keeps `model` alive
   std::function<Tensor(const Tensor &)> logits; // [R, V] of these
   std::string head; // the path of the part that makes the logits
-  int64_t vocabulary = 0, context = 0;
+  int64_t vocabulary = 0, context = 0, width = 0;
   std::vector<WeightName> names;
   /// What safetensors of the model as a part of a whole, and an adapter's, have
   /// before each name: "transformer.".
@@ -83,6 +83,7 @@ Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
           .head = model->head().path(),
           .vocabulary = config.vocabulary,
           .context = config.context,
+          .width = config.width,
           .names = std::move(names)};
 }
 

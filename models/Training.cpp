@@ -20,20 +20,36 @@ bool matchesAny(const std::vector<std::string> &patterns,
   });
 }
 
-/// What a call learns from, or is measured on.
-struct Example {
-  Tensor tokens, rows, targets, shares;
+/// The texts of a call, and the rows that are learned.
+struct Texts {
+  Tensor tokens, rows;
   Batch batch;
 
-  Example(Arguments &in, const TrainingOptions &options) {
+  Texts(Arguments &in, const TrainingOptions &options) {
     Dim T = Dim::symbol("T", 1, options.tokens);
     Dim M = Dim::symbol("M", 1, options.tokens);
     Dim S = Dim::symbol("S", 1, options.sequences);
     tokens = in.tensor("tokens", {T}, i32);
     batch = in.batch("batch", T, S, Dim::symbol("P", 1, 1));
     rows = in.tensor("rows", {M}, i32);
-    targets = in.tensor("targets", {M}, i32);
-    shares = in.tensor("shares", {M});
+  }
+  Dim M() const { return rows.dim(0); }
+};
+
+/// What a call learns from.
+struct Example {
+  Texts texts;
+  Tensor targets, shares;
+  ObjectiveRows objective;
+  std::optional<ValueRows> values;
+
+  Example(Arguments &in, const TrainingOptions &options, int64_t vocabulary)
+      : texts(in, options), targets(in.tensor("targets", {texts.M()}, i32)),
+        shares(in.tensor("shares", {texts.M()})),
+        objective(
+            objectiveRows(options.objective, in, targets, shares, vocabulary)) {
+    if (options.hasValues)
+      values.emplace(in, shares);
   }
 };
 
@@ -41,16 +57,6 @@ struct Example {
 bool isOf(const std::string &path, const std::string &weight) {
   return weight.starts_with(path + ".") ||
          weight.starts_with("adapters." + path + ".");
-}
-
-/// Rows whose logits are there at once. They take at most a quarter of what the
-/// gradient of the head does, which each chunk adds to, or 64 MiB.
-int64_t rowsAtOnce(int64_t vocabulary, int64_t width, bool isHeadTrained) {
-  constexpr int64_t kRowsOfATile = 64, kBytes = 64 << 20;
-  int64_t rows = kBytes / (vocabulary * static_cast<int64_t>(sizeof(float)));
-  if (isHeadTrained)
-    rows = std::max(rows, width / 4);
-  return std::max(rows / kRowsOfATile, int64_t{1}) * kRowsOfATile;
 }
 
 /// The parts that entries share while they are traced.
@@ -64,6 +70,11 @@ public:
     for (NamedTensor &each : all)
       if (!matchesAny(options.frozen, each.name))
         weights.push_back(std::move(each));
+    if (options.hasValues) {
+      valueHead.emplace(decoder.model.get(), decoder.width);
+      for (NamedTensor &each : valueHead->weights())
+        weights.push_back(std::move(each));
+    }
     if (options.accumulates)
       sums.emplace(decoder.model.get(), "gradients", weights);
     if (const auto *adam = std::get_if<AdamW::Options>(&options.optimizer))
@@ -84,11 +95,21 @@ private:
       };
     return adam;
   }
-  Tensor loss(const Example &in) const;
-  LossAndGradients differentiate(const Example &in, const Tensor &scale) const {
-    return lossAndGradients(
-        *decoder.model, [&] { return loss(in) * scale; }, tensorsOf(weights));
-  }
+  Head head() const;
+  int64_t rowsAtOnce(const Head &head) const;
+  /// The loss and, with `probe`, what a row's probability is multiplied by.
+  Tensor loss(const Example &in, const Tensor &probe) const;
+  /// What a step computes: the loss, divided by the scale, the gradients of
+  /// the weights, and of Policy the log-probabilities.
+  struct Made {
+    Results results;
+    std::vector<Tensor> gradients;
+  };
+  Made differentiate(const Example &in, const Tensor &scale) const;
+  /// Columns [M, ...] that a step's forward half makes, in which attention
+  /// reads no cache.
+  Tensor forwardHalf(const Shape &shape, const Tensor &like,
+                     const std::function<Tensor()> &column) const;
   /// Takes a step from the gradients of scale times the loss; returns their
   /// norm without it.
   Tensor step(const std::vector<Tensor> &gradients, const Tensor &rate,
@@ -104,18 +125,21 @@ private:
   Results train(Arguments &in) const;
   Results accumulate(Arguments &in) const;
   Results apply(Arguments &in) const;
-  Results evaluate(Arguments &in) const;
+  Results score(Arguments &in) const;
+  Results scoreAll(Arguments &in) const;
+  Results scoreRows(Arguments &in) const;
+  Results scoreAllRows(Arguments &in) const;
 
   const Decoder &decoder;
   const TrainingOptions &options;
   std::vector<NamedTensor> weights;
+  std::optional<ValueHead> valueHead;
   mutable std::optional<GradientSums> sums;
   mutable std::optional<AdamW> adamW;
   mutable std::optional<Sgd> sgd;
 };
 
-Tensor Training::loss(const Example &in) const {
-  Tensor x = decoder.hidden(in.tokens, in.batch, in.rows); // [M, D]
+Head Training::head() const {
   Head head{decoder.logits, {}, {}};
   std::vector<NamedTensor> all = decoder.adapters.weights;
   if (all.empty())
@@ -126,28 +150,81 @@ Tensor Training::loss(const Example &in) const {
     if (isOf(decoder.head, each.name))
       (isTrained ? head.trained : head.frozen).push_back(each.tensor);
   }
-  int64_t rows = options.logitRows;
-  if (rows == 0)
-    rows = rowsAtOnce(decoder.vocabulary, x.dim(-1).extent(),
-                      !head.trained.empty());
-  return chunkedCrossEntropy(*decoder.model, {x, in.targets, in.shares}, head,
-                             rows);
+  return head;
+}
+
+/// Rows whose logits are there at once. They take at most a quarter of what the
+/// gradient of the head does, which each chunk adds to, or 64 MiB.
+int64_t Training::rowsAtOnce(const Head &head) const {
+  constexpr int64_t kRowsOfATile = 64, kBytes = 64 << 20;
+  if (options.logitRows > 0)
+    return options.logitRows;
+  int64_t bytesEach = decoder.vocabulary * static_cast<int64_t>(sizeof(float));
+  int64_t rows = kBytes / bytesEach;
+  if (!head.trained.empty())
+    rows = std::max(rows, decoder.width / 4);
+  return std::max(rows / kRowsOfATile, int64_t{1}) * kRowsOfATile;
+}
+
+Tensor Training::loss(const Example &in, const Tensor &probe) const {
+  const Texts &texts = in.texts;
+  Tensor x = decoder.hidden(texts.tokens, texts.batch, texts.rows); // [M, D]
+  Head made = head();
+  Tensor lost = chunkedLoss(*decoder.model, {x, in.objective.columns, probe},
+                            made, in.objective.loss, rowsAtOnce(made));
+  return in.values ? lost + in.values->loss((*valueHead)(x)) : lost;
+}
+
+Training::Made Training::differentiate(const Example &in,
+                                       const Tensor &scale) const {
+  bool isProbed = options.objective == Objective::Policy;
+  std::vector<Tensor> of = tensorsOf(weights);
+  Tensor probe = isProbed ? fullLike(in.shares, 0, f32) : Tensor();
+  if (isProbed)
+    of.push_back(probe);
+  LossAndGradients made = lossAndGradients(
+      *decoder.model, [&] { return loss(in, probe) * scale; }, of);
+  Made all{{{"loss", made.loss / scale}}, std::move(made.gradients)};
+  if (isProbed) {
+    all.results.push_back({"log", all.gradients.back() / scale});
+    all.gradients.pop_back();
+  }
+  return all;
+}
+
+Tensor Training::forwardHalf(const Shape &shape, const Tensor &like,
+                             const std::function<Tensor()> &column) const {
+  // The gradient of sum(probe * column) in the probe is the column itself.
+  Tensor probe =
+      shape.rank() == 1
+          ? fullLike(like, 0, f32)
+          : broadcast(squeeze(max(fullLike(like, 0, f32), 0), 0), shape);
+  LossAndGradients made = lossAndGradients(*decoder.model,
+                                           [&] {
+                                             Tensor all = probe * column();
+                                             while (all.rank() > 0)
+                                               all = squeeze(sum(all), -1);
+                                             return all;
+                                           },
+                                           {probe});
+  return made.gradients[0];
 }
 
 Results Training::train(Arguments &in) const {
-  Example example(in, options);
+  Example example(in, options, decoder.vocabulary);
   Tensor rate = in.tensor("rate", {}), scale = in.tensor("scale", {});
-  LossAndGradients made = differentiate(example, scale);
+  Made made = differentiate(example, scale);
   Tensor norm = step(made.gradients, rate, scale);
-  return {{"loss", made.loss / scale}, {"norm", norm}};
+  made.results.insert(made.results.begin() + 1, {"norm", norm});
+  return made.results;
 }
 
 Results Training::accumulate(Arguments &in) const {
-  Example example(in, options);
+  Example example(in, options, decoder.vocabulary);
   Tensor keeps = in.tensor("keeps", {}), scale = in.tensor("scale", {});
-  LossAndGradients made = differentiate(example, scale);
+  Made made = differentiate(example, scale);
   sums->add(made.gradients, keeps);
-  return {{"loss", made.loss / scale}};
+  return made.results;
 }
 
 Results Training::apply(Arguments &in) const {
@@ -155,12 +232,52 @@ Results Training::apply(Arguments &in) const {
   return {{"norm", step(sums->sums(), rate, scale)}};
 }
 
-Results Training::evaluate(Arguments &in) const {
-  Example example(in, options);
-  // Differentiated with respect to nothing, so that no cache is read.
-  LossAndGradients made =
-      lossAndGradients(*decoder.model, [&] { return loss(example); }, {});
-  return {{"loss", made.loss}};
+Results Training::score(Arguments &in) const {
+  Texts texts(in, options);
+  Tensor targets = in.tensor("targets", {texts.M()}, i32);
+  Tensor heat = in.tensor("temperature", {});
+  auto hidden = [&] {
+    return decoder.hidden(texts.tokens, texts.batch, texts.rows);
+  };
+  auto log = [&] {
+    Head made = head();
+    Tensor heats = fullLike(targets, 0, f32) + heat; // [M]
+    return chunkedValues(
+        {hidden(), {targets, heats}}, made,
+        [](const Tensor &logits, const std::vector<Tensor> &columns) {
+          return logProbability(logits, columns[0], columns[1]);
+        },
+        rowsAtOnce(made));
+  };
+  Results results = {{"log", forwardHalf({texts.M()}, targets, log)}};
+  if (valueHead)
+    results.push_back({"values", forwardHalf({texts.M()}, targets, [&] {
+                         return (*valueHead)(hidden());
+                       })});
+  return results;
+}
+
+Results Training::scoreAll(Arguments &in) const {
+  Texts texts(in, options);
+  Tensor heat = in.tensor("temperature", {});
+  return {{"log", forwardHalf({texts.M(), decoder.vocabulary}, texts.rows, [&] {
+             return logSoftmax(
+                 decoder.forward(texts.tokens, texts.batch, texts.rows) / heat);
+           })}};
+}
+
+Results Training::scoreRows(Arguments &in) const {
+  Dim R = Dim::symbol("R", 1, options.decoder.maxTokens);
+  Tensor logits = in.tensor("logits", {R, decoder.vocabulary});
+  Tensor targets = in.tensor("targets", {R}, i32);
+  Tensor heat = in.tensor("temperature", {R});
+  return {{"log", logProbability(logits, targets, heat)}};
+}
+
+Results Training::scoreAllRows(Arguments &in) const {
+  Dim R = Dim::symbol("R", 1, options.decoder.maxTokens);
+  Tensor logits = in.tensor("logits", {R, decoder.vocabulary});
+  return {{"log", logSoftmax(logits / in.tensor("temperature", {}))}};
 }
 
 std::vector<Entry> Training::entries() const {
@@ -177,7 +294,13 @@ std::vector<Entry> Training::entries() const {
   } else {
     add("train", &Training::train);
   }
-  add("evaluate", &Training::evaluate);
+  add("score", &Training::score);
+  if (options.objective == Objective::Policy)
+    add("scoreRows", &Training::scoreRows);
+  if (options.scoresAll) {
+    add("scoreAll", &Training::scoreAll);
+    add("scoreAllRows", &Training::scoreAllRows);
+  }
   made.push_back(
       {"norm", [this](Arguments &) -> Results {
          return {{"norm", globalNorm(*decoder.model, tensorsOf(weights))}};
@@ -189,6 +312,9 @@ std::vector<Entry> Training::entries() const {
 absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
                                             const ModelFiles &files,
                                             const TrainingOptions &options) {
+  if (options.hasValues && options.objective != Objective::Policy)
+    return absl::InvalidArgumentError(
+        "expects a value head beside the objective Policy alone");
   Training training(decoder, options);
   if (training.isEmpty())
     return absl::InvalidArgumentError(

@@ -10,6 +10,7 @@
 
 #include "frontend/dsl/Optimizers.h"
 #include "models/Decoder.h"
+#include "models/Objective.h"
 
 #include <variant>
 
@@ -21,6 +22,9 @@ struct TrainingOptions {
   int64_t sequences = 4;  ///< Most of a call.
   /// A step is several calls, whose gradients are added.
   bool accumulates = false;
+  Objective objective = Objective::Likelihood;
+  bool hasValues = false; ///< Of Policy: a value head learns, too.
+  bool scoresAll = false; ///< The entries scoreAll and scoreAllRows.
   std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();
   int64_t logitRows = 0; ///< Rows whose logits are there at once; 0: chosen.
   double clip = 1;       ///< Most of the gradient's global norm; infinity: any.
@@ -34,15 +38,26 @@ struct TrainingOptions {
 /// Traces a decoder's own entries and
 ///   train(tokens i32[T], batch, rows i32[M], targets i32[M], shares f32[M],
 ///         rate f32[], scale f32[]) -> loss f32[], norm f32[]
-///   evaluate(tokens i32[T], batch, rows i32[M], targets i32[M],
-///            shares f32[M]) -> loss f32[]
+///   score(tokens i32[T], batch, rows i32[M], targets i32[M],
+///         temperature f32[]) -> log f32[M]
 ///   norm() -> norm f32[], of all trained weights
-/// where loss = sum(shares * -log p(target)), of which the gradient of
-/// scale * loss is taken, divided by scale again and clipped. Where options say
-/// so, there are in train's place
-///   accumulate(... as train, but keeps f32[] for rate) -> loss f32[]
+/// where the gradient of scale * loss is taken, divided by scale again and
+/// clipped, and log = log p(target) of each row. Objectives other than
+/// Likelihood have arguments of their own in train (Objective.h). Policy's has
+/// a further result log f32[M], before the step; with values, score has a
+/// further result values f32[M]; and there is
+///   scoreRows(logits f32[R, V], targets i32[R], temperature f32[R])
+///       -> log f32[R]
+/// of logits that `forward` made. Where options say so, there are in train's
+/// place
+///   accumulate(... as train, but keeps f32[] for rate) -> loss f32[] (, log)
 ///   apply(rate f32[], scale f32[]) -> norm f32[]
-/// Errors: those of `trace`; INVALID_ARGUMENT (nothing is left to train).
+/// and, to compare what rollouts and training compute,
+///   scoreAll(tokens i32[T], batch, rows i32[M], temperature f32[])
+///       -> log f32[M, V], by a training step's forward half
+///   scoreAllRows(logits f32[R, V], temperature f32[]) -> log f32[R, V]
+/// Errors: those of `trace`; INVALID_ARGUMENT (nothing is left to train; values
+///         without Policy).
 absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
                                             const ModelFiles &files,
                                             const TrainingOptions &options);

@@ -3,7 +3,6 @@
 #include "training/Loop.h"
 
 #include "runtime/io/Json.h"
-#include "training/Batches.h"
 #include "training/Curve.h"
 #include "training/Schedule.h"
 
@@ -52,23 +51,13 @@ Loop::create(const Recipe &recipe, const LoopParts &parts, bool resumes) {
   return loop;
 }
 
-Status Loop::checkData() const {
-  int64_t vocabulary = generator->vocabulary();
-  for (const TokenData *data : {parts.data, parts.validation})
-    if (data && data->vocabulary() > vocabulary)
-      return invalidArgument(
-          data->path(), ": expects tokens below ", vocabulary,
-          ", the model's vocabulary, got a "
-          "data set made with ",
-          data->vocabulary(), "; make it with the model's tokenizer");
-  return batchAt(recipe, *parts.data, done).status();
-}
-
 Status Loop::begin(bool resumes) {
   TENON_ASSIGN_OR_RETURN(trainer, exec::Trainer::create(*parts.session));
   TENON_ASSIGN_OR_RETURN(generator,
                          exec::Generator::create(*parts.session, {}));
-  TENON_RETURN_IF_ERROR(checkData());
+  TENON_ASSIGN_OR_RETURN(learner,
+                         makeLearner(recipe, parts, *trainer, *generator));
+  TENON_RETURN_IF_ERROR(learner->check(done));
   std::error_code error;
   fs::create_directories(recipe.output, error);
   if (error)
@@ -116,27 +105,30 @@ Status Loop::run(const LoopEvents &events) {
 }
 
 Status Loop::takeStep(const LoopEvents &events) {
-  TENON_ASSIGN_OR_RETURN(std::vector<exec::TrainSequence> batch,
-                         batchAt(recipe, *parts.data, done));
   StepReport report;
   report.rate = rateAt(recipe, done);
+  exec::StepOptions options;
+  options.rate = report.rate;
+  options.scale = lossScale;
   auto start = Clock::now();
-  StatusOr<exec::StepResult> made =
-      trainer->step(batch, report.rate, lossScale);
+  StatusOr<LearnedStep> learned = learner->step(done, options);
   // Kernels that must not meet a NaN refuse it; no weight has changed then.
-  if (made.status().code() == TENON_OUT_OF_RANGE)
-    made = exec::StepResult{.loss = NAN, .norm = NAN};
-  TENON_RETURN_IF_ERROR(made.status());
-  report.made = *made;
+  if (learned.status().code() == TENON_OUT_OF_RANGE) {
+    learned = LearnedStep();
+    learned->made.loss = learned->made.norm = NAN;
+  }
+  TENON_RETURN_IF_ERROR(learned.status());
+  report.made = std::move(learned->made);
+  report.epoch = learned->epoch;
+  report.figures = std::move(learned->figures);
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ++done;
   if (!report.made.isFinite())
-    return notFinite(batch, report.made, events);
+    return notFinite(report.made, options, events);
   if (lossScale < static_cast<float>(recipe.lossScale) &&
       done % kScaleSteps == 0)
     lossScale *= 2;
   report.step = done;
-  report.epoch = epochAt(recipe, *parts.data, done);
   OrderedJson line = {{"step", done},
                       {"loss", report.made.loss},
                       {"norm", report.made.norm},
@@ -146,17 +138,19 @@ Status Loop::takeStep(const LoopEvents &events) {
                       {"epoch", report.epoch}};
   if (recipe.lossScale != 1)
     line["loss_scale"] = lossScale;
+  for (const auto &[name, value] : report.figures)
+    line[name] = value;
   TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
   if (events.onStep)
     events.onStep(report);
   return Status();
 }
 
-Status Loop::notFinite(std::span<const exec::TrainSequence> batch,
-                       const exec::StepResult &made, const LoopEvents &events) {
+Status Loop::notFinite(const exec::StepResult &made,
+                       const exec::StepOptions &options,
+                       const LoopEvents &events) {
   bool overflowed = lossScale > 1 && std::isfinite(made.loss);
-  Status found =
-      overflowed ? Status() : trainer->findNonFinite(batch, lossScale);
+  Status found = overflowed ? Status() : learner->findNonFinite(options);
   std::string text = concat("step ", done, ": loss ", made.loss,
                             ", norm of the gradients ", made.norm);
   if (!found.ok())
@@ -188,51 +182,24 @@ Status Loop::afterStep(const LoopEvents &events, bool isLast) {
 }
 
 Status Loop::evaluate(const LoopEvents &events) {
-  if (!parts.validation)
-    return Status();
-  TENON_ASSIGN_OR_RETURN(
-      std::vector<exec::TrainSequence> batch,
-      firstSequences(recipe, *parts.validation, recipe.evaluateSequences));
-  TENON_ASSIGN_OR_RETURN(double loss, trainer->evaluate(batch));
+  TENON_ASSIGN_OR_RETURN(Evaluation made, learner->evaluate(done));
   TENON_ASSIGN_OR_RETURN(float norm, trainer->weightNorm());
-  OrderedJson line = {
-      {"step", done}, {"validation_loss", loss}, {"weight_norm", norm}};
-  Evaluation made{done, loss, 0, 0};
-  TENON_ASSIGN_OR_RETURN(
-      batch, firstSequences(recipe, *parts.validation, recipe.evaluateMatches));
-  for (const exec::TrainSequence &document : batch) {
-    TENON_ASSIGN_OR_RETURN(bool isSame, completes(document));
-    made.matches += isSame;
-    ++made.generated;
-  }
+  OrderedJson line = {{"step", done}};
+  if (!std::isnan(made.loss))
+    line["validation_loss"] = made.loss;
+  line["weight_norm"] = norm;
   if (made.generated > 0) {
     line["exact_matches"] = made.matches;
     line["generated"] = made.generated;
   }
+  for (const auto &[name, value] : made.figures)
+    line[name] = value;
   TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
   if (events.onEvaluation)
     events.onEvaluation(made);
   return writeText(
       recipe.output + "/loss.svg",
       drawCurve(log->history(), fs::path(recipe.output).filename().string()));
-}
-
-StatusOr<bool> Loop::completes(const exec::TrainSequence &document) {
-  std::span<const int32_t> expected = document.tokens.subspan(document.from);
-  std::vector<int32_t> tokens;
-  exec::GenerateRequest request;
-  request.prompt = document.tokens.first(document.from);
-  request.maxTokens = std::ssize(expected);
-  generator->forget();
-  TENON_RETURN_IF_ERROR(generator
-                            ->generate({&request, 1},
-                                       [&](size_t, int32_t token) {
-                                         tokens.push_back(token);
-                                         return token !=
-                                                expected[tokens.size() - 1];
-                                       })
-                            .status());
-  return std::ranges::equal(tokens, expected);
 }
 
 Status Loop::sample(const LoopEvents &events) {

@@ -8,24 +8,11 @@
 #ifndef TENON_TRAINING_LOOP_H
 #define TENON_TRAINING_LOOP_H
 
-#include "runtime/exec/Generator.h"
-#include "runtime/exec/Trainer.h"
-#include "runtime/io/Tokenizer.h"
 #include "training/Checkpoint.h"
+#include "training/Learner.h"
 #include "training/Log.h"
-#include "training/Recipe.h"
-#include "training/TokenData.h"
 
 namespace tenon::training {
-
-/// What a run works with; all of it outlives the loop.
-struct LoopParts {
-  exec::Session *session = nullptr;
-  const TokenData *data = nullptr;
-  const TokenData *validation = nullptr;    // null: there is none
-  const io::Tokenizer *tokenizer = nullptr; // null: no samples
-  std::vector<std::string> modelFiles;      // copied into checkpoints
-};
 
 struct StepReport {
   int64_t step = 0; // taken, with this one
@@ -33,16 +20,10 @@ struct StepReport {
   float rate = 0;
   double seconds = 0;
   double epoch = 0;
+  Figures figures;
   double tokensPerSecond() const {
     return seconds > 0 ? static_cast<double>(made.inputs) / seconds : 0;
   }
-};
-
-/// On the data set's validation part.
-struct Evaluation {
-  int64_t step = 0;
-  double loss = 0;
-  int64_t matches = 0, generated = 0; // completions, exact ones of all
 };
 
 /// Told of what happens, in order; each may be empty.
@@ -82,14 +63,11 @@ private:
       : recipe(how), parts(with), lossScale(how.lossScale) {}
   Status begin(bool resumes);
   Status resume(const std::string &path);
-  Status checkData() const;
   Status takeStep(const LoopEvents &events);
-  Status notFinite(std::span<const exec::TrainSequence> batch,
-                   const exec::StepResult &made, const LoopEvents &events);
+  Status notFinite(const exec::StepResult &made,
+                   const exec::StepOptions &options, const LoopEvents &events);
   Status afterStep(const LoopEvents &events, bool isLast);
   Status evaluate(const LoopEvents &events);
-  /// Whether the model completes a document as it stands.
-  StatusOr<bool> completes(const exec::TrainSequence &document);
   Status sample(const LoopEvents &events);
   Status checkpoint(const LoopEvents &events);
 
@@ -97,6 +75,7 @@ private:
   LoopParts parts;
   std::unique_ptr<exec::Trainer> trainer;
   std::unique_ptr<exec::Generator> generator;
+  std::unique_ptr<Learner> learner;
   std::optional<Log> log;
   int64_t done = 0;       // steps, skipped ones too
   int64_t savedStep = -1; // of the newest checkpoint

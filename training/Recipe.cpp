@@ -73,6 +73,9 @@ Status Recipe::complete() {
   TENON_RETURN_IF_ERROR(expect(isOneOf(compute, {"f32", "bf16"}), "compute",
                                "f32 or bf16", compute));
   TENON_RETURN_IF_ERROR(
+      expect(isOneOf(cacheType, {"f32", "f16", "bf16", "q8_0"}), "cache-type",
+             "f32, f16, bf16 or q8_0", cacheType));
+  TENON_RETURN_IF_ERROR(
       expect(isOneOf(recompute, {"auto", "none", "selective", "layer"}),
              "recompute", "auto, none, selective or layer", recompute));
   TENON_RETURN_IF_ERROR(expect(std::isfinite(rate) && rate >= 0, "rate",
@@ -89,6 +92,7 @@ Status Recipe::complete() {
   TENON_RETURN_IF_ERROR(
       expect(lossScale > 0, "loss-scale", "more than 0", lossScale));
   TENON_RETURN_IF_ERROR(expect(clip >= 0, "clip", "at least 0", clip));
+  TENON_RETURN_IF_ERROR(completeMethod());
   stages.clear();
   for (const std::string &text : curriculum) {
     TENON_ASSIGN_OR_RETURN(CurriculumStage stage, parseStage(text));
@@ -109,7 +113,54 @@ Status Recipe::complete() {
   return Status();
 }
 
+Status Recipe::completeMethod() const {
+  auto expect = [](bool holds, const char *option, const char *what, auto got) {
+    return holds ? Status()
+                 : invalidArgument(option, " expects ", what, ", got ", got);
+  };
+  constexpr std::string_view kMethods[] = {"text", "grpo", "dr-grpo",
+                                           "ppo",  "dpo",  "distill"};
+  TENON_RETURN_IF_ERROR(
+      expect(std::ranges::find(kMethods, method) != std::end(kMethods),
+             "method", "text, grpo, dr-grpo, ppo, dpo or distill", method));
+  TENON_RETURN_IF_ERROR(expect((method == "distill") == !teacher.empty(),
+                               "teacher", "a model with method distill alone",
+                               teacher.empty() ? "none" : teacher));
+  TENON_RETURN_IF_ERROR(expect(temperature > 0 && std::isfinite(temperature),
+                               "temperature", "more than 0", temperature));
+  TENON_RETURN_IF_ERROR(expect(beta > 0, "beta", "more than 0", beta));
+  if (method != "text")
+    TENON_RETURN_IF_ERROR(expect(curriculum.empty(), "curriculum",
+                                 "the method text", curriculum.size()));
+  if (!isPolicy())
+    return Status();
+  TENON_RETURN_IF_ERROR(expect(group > 0 && batch % group == 0, "group",
+                               "a number that divides the batch", group));
+  TENON_RETURN_IF_ERROR(expect(method == "ppo" || group > 1, "group",
+                               "at least 2 completions to compare", group));
+  TENON_RETURN_IF_ERROR(
+      expect(!rewards.empty(), "rewards", "a name at least", rewards.size()));
+  TENON_RETURN_IF_ERROR(expect(updates > 0, "updates", "at least 1", updates));
+  TENON_RETURN_IF_ERROR(expect(minibatches > 0 && batch % minibatches == 0,
+                               "minibatches", "a number that divides the batch",
+                               minibatches));
+  TENON_RETURN_IF_ERROR(
+      expect(clipLow >= 0 && clipLow <= 1, "clip-low", "0 to 1", clipLow));
+  TENON_RETURN_IF_ERROR(
+      expect(clipHigh >= 0, "clip-high", "at least 0", clipHigh));
+  TENON_RETURN_IF_ERROR(expect(penalty >= 0, "penalty", "at least 0", penalty));
+  TENON_RETURN_IF_ERROR(
+      expect(gamma >= 0 && gamma <= 1, "gamma", "0 to 1", gamma));
+  TENON_RETURN_IF_ERROR(
+      expect(lambda >= 0 && lambda <= 1, "lambda", "0 to 1", lambda));
+  return expect(completion >= 0 && completion <= length, "completion",
+                "0 to the length", completion);
+}
+
 int64_t Recipe::sequencesEach() const {
+  // Documents that are shorter than --length lie side by side.
+  if (isPolicy())
+    return std::min<int64_t>(learnedSequences(), 8);
   int64_t least = length;
   for (const CurriculumStage &stage : stages)
     least = std::min(least, stage.length);
@@ -117,7 +168,10 @@ int64_t Recipe::sequencesEach() const {
 }
 
 std::string Recipe::compilerOptions(const std::string &recomputed) const {
-  bool accumulates = atOnce() < batch || budgetBytes > 0;
+  bool accumulates = atOnce() < learnedSequences() || budgetBytes > 0;
+  const char *objective = isPolicy()            ? "policy"
+                          : method == "distill" ? "distillation"
+                                                : "likelihood";
   io::Json json = {
       {"tokens", atOnce() * length},
       {"sequences", atOnce() * sequencesEach()},
@@ -131,8 +185,13 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"clip", clip},
       {"checkpoint", recomputed == "none" ? "" : recomputed},
       {"compute", compute},
+      {"cache_type", cacheType},
       {"frozen", frozen},
       {"undecayed", undecayed},
+      {"objective", objective},
+      {"values", method == "ppo"},
+      {"scores_all", compareEvery > 0},
+      {"decode", isPolicy() ? std::max<int64_t>(batch, 512) : 512},
   };
   if (!adapter.empty())
     json["adapter"] = {{"kind", adapter},
@@ -143,10 +202,9 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
 }
 
 std::string Recipe::orderDigest() const {
-  io::Json json = {{"batch", batch},
-                   {"length", length},
-                   {"curriculum", curriculum},
-                   {"seed", seed}};
+  io::Json json = {{"batch", batch},           {"length", length},
+                   {"curriculum", curriculum}, {"seed", seed},
+                   {"method", method},         {"group", group}};
   return json.dump();
 }
 

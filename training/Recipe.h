@@ -21,7 +21,7 @@ struct CurriculumStage {
 /// What `tenon train` is told; the names are those of its flags.
 struct Recipe {
   std::string model;  // weights, or a config.json to train from scratch
-  std::string data;   // a folder of `tenon data`
+  std::string data;   // a folder of `tenon data`, or of train.jsonl
   std::string output; // a folder
 
   int64_t steps = 1000;
@@ -40,6 +40,19 @@ struct Recipe {
   std::vector<std::string> frozen, undecayed; // weights, by pattern
   double lossScale = 1;
 
+  std::string method = "text"; // grpo, dr-grpo, ppo, dpo, distill
+  std::string teacher;         // a model, of distill
+  double temperature = 1;      // of what is drawn, or distilled
+  double beta = 0.1;           // of dpo
+  // Of grpo, dr-grpo and ppo.
+  int64_t group = 8;      // completions of a prompt
+  int64_t completion = 0; // most tokens of one; 0: what length leaves
+  std::vector<std::string> rewards = {"accuracy"}; // NAME or NAME=WEIGHT
+  int64_t updates = 1, minibatches = 1;            // of what was drawn
+  double clipLow = 0.2, clipHigh = 0.2, penalty = 0;
+  double gamma = 1, lambda = 0.95, valueWeight = 0.5, valueClip = 0.2; // ppo
+  int64_t compareEvery = 0; // steps between comparisons of all logits
+
   std::string adapter; // lora, rslora, bottleneck; empty: weights are trained
   int64_t rank = 16;
   double alpha = 32;
@@ -54,6 +67,7 @@ struct Recipe {
   uint64_t seed = 1;
   uint32_t threads = 0;
   std::string compute = "f32";    // of products: f32, bf16
+  std::string cacheType = "f32";  // of what is generated
   std::string memoryBudget;       // "2GiB"; empty: none
   std::string recompute = "auto"; // none, selective, layer
 
@@ -65,11 +79,27 @@ struct Recipe {
   /// Errors: INVALID_ARGUMENT, naming the option, what it expects and got.
   Status complete();
 
+  bool isPolicy() const {
+    return method == "grpo" || method == "dr-grpo" || method == "ppo";
+  }
+  /// Whether a step reads what the model gave before the run.
+  bool needsReference() const {
+    return method == "dpo" || (isPolicy() && penalty > 0);
+  }
+  /// Most tokens of a completion.
+  int64_t mostDrawn() const { return completion ? completion : length; }
+  /// Sequences that a step learns: two of each preference.
+  int64_t learnedSequences() const {
+    return method == "dpo" ? 2 * batch : batch / minibatches;
+  }
+
   /// Tokens of a step's sequences together; a curriculum's shorter sequences
   /// are as many more.
   int64_t stepTokens() const { return batch * length; }
   /// Sequences of --length computed at once, where memory has room.
-  int64_t atOnce() const { return micro ? std::min(micro, batch) : batch; }
+  int64_t atOnce() const {
+    return micro ? std::min(micro, learnedSequences()) : learnedSequences();
+  }
   /// The sequences of the curriculum that can lie in the place of one.
   int64_t sequencesEach() const;
 
@@ -81,6 +111,9 @@ struct Recipe {
   /// What decides which tokens a step learns, as text: a run goes on only with
   /// the same.
   std::string orderDigest() const;
+
+private:
+  Status completeMethod() const;
 };
 
 /// Reads "512MiB", "2GiB", "1.5GB" or a number of bytes.

@@ -12,18 +12,34 @@ namespace {
 
 using detail::Tensors;
 
-Tensor lossOf(const Head &head, const LearnedRows &rows, Site site) {
-  Tensor each = crossEntropy(head.logits(rows.x), rows.targets, site);
-  return squeeze(sum(each * rows.shares, 0, site), 0, site);
+Tensor total(const Tensor &column, Site site) {
+  return squeeze(sum(column, 0, site), 0, site);
 }
 
+/// [M] to [M, 1], which takes rows.
+Tensor asColumn(const Tensor &values, Site site) {
+  return reshape(values, {values.dim(0, site), 1}, site);
+}
+
+/// Chunks of rows: of how many, and how many there are at most.
+struct Sizes {
+  Sizes(const LearnedRows &all, int64_t atOnce, Site site) {
+    most = all.columns.front().dim(0, site).max();
+    limit = (most + atOnce - 1) / atOnce;
+    rows = (most + limit - 1) / limit; // which leaves the fewest unused
+  }
+  bool isOne() const { return limit == 1; }
+  int64_t most = 0, limit = 0, rows = 0;
+};
+
 /// The rows of chunk `number`, and their numbers; those beyond the last stand
-/// for the last one, with no share.
+/// for the last one, and do not count.
 class Chunks {
 public:
   Chunks(const LearnedRows &all, int64_t rows, Site where)
       : whole(all), size(rows), site(where) {
-    Tensor places = iotaLike(whole.targets, 0, i32, site).to(f32, site); // [M]
+    Tensor places =
+        iotaLike(whole.columns.front(), 0, i32, site).to(f32, site); // [M]
     count = squeeze(max(places, 0, site), 0, site).to(i32, site) + 1.0;
   }
   Tensor isThere(const Tensor &number) const {
@@ -37,10 +53,17 @@ public:
   }
   LearnedRows at(const Tensor &number) const {
     Tensor index = indexOf(number);
-    Tensor shares = gather(whole.shares, index, site);
-    return {gather(whole.x, index, site), gather(whole.targets, index, site),
-            select(placesOf(number) < count, shares,
-                   fullLike(shares, 0, f32, site), site)};
+    LearnedRows some{gather(whole.x, index, site), {}};
+    for (const Tensor &column : whole.columns)
+      some.columns.push_back(gather(column, index, site));
+    if (!whole.probe.isAbsent())
+      some.probe = gather(whole.probe, index, site);
+    return some;
+  }
+  /// `values` [R], with zeros in place of those that do not count.
+  Tensor counted(const Tensor &values, const Tensor &number) const {
+    return select(placesOf(number) < count, values,
+                  fullLike(values, 0, f32, site), site);
   }
 
 private:
@@ -72,66 +95,170 @@ Tensors overChunks(const Chunks &chunks, const Tensors &carried, int64_t limit,
       site);
   return {results.begin() + 1, results.end()};
 }
-} // namespace
 
-Tensor chunkedCrossEntropy(const Module &module, const LearnedRows &all,
-                           const Head &head, int64_t rows, Site site) {
-  int64_t most = all.targets.dim(0, site).max();
-  if (most <= rows)
-    return lossOf(head, all, site);
-  int64_t limit = (most + rows - 1) / rows;
-  rows = (most + limit - 1) / limit; // which leaves the fewest without a share
-  Tensors inputs = {all.x, all.targets, all.shares};
-  inputs.insert(inputs.end(), head.trained.begin(), head.trained.end());
-  inputs.insert(inputs.end(), head.frozen.begin(), head.frozen.end());
-  auto zeroOf = [site](const Tensor &like) {
-    return fullLike(like, 0, f32, site);
-  };
-  auto forward = [&](const Tensors &in) {
-    LearnedRows own{in[0], in[1], in[2]};
-    Chunks chunks(own, rows, site);
-    return overChunks(
-        chunks, {chunks.zero(f32)}, limit,
-        [&](const Tensors &now) -> Tensors {
-          return {now[1] + lossOf(head, chunks.at(now[0]), site)};
-        },
-        site)[0];
-  };
-  // Carries the loss, the gradient of x, and those of the trained weights.
-  auto keeping = [&](const Tensors &in) -> Kept {
-    LearnedRows own{in[0], in[1], in[2]};
-    Chunks chunks(own, rows, site);
-    Tensors carried = {chunks.zero(f32), zeroOf(own.x)};
-    for (const Tensor &weight : head.trained)
-      carried.push_back(zeroOf(weight));
-    Tensors made = overChunks(
-        chunks, carried, limit,
-        [&](const Tensors &now) -> Tensors {
-          LearnedRows some = chunks.at(now[0]);
-          Tensors of = {some.x};
-          of.insert(of.end(), head.trained.begin(), head.trained.end());
-          LossAndGradients found = lossAndGradients(
-              module, [&] { return lossOf(head, some, site); }, of, site);
-          Tensors next = {now[1] + found.loss,
-                          scatter(now[2], chunks.indexOf(now[0]),
-                                  found.gradients[0], /*add=*/true, site)};
-          for (size_t i = 1; i < found.gradients.size(); ++i)
-            next.push_back(detail::carriedInPlace(
-                now[2 + i], now[2 + i] + found.gradients[i], site));
-          return next;
+/// The loss of all rows, and how a function of tensors in one list computes it.
+class ChunkedLoss {
+public:
+  ChunkedLoss(const Module &of, const LearnedRows &all, const Head &with,
+              const RowLoss &loss, Site where)
+      : module(of), rows(all), head(with), rowLoss(loss), site(where) {}
+
+  Tensor whole() const {
+    return sumOf(rows, [](const Tensor &each) { return each; });
+  }
+  Tensor chunked(const Sizes &sizes) const {
+    return withAdjoint(
+        module, inputs(), [&](const Tensors &in) { return forward(in, sizes); },
+        [&](const Tensors &in) { return keeping(in, sizes); },
+        [&](const Tensors &in, const Kept &kept, const Tensor &seed) {
+          return adjoint(in, kept, seed);
         },
         site);
+  }
+
+private:
+  using Counted = std::function<Tensor(const Tensor &)>;
+
+  bool hasProbe() const { return !rows.probe.isAbsent(); }
+  /// x, the probe, the columns, the head's trained weights, its frozen ones.
+  Tensors inputs() const {
+    Tensors in = {rows.x};
+    if (hasProbe())
+      in.push_back(rows.probe);
+    for (const Tensors *some : {&rows.columns, &head.trained, &head.frozen})
+      in.insert(in.end(), some->begin(), some->end());
+    return in;
+  }
+  LearnedRows rowsOf(const Tensors &in) const {
+    LearnedRows own{in[0], {}};
+    if (hasProbe())
+      own.probe = in[1];
+    auto begin = in.begin() + 1 + hasProbe();
+    own.columns.assign(begin, begin + std::ssize(rows.columns));
+    return own;
+  }
+  Tensor sumOf(const LearnedRows &some, const Counted &counted) const {
+    RowTerms terms = rowLoss(head.logits(some.x), some.columns);
+    Tensor loss = total(counted(terms.loss), site);
+    if (some.probe.isAbsent() || terms.probed.isAbsent())
+      return loss;
+    return loss + total(counted(terms.probed) * some.probe, site);
+  }
+  Tensor forward(const Tensors &in, const Sizes &sizes) const {
+    Chunks chunks(rowsOf(in), sizes.rows, site);
+    return overChunks(
+        chunks, {chunks.zero(f32)}, sizes.limit,
+        [&](const Tensors &now) -> Tensors {
+          return {now[1] + sumOf(chunks.at(now[0]), [&](const Tensor &each) {
+                    return chunks.counted(each, now[0]);
+                  })};
+        },
+        site)[0];
+  }
+  /// Carries the loss and the gradients of x, the probe, the trained weights.
+  Kept keeping(const Tensors &in, const Sizes &sizes) const {
+    LearnedRows own = rowsOf(in);
+    Chunks chunks(own, sizes.rows, site);
+    Tensors carried = {chunks.zero(f32), fullLike(own.x, 0, f32, site)};
+    if (hasProbe())
+      carried.push_back(asColumn(fullLike(own.probe, 0, f32, site), site));
+    for (const Tensor &weight : head.trained)
+      carried.push_back(fullLike(weight, 0, f32, site));
+    Tensors made = overChunks(
+        chunks, carried, sizes.limit,
+        [&](const Tensors &now) { return advance(chunks, now); }, site);
+    if (hasProbe())
+      made[2] = squeeze(made[2], -1, site);
     return {made[0], {made.begin() + 1, made.end()}};
-  };
-  auto adjoint = [&](const Tensors &in, const Kept &kept, const Tensor &seed) {
-    Tensors gradients = {kept.others[0] * seed, zeroOf(in[2])};
-    for (size_t i = 1; i < kept.others.size(); ++i)
+  }
+  Tensors advance(const Chunks &chunks, const Tensors &now) const {
+    LearnedRows some = chunks.at(now[0]);
+    Tensor index = chunks.indexOf(now[0]);
+    Tensors of = {some.x};
+    if (hasProbe())
+      of.push_back(some.probe);
+    size_t ofRows = of.size();
+    of.insert(of.end(), head.trained.begin(), head.trained.end());
+    LossAndGradients found = lossAndGradients(
+        module,
+        [&] {
+          return sumOf(some, [&](const Tensor &each) {
+            return chunks.counted(each, now[0]);
+          });
+        },
+        of, site);
+    if (hasProbe())
+      found.gradients[1] = asColumn(found.gradients[1], site);
+    Tensors next = {now[1] + found.loss};
+    for (size_t i = 0; i < of.size(); ++i) {
+      const Tensor &before = now[2 + i];
+      next.push_back(
+          i < ofRows
+              ? scatter(before, index, found.gradients[i], /*add=*/true, site)
+              : detail::carriedInPlace(before, before + found.gradients[i],
+                                       site));
+    }
+    return next;
+  }
+  Tensors adjoint(const Tensors &in, const Kept &kept,
+                  const Tensor &seed) const {
+    auto column = in.begin() + 1 + hasProbe();
+    Tensors gradients;
+    for (size_t i = 0; i < kept.others.size(); ++i) {
+      if (i == 1u + hasProbe()) // before the weights
+        addZeros(gradients, column, column + std::ssize(rows.columns));
       gradients.push_back(kept.others[i] * seed);
-    for (size_t i = gradients.size() + 1; i < in.size(); ++i)
-      gradients.push_back(zeroOf(in[i]));
+    }
+    if (head.trained.empty())
+      addZeros(gradients, column, column + std::ssize(rows.columns));
+    addZeros(gradients, in.end() - std::ssize(head.frozen), in.end());
     return gradients;
-  };
-  return withAdjoint(module, inputs, forward, keeping, adjoint, site);
+  }
+  /// For those that may have gradients: numbers.
+  void addZeros(Tensors &gradients, Tensors::const_iterator begin,
+                Tensors::const_iterator end) const {
+    for (auto it = begin; it != end; ++it)
+      if (it->dtype() == f32)
+        gradients.push_back(fullLike(*it, 0, f32, site));
+  }
+
+  const Module &module;
+  const LearnedRows &rows;
+  const Head &head;
+  const RowLoss &rowLoss;
+  Site site;
+};
+} // namespace
+
+Tensor chunkedLoss(const Module &module, const LearnedRows &all,
+                   const Head &head, const RowLoss &loss, int64_t atOnce,
+                   Site site) {
+  Sizes sizes(all, atOnce, site);
+  ChunkedLoss made(module, all, head, loss, site);
+  return sizes.isOne() ? made.whole() : made.chunked(sizes);
+}
+
+Tensor chunkedValues(
+    const LearnedRows &all, const Head &head,
+    const std::function<Tensor(const Tensor &logits,
+                               const std::vector<Tensor> &columns)> &values,
+    int64_t atOnce, Site site) {
+  Sizes sizes(all, atOnce, site);
+  if (sizes.isOne())
+    return values(head.logits(all.x), all.columns);
+  Chunks chunks(all, sizes.rows, site);
+  Tensor none = asColumn(fullLike(all.columns.front(), 0, f32, site), site);
+  Tensor made = overChunks(
+      chunks, {none}, sizes.limit,
+      [&](const Tensors &now) -> Tensors {
+        LearnedRows some = chunks.at(now[0]);
+        Tensor found = values(head.logits(some.x), some.columns);
+        // Rows that stand for the last one have its value.
+        return {scatter(now[1], chunks.indexOf(now[0]), asColumn(found, site),
+                        /*add=*/false, site)};
+      },
+      site)[0];
+  return squeeze(made, -1, site);
 }
 
 } // namespace tenon

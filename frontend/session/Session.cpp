@@ -207,7 +207,7 @@ Session::trainStep(std::span<const std::vector<int32_t>> texts, float rate) {
   std::vector<exec::TrainSequence> batch;
   for (const std::vector<int32_t> &text : texts)
     batch.push_back({text});
-  StatusOr<exec::StepResult> made = impl->trainer->step(batch, rate);
+  StatusOr<exec::StepResult> made = impl->trainer->step(batch, {.rate = rate});
   if (!made.ok())
     return toAbsl(made.status());
   return TrainStepResult{made->loss, made->norm, made->isFinite()};

@@ -23,6 +23,8 @@ StatusOr<std::unique_ptr<Generator>> Generator::create(Session &session,
 Status Generator::resolve() {
   TENON_ASSIGN_OR_RETURN(forwardEntry, session.findEntry("forward"));
   TENON_ASSIGN_OR_RETURN(sampleEntry, session.findEntry("sample"));
+  if (auto entry = session.findEntry("scoreRows"); entry.ok())
+    scoreEntry = *entry;
   const base::Program &program = session.program().program();
   TENON_ASSIGN_OR_RETURN(
       forwardOrder,
@@ -62,7 +64,7 @@ Status Generator::resolve() {
     column->resize(chunk);
   for (auto *column : {&rows, &topK, &drawPosition, &drawnTokens})
     column->resize(sequences);
-  for (auto *column : {&temperature, &topP, &minP})
+  for (auto *column : {&temperature, &topP, &minP, &drawnLogs})
     column->resize(sequences);
   seed.resize(sequences);
   logitRows.resize(sequences * width);
@@ -78,6 +80,11 @@ Generator::checkRequests(std::span<const GenerateRequest> requests) const {
     if (length < 1 || length > context)
       return invalidArgument("request ", i, " expects a prompt of 1 to ",
                              context, " tokens, the context, got ", length);
+    if (requests[i].log && !scoreEntry)
+      return invalidArgument("request ", i,
+                             " expects a program that tells "
+                             "log-probabilities, by the entry 'scoreRows', "
+                             "got one without");
   }
   return Status();
 }
@@ -188,6 +195,9 @@ Status Generator::decode(GenerateStats &stats) {
 Status Generator::draw() {
   for (size_t row = 0; row < drawing.size(); ++row) {
     const Slot &slot = slots[drawing[row]];
+    if (onLogits)
+      onLogits(slot.number,
+               {&logitRows[row * width], static_cast<size_t>(width)});
     const SamplingOptions &sampling = slot.request->sampling;
     temperature[row] = sampling.temperature;
     topK[row] = sampling.topK;
@@ -214,6 +224,32 @@ Status Generator::draw() {
   TENON_RETURN_IF_ERROR(session.call(sampleEntry, arguments, {&result, 1}));
   for (size_t row = 0; row < drawing.size(); ++row)
     slots[drawing[row]].drawn = drawnTokens[row];
+  bool isAsked = std::ranges::any_of(
+      drawing, [&](size_t slot) { return slots[slot].request->log; });
+  return isAsked ? scoreDrawn() : Status();
+}
+
+/// Finds log p of the drawn tokens.
+Status Generator::scoreDrawn() {
+  const base::Entry &entry = session.program().program().entries[*scoreEntry];
+  int64_t perRow[] = {static_cast<int64_t>(drawing.size())};
+  int64_t logitShape[] = {perRow[0], width};
+  for (size_t row = 0; row < drawing.size(); ++row)
+    if (temperature[row] <= 0)
+      temperature[row] = 1;
+  std::vector<TensorView> arguments;
+  for (const base::Value &argument : entry.arguments) {
+    if (argument.name == "logits")
+      arguments.push_back({logitRows.data(), ElementType::F32, logitShape});
+    else if (argument.name == "targets")
+      arguments.push_back({drawnTokens.data(), ElementType::I32, perRow});
+    else
+      arguments.push_back({temperature.data(), ElementType::F32, perRow});
+  }
+  MutableTensorView result = {drawnLogs.data(), ElementType::F32, perRow};
+  TENON_RETURN_IF_ERROR(session.call(*scoreEntry, arguments, {&result, 1}));
+  for (size_t row = 0; row < drawing.size(); ++row)
+    slots[drawing[row]].drawnLog = drawnLogs[row];
   return Status();
 }
 
@@ -243,6 +279,8 @@ void Generator::accept(size_t index, const OnToken &onToken,
       request.stopTokens.end())
     return finish(index, FinishReason::StopToken, stats);
   ++slot.tokens;
+  if (request.log)
+    request.log->push_back(slot.drawnLog);
   if (onToken && onToken(slot.number, slot.drawn))
     finish(index, FinishReason::Callback, stats);
   else if (slot.tokens >= request.maxTokens)

@@ -34,6 +34,8 @@
 #include "runtime/exec/PageTable.h"
 #include "runtime/exec/Session.h"
 
+#include <optional>
+
 namespace tenon::exec {
 
 /// How much a decoder's session is to hold.
@@ -66,6 +68,10 @@ struct GenerateRequest {
   SamplingOptions sampling;
   int64_t maxTokens = 256;
   std::span<const int32_t> stopTokens; // end a request and are not given out
+  /// Gets log p of each token drawn that is given out, of softmax(logits /
+  /// temperature), or of softmax(logits) where that is 0; null: nobody asks.
+  /// Takes a program with the entry "scoreRows" (models/Training.h).
+  std::vector<float> *log = nullptr;
 };
 
 enum class FinishReason : uint8_t {
@@ -77,6 +83,9 @@ enum class FinishReason : uint8_t {
 
 /// Takes a token of `request`; returns whether that request should stop.
 using OnToken = std::function<bool(size_t request, int32_t token)>;
+/// Shown the logits that a request's next token is drawn from.
+using OnLogits =
+    std::function<void(size_t request, std::span<const float> logits)>;
 /// Told that a request has ended.
 using OnEnd = std::function<void(size_t request, FinishReason reason)>;
 
@@ -113,11 +122,15 @@ public:
   /// Runs all requests to their ends, as many at once as the session has
   /// sequences and pages for, in their order.
   /// Errors: INVALID_ARGUMENT (no request; an empty prompt, or one longer than
-  ///         the context), RESOURCE_EXHAUSTED (cache pages), CANCELLED, those
-  ///         of `Session::call`.
+  ///         the context; log-probabilities that the program cannot tell),
+  ///         RESOURCE_EXHAUSTED (cache pages), CANCELLED, those of
+  ///         `Session::call`.
   StatusOr<GenerateStats> generate(std::span<const GenerateRequest> requests,
                                    const OnToken &onToken,
                                    const OnEnd &onEnd = {});
+
+  /// Whom `generate` shows logits; empty: nobody.
+  void setOnLogits(OnLogits shown) { onLogits = std::move(shown); }
 
   /// Computes a prompt and gives the logits of its last token, valid until the
   /// next call; for tests, scoring and constrained decoding.
@@ -136,6 +149,7 @@ private:
     size_t number = 0;                        // of the request
     int64_t cached = 0;                       // tokens that its cache holds
     int32_t drawn = 0;                        // sampled, not yet computed
+    float drawnLog = 0;                       // log p of it, where asked
     int64_t tokens = 0;                       // given out for this request
   };
   struct Step {
@@ -156,16 +170,19 @@ private:
   Status decodeByLoop(const OnToken &onToken, GenerateStats &stats);
   Status callLoop(int64_t trips);
   Status draw();
+  Status scoreDrawn();
   void addToken(Step &step, size_t slot, int32_t token, int64_t position);
   Status forward(const Step &step, float *out);
   void accept(size_t slot, const OnToken &onToken, GenerateStats &stats);
 
   Session &session;
   uint32_t forwardEntry = 0, sampleEntry = 0, loopEntry = 0;
+  std::optional<uint32_t> scoreEntry;
   // An argument's place, by role.
   std::vector<size_t> forwardOrder, sampleOrder, loopOrder;
   int64_t mostStops = 0; // that `generate` takes; 0: there is no such entry
   OnEnd end;             // of the call that runs
+  OnLogits onLogits;
   int64_t chunk = 0, context = 0, width = 0;
   bool rowsMayBeEmpty = false;
   std::unique_ptr<PageTable> pages;
@@ -173,7 +190,7 @@ private:
   std::vector<size_t> drawing; // slots whose logits wait, by row
   // Arguments of the entries, as long as the session's limits.
   std::vector<int32_t> tokens, sequence, position, rows;
-  std::vector<float> logitRows, temperature, topP, minP;
+  std::vector<float> logitRows, temperature, topP, minP, drawnLogs;
   std::vector<int32_t> topK, drawPosition, drawnTokens;
   std::vector<int64_t> seed;
 };

@@ -29,7 +29,24 @@ StatusOr<size_t> placeOf(const base::Entry &entry, std::string_view name) {
 /// Whether an entry is of those that take tokens to learn.
 bool computesTokens(const base::Entry &entry) {
   return entry.name == "train" || entry.name == "accumulate" ||
-         entry.name == "evaluate";
+         entry.name == "score" || entry.name == "scoreAll";
+}
+
+bool hasResult(const base::Entry &entry, std::string_view name) {
+  return std::ranges::find(entry.results, name, &base::Value::name) !=
+         entry.results.end();
+}
+
+// What every entry that trains takes, beside numbers of the optimiser's.
+constexpr std::string_view kOwnArguments[] = {
+    "tokens",  "batch.sequence", "batch.position", "batch.pages", "rows",
+    "targets", "shares",         "rate",           "keeps",       "scale"};
+
+/// The name of a sequence's column that the program wants; null: it has none.
+const TokenColumn *findColumn(const TrainSequence &sequence,
+                              std::string_view name) {
+  auto found = std::ranges::find(sequence.columns, name, &TokenColumn::name);
+  return found == sequence.columns.end() ? nullptr : &*found;
 }
 
 /// The largest value of a symbol of such an entry; 0: its own.
@@ -90,13 +107,30 @@ Status Trainer::resolve() {
   if (hasSums) {
     TENON_ASSIGN_OR_RETURN(applyEntry, session.findEntry("apply"));
   }
-  TENON_ASSIGN_OR_RETURN(evaluateEntry, session.findEntry("evaluate"));
+  TENON_ASSIGN_OR_RETURN(scoreEntry, session.findEntry("score"));
   TENON_ASSIGN_OR_RETURN(normEntry, session.findEntry("norm"));
   const base::Entry &entry = program.entries[trainEntry];
   TENON_ASSIGN_OR_RETURN(size_t at, placeOf(entry, "tokens"));
   mostTokens = session.axisRange(trainEntry, at, 0).most;
   TENON_ASSIGN_OR_RETURN(at, placeOf(entry, "batch.pages"));
   mostSequences = session.axisRange(trainEntry, at, 0).most;
+  hasLog = hasResult(entry, "log");
+  hasValues = hasResult(program.entries[scoreEntry], "values");
+  for (const base::Value &argument : entry.arguments) {
+    if (std::ranges::find(kOwnArguments, argument.name) !=
+        std::end(kOwnArguments))
+      continue;
+    size_t rank = argument.type.shape.size();
+    bool isKnown = argument.type.element == ElementType::F32 && rank <= 2 &&
+                   (rank < 2 || argument.type.shape[1].isConstant());
+    if (!isKnown)
+      return invalidArgument("entry '", entry.name, "': expects arguments of ",
+                             "f32 with a row for each learned token, or none, "
+                             "got '",
+                             argument.name, "'");
+    int64_t width = rank == 2 ? argument.type.shape[1].terms[0].value : 1;
+    extras.push_back({argument.name, rank == 0 ? 0 : width, {}});
+  }
   return Status();
 }
 
@@ -130,9 +164,10 @@ Trainer::cut(std::span<const TrainSequence> batch) const {
   return parts;
 }
 
-void Trainer::fill(Part part, int64_t learned) {
+Status Trainer::fill(Part part, int64_t learned) {
   for (auto *list : {&tokens, &sequence, &position, &rows, &targets})
     list->clear();
+  shares.clear();
   for (size_t s = 0; s < part.size(); ++s) {
     const TrainSequence &each = part[s];
     for (int64_t i = 0; i < each.inputs(); ++i) {
@@ -144,58 +179,130 @@ void Trainer::fill(Part part, int64_t learned) {
       sequence.push_back(static_cast<int32_t>(s));
       position.push_back(static_cast<int32_t>(i));
     }
+    const TokenColumn *given = findColumn(each, "shares");
+    if (given && std::ssize(given->values) != each.learned())
+      return invalidArgument("sequence ", s, ": expects ", each.learned(),
+                             " shares, got ", given->values.size());
+    if (given)
+      shares.insert(shares.end(), given->values.begin(), given->values.end());
+    else
+      shares.resize(rows.size(), 1.0f / static_cast<float>(learned));
   }
   pages.assign(part.size(), -1); // no cache is read
-  shares.assign(rows.size(), 1.0f / static_cast<float>(learned));
+  return Status();
 }
 
-Status Trainer::call(uint32_t number, std::span<const Scalar> scalars,
-                     std::span<float> results) {
+Status Trainer::fillColumns(Part part) {
+  for (Extra &extra : extras) {
+    if (extra.width == 0)
+      continue;
+    extra.values.clear();
+    for (const TrainSequence &each : part) {
+      const TokenColumn *given = findColumn(each, extra.name);
+      int64_t expected = each.learned() * extra.width;
+      int64_t got = given ? std::ssize(given->values) : 0;
+      if (got != expected)
+        return invalidArgument("a sequence to learn expects ", expected,
+                               " numbers of '", extra.name, "', ", extra.width,
+                               " for each token learned, got ", got);
+      extra.values.insert(extra.values.end(), given->values.begin(),
+                          given->values.end());
+    }
+  }
+  return Status();
+}
+
+Status Trainer::setNumbers(std::span<const NamedNumber> numbers) {
+  for (Extra &extra : extras) {
+    if (extra.width > 0)
+      continue;
+    auto given = std::ranges::find(numbers, extra.name, &NamedNumber::name);
+    if (given == numbers.end())
+      return invalidArgument("a step of this program expects a number '",
+                             extra.name, "', got none");
+    extra.values.assign(1, given->value);
+  }
+  return Status();
+}
+
+Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
+                     std::span<const Output> outputs) {
   const base::Entry &entry = session.program().program().entries[number];
   struct Column {
     std::string_view name;
     const void *data;
     ElementType element;
-    size_t count;
+    std::array<int64_t, 2> shape;
+    size_t rank;
   };
-  const Column columns[] = {
-      {"tokens", tokens.data(), ElementType::I32, tokens.size()},
-      {"batch.sequence", sequence.data(), ElementType::I32, sequence.size()},
-      {"batch.position", position.data(), ElementType::I32, position.size()},
-      {"batch.pages", pages.data(), ElementType::I32, pages.size()},
-      {"rows", rows.data(), ElementType::I32, rows.size()},
-      {"targets", targets.data(), ElementType::I32, targets.size()},
-      {"shares", shares.data(), ElementType::F32, shares.size()},
+  auto list = [](const char *name, const auto &values, ElementType element) {
+    return Column{name, values.data(), element, {std::ssize(values), 1}, 1};
   };
+  std::vector<Column> columns = {
+      list("tokens", tokens, ElementType::I32),
+      list("batch.sequence", sequence, ElementType::I32),
+      list("batch.position", position, ElementType::I32),
+      list("batch.pages", pages, ElementType::I32),
+      list("rows", rows, ElementType::I32),
+      list("targets", targets, ElementType::I32),
+      list("shares", shares, ElementType::F32)};
+  columns[3].rank = 2;
+  for (const NamedNumber &each : numbers)
+    columns.push_back({each.name, &each.value, ElementType::F32, {}, 0});
+  for (const Extra &extra : extras)
+    columns.push_back({extra.name,
+                       extra.values.data(),
+                       ElementType::F32,
+                       {std::ssize(rows), extra.width},
+                       extra.width == 0   ? 0u
+                       : extra.width == 1 ? 1u
+                                          : 2u});
   std::vector<TensorView> views;
-  std::vector<std::array<int64_t, 2>> shapes(entry.arguments.size());
-  for (size_t i = 0; i < entry.arguments.size(); ++i) {
-    const std::string &name = entry.arguments[i].name;
-    auto scalar = std::ranges::find(scalars, name, &Scalar::name);
-    auto column = std::ranges::find(columns, name, &Column::name);
-    if (scalar != scalars.end()) {
-      views.push_back({&scalar->value, ElementType::F32, {}});
-    } else if (column != std::end(columns)) {
-      shapes[i] = {static_cast<int64_t>(column->count), 1};
-      size_t rank = name == "batch.pages" ? 2 : 1;
-      views.push_back({column->data, column->element,
-                       std::span<const int64_t>(shapes[i]).first(rank)});
-    } else {
+  for (const base::Value &argument : entry.arguments) {
+    auto found = std::ranges::find(columns, argument.name, &Column::name);
+    if (found == columns.end())
       return invalidArgument("entry '", entry.name,
-                             "': has an unknown argument '", name, "'");
-    }
+                             "': has an unknown argument '", argument.name,
+                             "'");
+    views.push_back(
+        {found->data, found->element,
+         std::span<const int64_t>(found->shape).first(found->rank)});
   }
-  if (entry.results.size() != results.size())
-    return invalidArgument("entry '", entry.name, "': expects ", results.size(),
-                           " results, got ", entry.results.size());
-  std::vector<MutableTensorView> outputs;
-  for (float &result : results)
-    outputs.push_back({&result, ElementType::F32, {}});
-  return session.call(number, views, outputs);
+  std::vector<MutableTensorView> results;
+  std::vector<std::array<int64_t, 2>> shapes(entry.results.size());
+  for (size_t i = 0; i < entry.results.size(); ++i) {
+    auto found =
+        std::ranges::find(outputs, entry.results[i].name, &Output::name);
+    if (found == outputs.end())
+      return invalidArgument("entry '", entry.name,
+                             "': has an unknown result '",
+                             entry.results[i].name, "'");
+    shapes[i] = {std::ssize(found->values) / found->width, found->width};
+    results.push_back({found->values.data(), ElementType::F32,
+                       std::span<const int64_t>(shapes[i]).first(found->rank)});
+  }
+  return session.call(number, views, results);
+}
+
+Status Trainer::differentiate(const StepOptions &options, bool isFirst,
+                              StepResult &made) {
+  float loss = 0, norm = 0;
+  size_t before = made.log.size();
+  made.log.resize(before + (hasLog ? rows.size() : 0));
+  float first = hasSums ? (isFirst ? 0.0f : 1.0f) : options.rate;
+  const NamedNumber numbers[] = {{hasSums ? "keeps" : "rate", first},
+                                 {"scale", options.scale}};
+  const Output outputs[] = {{"loss", {&loss, 1}},
+                            {"norm", {&norm, 1}},
+                            {"log", std::span(made.log).subspan(before), 1}};
+  TENON_RETURN_IF_ERROR(call(trainEntry, numbers, outputs));
+  made.loss += loss;
+  made.norm = norm;
+  return Status();
 }
 
 StatusOr<StepResult> Trainer::step(std::span<const TrainSequence> batch,
-                                   float rate, float scale) {
+                                   const StepOptions &options) {
   TENON_ASSIGN_OR_RETURN(std::vector<Part> parts, cut(batch));
   if (parts.size() > 1 && !hasSums)
     return invalidArgument("expects at most ", mostSequences,
@@ -205,56 +312,89 @@ StatusOr<StepResult> Trainer::step(std::span<const TrainSequence> batch,
   StepResult made;
   made.learned = learnedOf(batch);
   made.calls = static_cast<int64_t>(parts.size());
+  TENON_RETURN_IF_ERROR(setNumbers(options.numbers));
   for (size_t i = 0; i < parts.size(); ++i) {
-    fill(parts[i], made.learned);
+    TENON_RETURN_IF_ERROR(fill(parts[i], made.learned));
+    TENON_RETURN_IF_ERROR(fillColumns(parts[i]));
     made.inputs += static_cast<int64_t>(tokens.size());
-    float results[2] = {0, 0};
-    Scalar scalars[] = {{hasSums ? "keeps" : "rate", rate}, {"scale", scale}};
-    if (hasSums)
-      scalars[0].value = i > 0 ? 1.0f : 0.0f;
-    TENON_RETURN_IF_ERROR(
-        call(trainEntry, scalars, std::span(results).first(hasSums ? 1 : 2)));
-    made.loss += results[0];
-    made.norm = results[1];
+    TENON_RETURN_IF_ERROR(differentiate(options, i == 0, made));
   }
   if (hasSums) {
-    const Scalar scalars[] = {{"rate", rate}, {"scale", scale}};
-    TENON_RETURN_IF_ERROR(call(applyEntry, scalars, {&made.norm, 1}));
+    const NamedNumber numbers[] = {{"rate", options.rate},
+                                   {"scale", options.scale}};
+    const Output norm = {"norm", {&made.norm, 1}};
+    TENON_RETURN_IF_ERROR(call(applyEntry, numbers, {&norm, 1}));
   }
   return made;
 }
 
-StatusOr<double> Trainer::evaluate(std::span<const TrainSequence> batch) {
+StatusOr<Scores> Trainer::score(std::span<const TrainSequence> batch,
+                                float temperature) {
   TENON_ASSIGN_OR_RETURN(std::vector<Part> parts, cut(batch));
-  int64_t learned = learnedOf(batch);
-  double total = 0;
+  Scores scores;
+  const NamedNumber number = {"temperature", temperature};
   for (Part part : parts) {
-    fill(part, learned);
-    float loss = 0;
-    TENON_RETURN_IF_ERROR(call(evaluateEntry, {}, {&loss, 1}));
-    total += loss;
+    TENON_RETURN_IF_ERROR(fill(part, learnedOf(batch)));
+    size_t before = scores.log.size();
+    scores.log.resize(before + rows.size());
+    scores.values.resize(hasValues ? scores.log.size() : 0);
+    std::span<float> values(scores.values);
+    const Output outputs[] = {
+        {"log", std::span(scores.log).subspan(before), 1},
+        {"values", hasValues ? values.subspan(before) : values, 1}};
+    TENON_RETURN_IF_ERROR(call(scoreEntry, {&number, 1}, outputs));
   }
-  return total;
+  return scores;
+}
+
+StatusOr<std::vector<float>>
+Trainer::scoreAll(std::span<const TrainSequence> batch, float temperature) {
+  TENON_ASSIGN_OR_RETURN(uint32_t entry, session.findEntry("scoreAll"));
+  TENON_ASSIGN_OR_RETURN(std::vector<Part> parts, cut(batch));
+  const base::Entry &form = session.program().program().entries[entry];
+  int64_t width = form.results[0].type.shape[1].terms[0].value;
+  std::vector<float> all;
+  for (Part part : parts) {
+    TENON_RETURN_IF_ERROR(fill(part, learnedOf(batch)));
+    size_t before = all.size();
+    all.resize(before + rows.size() * width);
+    const NamedNumber number = {"temperature", temperature};
+    const Output output = {"log", std::span(all).subspan(before), 2, width};
+    TENON_RETURN_IF_ERROR(call(entry, {&number, 1}, {&output, 1}));
+  }
+  return all;
+}
+
+StatusOr<double> Trainer::evaluate(std::span<const TrainSequence> batch) {
+  TENON_ASSIGN_OR_RETURN(Scores scores, score(batch));
+  double total = 0;
+  for (float log : scores.log)
+    total -= log;
+  return total / static_cast<double>(scores.log.size());
 }
 
 StatusOr<float> Trainer::weightNorm() {
   float norm = 0;
-  TENON_RETURN_IF_ERROR(call(normEntry, {}, {&norm, 1}));
+  const Output output = {"norm", {&norm, 1}};
+  TENON_RETURN_IF_ERROR(call(normEntry, {}, {&output, 1}));
   return norm;
 }
 
 Status Trainer::findNonFinite(std::span<const TrainSequence> batch,
-                              float scale) {
+                              const StepOptions &options) {
   TENON_ASSIGN_OR_RETURN(std::vector<Part> parts, cut(batch));
+  TENON_RETURN_IF_ERROR(setNumbers(options.numbers));
+  StepOptions still = options;
+  still.rate = 0;
   session.checkFinite(true);
   Status found;
   for (size_t i = 0; i < parts.size() && found.ok(); ++i) {
-    fill(parts[i], learnedOf(batch));
-    float results[2];
-    const Scalar scalars[] = {{hasSums ? "keeps" : "rate", 0},
-                              {"scale", scale}};
-    found =
-        call(trainEntry, scalars, std::span(results).first(hasSums ? 1 : 2));
+    StepResult made;
+    found = fill(parts[i], learnedOf(batch));
+    if (found.ok())
+      found = fillColumns(parts[i]);
+    if (found.ok())
+      found = differentiate(still, i == 0, made);
   }
   session.checkFinite(false);
   return found;

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <cmath>
 
 namespace tenon {
@@ -32,26 +34,53 @@ protected:
     Tensor weight = model.table.parameters()[0].tensor;
     Head head{[&](const Tensor &x) { return model.table.logits(x); }, {}, {}};
     (GetParam() ? head.trained : head.frozen).push_back(weight);
+    auto rowLoss = [](const Tensor &logits,
+                      const std::vector<Tensor> &columns) {
+      Tensor lost = crossEntropy(logits, columns[0]);
+      return RowTerms{lost * columns[1], -lost};
+    };
+    Tensor probe = fullLike(shares, 0, f32);
+    std::vector<Tensor> of = tensorsOf(model.parameters());
+    of.push_back(probe);
     LossAndGradients made = lossAndGradients(
         model,
         [&] {
-          return chunkedCrossEntropy(
-                     model, {model.layer(model.table(tokens)), targets, shares},
-                     head, rows) *
+          Tensor x = model.layer(model.table(tokens));
+          return chunkedLoss(model, {x, {targets, shares}, probe}, head,
+                             rowLoss, rows) *
                  3.0;
         },
-        tensorsOf(model.parameters()));
+        of);
     return {{"loss", made.loss},
             {"table", made.gradients[0]},
-            {"layer", made.gradients[1]}};
+            {"layer", made.gradients[1]},
+            {"probed", made.gradients[2]}};
+  }
+  /// -crossEntropy of each row, as `chunkedValues` computes it.
+  Results scored(Arguments &in, int64_t rows) {
+    Dim M = Dim::symbol("M", 1, kMost);
+    Tensor tokens = in.tensor("tokens", {M}, i32);
+    Tensor targets = in.tensor("targets", {M}, i32);
+    in.tensor("shares", {M}); // as the others take it
+    Head head{[&](const Tensor &x) { return model.table.logits(x); }, {}, {}};
+    Tensor x = model.layer(model.table(tokens));
+    return {{"log", chunkedValues(
+                        {x, {targets}}, head,
+                        [](const Tensor &logits, const auto &columns) {
+                          return -crossEntropy(logits, columns[0]);
+                        },
+                        rows)}};
   }
 
   void SetUp() override {
     Entry whole{"whole", [&](Arguments &in) { return trained(in, kMost); }};
     Entry chunks{"chunks", [&](Arguments &in) { return trained(in, kChunk); }};
+    Entry score{"score", [&](Arguments &in) { return scored(in, kMost); }};
+    Entry scoreChunks{"scoreChunks",
+                      [&](Arguments &in) { return scored(in, kChunk); }};
     TraceOptions options;
     options.trained = [](std::string_view) { return true; };
-    auto program = trace(model, {whole, chunks}, options);
+    auto program = trace(model, {whole, chunks, score, scoreChunks}, options);
     ASSERT_TRUE(program.ok()) << program.status();
     auto weights = Weights::random(*program, /*seed=*/3);
     auto opened = Session::open(*program, *weights);
@@ -82,7 +111,7 @@ protected:
 TEST_P(Losses, ChunksGiveWhatTheWholeGives) {
   for (int64_t count : {1, 7, 8, 9, 16, 29, 30}) {
     Arrays whole = call("whole", count), chunks = call("chunks", count);
-    for (const char *name : {"loss", "layer", "table"}) {
+    for (const char *name : {"loss", "layer", "table", "probed"}) {
       // Frozen, the table has no gradient as a head.
       if (name == std::string_view("table") && !GetParam())
         continue;
@@ -93,6 +122,20 @@ TEST_P(Losses, ChunksGiveWhatTheWholeGives) {
         EXPECT_NEAR(expected[i], got[i], 1e-5f * (1 + std::abs(expected[i])))
             << name << " of " << count << " rows";
     }
+  }
+}
+
+TEST_P(Losses, ChunksHaveTheRowsOfTheWhole) {
+  for (int64_t count : {1, 8, 9, 30}) {
+    Arrays whole = call("score", count), chunks = call("scoreChunks", count);
+    auto expected = whole.at("log").values<float>();
+    EXPECT_TRUE(std::ranges::equal(chunks.at("log").values<float>(), expected))
+        << count << " rows";
+    Arrays made = call("chunks", count);
+    auto probed = made.at("probed").values<float>();
+    ASSERT_EQ(probed.size(), expected.size());
+    for (size_t i = 0; i < probed.size(); ++i) // of 3 times the loss
+      EXPECT_EQ(probed[i], 3 * expected[i]) << "row " << i << " of " << count;
   }
 }
 

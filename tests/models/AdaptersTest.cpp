@@ -42,7 +42,7 @@ TEST_P(AdapterKinds, LearnAText) {
   exec::TrainSequence sequence = {text};
   std::vector<float> losses;
   for (int step = 0; step < 40; ++step) {
-    auto made = (*trainer)->step({&sequence, 1}, 0.01f);
+    auto made = (*trainer)->step({&sequence, 1}, {.rate = 0.01f});
     ASSERT_TRUE(made.ok()) << made.status();
     losses.push_back(made->loss);
   }

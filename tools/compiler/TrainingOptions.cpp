@@ -85,6 +85,16 @@ private:
   absl::Status first;
 };
 
+std::optional<models::Objective> parseObjective(std::string_view name) {
+  if (name == "likelihood")
+    return models::Objective::Likelihood;
+  if (name == "policy")
+    return models::Objective::Policy;
+  if (name == "distillation")
+    return models::Objective::Distillation;
+  return std::nullopt;
+}
+
 } // namespace
 
 absl::StatusOr<models::TrainingOptions>
@@ -95,7 +105,8 @@ parseTrainingOptions(std::string_view text) {
   models::TrainingOptions options;
   AdamW::Options adam;
   Sgd::Options sgd;
-  std::string optimizer = "adamw", compute = "f32";
+  std::string optimizer = "adamw", compute = "f32", objective = "likelihood",
+              cacheType = "f32";
   Members members(*json);
   members.read("tokens", options.tokens);
   members.read("sequences", options.sequences);
@@ -109,18 +120,30 @@ parseTrainingOptions(std::string_view text) {
   members.read("clip", options.clip);
   members.read("checkpoint", options.checkpoint);
   members.read("compute", compute);
+  members.read("cache_type", cacheType);
   members.read("frozen", options.frozen);
   members.read("undecayed", options.undecayed);
+  members.read("objective", objective);
+  members.read("values", options.hasValues);
+  members.read("scores_all", options.scoresAll);
+  members.read("decode", options.decoder.maxTokens);
   members.expect(options.checkpoint.empty() ||
                      options.checkpoint == "selective" ||
                      options.checkpoint == "layer",
                  "checkpoint", "selective or layer");
   members.expect(compute == "f32" || compute == "bf16", "compute",
                  "f32 or bf16");
+  std::optional<CacheElement> cache = parseCacheElement(cacheType);
+  members.expect(cache.has_value(), "cache_type", "f32, f16, bf16 or q8_0");
+  options.decoder.cacheType = cache.value_or(CacheElement::f32);
   options.compute = compute == "bf16" ? DType::bf16 : DType::f32;
   members.readAdapters("adapter", options.decoder);
   members.expect(optimizer == "adamw" || optimizer == "sgd", "optimizer",
                  "adamw or sgd");
+  std::optional<models::Objective> learned = parseObjective(objective);
+  members.expect(learned.has_value(), "objective",
+                 "likelihood, policy or distillation");
+  options.objective = learned.value_or(models::Objective::Likelihood);
   if (absl::Status status = members.finish(); !status.ok())
     return status;
   if (options.clip == 0)

@@ -35,6 +35,8 @@ struct TrainOptions {
 /// Everything of a run, opened.
 struct Run {
   std::shared_ptr<exec::TextModel> model;
+  std::shared_ptr<exec::TextModel> reference; // as the run began
+  std::shared_ptr<exec::TextModel> teacher;
   std::optional<training::TokenData> data, validation;
   std::optional<io::Tokenizer> tokenizer; // the data set's
   training::LoopParts parts;
@@ -79,7 +81,13 @@ std::vector<std::string> modelFiles(const Recipe &recipe) {
   return files;
 }
 
-Status openData(const Recipe &recipe, Run &run) {
+/// Whether the recipe's data set is of tokens; otherwise it is of lines, which
+/// the learner reads.
+bool learnsTokens(const Recipe &recipe) {
+  return recipe.method == "text" || recipe.method == "distill";
+}
+
+Status openTokens(const Recipe &recipe, Run &run) {
   fs::path folder = recipe.data;
   auto open = [&](const char *name) {
     return training::TokenData::open((folder / name).string());
@@ -98,11 +106,62 @@ Status openData(const Recipe &recipe, Run &run) {
   if (recipe.evaluateEvery > 0 && !run.validation)
     return notFound("expects '", (folder / "validation.safetensors").string(),
                     "' to evaluate on, got none; leave out --evaluate-every");
+  return Status();
+}
+
+Status openData(const Recipe &recipe, Run &run) {
+  if (learnsTokens(recipe))
+    TENON_RETURN_IF_ERROR(openTokens(recipe, run));
+  fs::path folder = recipe.data;
+  std::error_code error;
   if (fs::exists(folder / "tokenizer.json", error)) {
     TENON_ASSIGN_OR_RETURN(io::Tokenizer tokenizer,
                            io::Tokenizer::loadFolder(folder.string()));
     run.tokenizer.emplace(std::move(tokenizer));
   }
+  return Status();
+}
+
+/// How a session of a program to train is opened, with its first weights.
+StatusOr<std::shared_ptr<exec::TextModel>>
+openSession(const Recipe &recipe, const ReadyProgram &ready, int64_t atOnce,
+            bool drawsWeights) {
+  const base::Program &program = ready.program->program();
+  exec::ModelOptions opening;
+  TENON_ASSIGN_OR_RETURN(opening.device,
+                         hal::openDevice("cpu", {recipe.threads, {}}));
+  opening.weightsPath = ready.weights;
+  opening.weights = ready.opened;
+  opening.withoutWeights = !ready.opened;
+  exec::SessionOptions limits;
+  exec::addTrainingLimits(program, limits, atOnce * recipe.length,
+                          atOnce * recipe.sequencesEach());
+  opening.limits = limits.limits;
+  opening.decoder = decoderLimits(recipe, program);
+  TENON_ASSIGN_OR_RETURN(
+      std::unique_ptr<exec::TextModel> model,
+      exec::TextModel::open(ready.program, ready.path, opening));
+  bool isDrawn = opening.withoutWeights || !recipe.adapter.empty();
+  if (isDrawn && drawsWeights)
+    TENON_RETURN_IF_ERROR(training::drawWeights(model->session(), recipe.seed));
+  return std::shared_ptr<exec::TextModel>(std::move(model));
+}
+
+/// The model that a recipe distils from, as a program that scores.
+Status openTeacher(const TrainOptions &options, Run &run, Progress &progress) {
+  Recipe taught = options.recipe;
+  taught.model = taught.teacher;
+  taught.compareEvery = 1; // all of its vocabulary
+  taught.adapter.clear();
+  TENON_ASSIGN_OR_RETURN(TrainPlan plan,
+                         choosePlan(taught, options.skipCache, progress));
+  if (!plan.ready.opened)
+    return invalidArgument("--teacher expects a model with weights, got '",
+                           taught.teacher, "'");
+  TENON_ASSIGN_OR_RETURN(run.teacher,
+                         openSession(taught, plan.ready, plan.atOnce,
+                                     /*drawsWeights=*/false));
+  run.parts.teacher = &run.teacher->session();
   return Status();
 }
 
@@ -113,29 +172,17 @@ Status openModel(const TrainOptions &options, Run &run, Progress &progress) {
   run.atOnce = plan.atOnce;
   run.recompute = plan.recompute;
   run.compileSeconds = plan.ready.compileSeconds;
-  const ReadyProgram &ready = plan.ready;
-  const base::Program &program = ready.program->program();
-  exec::ModelOptions opening;
-  TENON_ASSIGN_OR_RETURN(opening.device,
-                         hal::openDevice("cpu", {recipe.threads, {}}));
-  opening.weightsPath = ready.weights;
-  opening.weights = ready.opened;
-  opening.withoutWeights = !ready.opened;
-  int64_t tokens = run.atOnce * recipe.length;
-  int64_t sequences = run.atOnce * recipe.sequencesEach();
-  exec::SessionOptions limits;
-  exec::addTrainingLimits(program, limits, tokens, sequences);
-  opening.limits = limits.limits;
-  opening.decoder = decoderLimits(recipe, program);
   progress.update("preparing weights");
   TENON_ASSIGN_OR_RETURN(
-      std::unique_ptr<exec::TextModel> model,
-      exec::TextModel::open(ready.program, ready.path, opening));
-  run.model = std::move(model);
-  bool isDrawn = opening.withoutWeights || !recipe.adapter.empty();
-  if (isDrawn && !options.resumes)
-    TENON_RETURN_IF_ERROR(
-        training::drawWeights(run.model->session(), recipe.seed));
+      run.model, openSession(recipe, plan.ready, run.atOnce, !options.resumes));
+  if (recipe.needsReference()) {
+    TENON_ASSIGN_OR_RETURN(run.reference,
+                           openSession(recipe, plan.ready, run.atOnce,
+                                       /*drawsWeights=*/true));
+    run.parts.reference = &run.reference->session();
+  }
+  if (!recipe.teacher.empty())
+    TENON_RETURN_IF_ERROR(openTeacher(options, run, progress));
   progress.clear();
   return Status();
 }
@@ -151,10 +198,13 @@ void printPlan(const Recipe &recipe, const Run &run) {
       count += tensorBytes(state) / 4;
   }
   exec::SessionStats stats = session.stats();
+  std::string data = run.data
+                         ? concat(run.data->tokens().size(), " tokens to learn")
+                         : recipe.method;
   std::printf(
-      "%.2fM weights, %zu tokens to learn; a step is %lld sequences of %lld "
+      "%.2fM weights, %s; a step is %lld sequences of %lld "
       "tokens, %lld at once%s\n",
-      static_cast<double>(count) * 1e-6, run.data->tokens().size(),
+      static_cast<double>(count) * 1e-6, data.c_str(),
       static_cast<long long>(recipe.batch),
       static_cast<long long>(recipe.length), static_cast<long long>(run.atOnce),
       run.recompute == "none"
@@ -207,13 +257,18 @@ public:
       onStep(report);
     };
     events.onEvaluation = [this](const training::Evaluation &made) {
-      std::string matches = made.generated
-                                ? concat(", ", made.matches, " of ",
-                                         made.generated, " completions exact")
-                                : "";
-      print(concat("step ", made.step, ": validation loss ",
-                   formatNumber(made.loss, 4), ", perplexity ",
-                   formatNumber(std::exp(made.loss), 2), matches));
+      std::string matches =
+          made.generated ? concat(", ", made.matches, " of ", made.generated,
+                                  " completions ",
+                                  options.recipe.isPolicy() ? "right" : "exact")
+                         : "";
+      std::string loss =
+          std::isnan(made.loss)
+              ? "held out"
+              : concat("validation loss ", formatNumber(made.loss, 4),
+                       ", perplexity ", formatNumber(std::exp(made.loss), 2));
+      print(concat("step ", made.step, ": ", loss, matches,
+                   figuresOf(made.figures)));
     };
     events.onSample = [this](int64_t step, const std::string &text) {
       print(concat("step ", step, ": ", printable(text, 2000)));
@@ -228,6 +283,13 @@ public:
   }
 
 private:
+  /// ", name value" of each.
+  static std::string figuresOf(const training::Figures &figures) {
+    std::string text;
+    for (const auto &[name, value] : figures)
+      text += concat(", ", name, " ", formatNumber(value, 3));
+    return text;
+  }
   void print(const std::string &line) {
     progress.clear();
     std::printf("%s\n", line.c_str());
@@ -238,8 +300,12 @@ private:
     secondsEach = secondsEach == 0 ? report.seconds
                                    : 0.95 * secondsEach + 0.05 * report.seconds;
     int64_t steps = options.recipe.steps;
+    bool isRewarded = options.recipe.isPolicy() && !report.figures.empty();
     std::string text = concat(
-        "loss ", formatNumber(report.made.loss, 4), "  ",
+        isRewarded
+            ? concat("reward ", formatNumber(report.figures[0].second, 3))
+            : concat("loss ", formatNumber(report.made.loss, 4)),
+        "  ",
         formatNumber(static_cast<double>(report.made.inputs) / secondsEach, 0),
         " tokens/s  ", formatBytes(memoryInUse()), "  ",
         durationOf(secondsEach * static_cast<double>(steps - report.step)),
@@ -248,10 +314,11 @@ private:
     bool isDue =
         options.printEvery > 0 && report.step % options.printEvery == 0;
     if (isDue)
-      print(concat(
-          "step ", report.step, ": loss ", formatNumber(report.made.loss, 4),
-          ", norm ", formatNumber(report.made.norm, 3), ", rate ", report.rate,
-          ", ", formatNumber(report.tokensPerSecond(), 0), " tokens/s"));
+      print(concat("step ", report.step, ": loss ",
+                   formatNumber(report.made.loss, 4), ", norm ",
+                   formatNumber(report.made.norm, 3), ", rate ", report.rate,
+                   ", ", formatNumber(report.tokensPerSecond(), 0), " tokens/s",
+                   figuresOf(report.figures)));
   }
 
   const TrainOptions &options;
@@ -268,7 +335,7 @@ Status train(TrainOptions &options) {
   TENON_RETURN_IF_ERROR(openData(recipe, run));
   TENON_RETURN_IF_ERROR(openModel(options, run, progress));
   run.parts.session = &run.model->session();
-  run.parts.data = &*run.data;
+  run.parts.data = run.data ? &*run.data : nullptr;
   run.parts.validation = run.validation ? &*run.validation : nullptr;
   StatusOr<const io::Tokenizer *> own = run.model->tokenizer();
   if (run.tokenizer)
@@ -322,6 +389,7 @@ void addTrainCommand(CLI::App &app, Action &action) {
       "  tenon train recipe.toml\n"
       "  tenon train recipe.toml --rate 1e-3 --output runs/faster\n"
       "  tenon train recipe.toml --resume --steps 4000\n"
+      "  tenon train grpo.toml --model run/step-00002000 --method grpo\n"
       "Every step follows from the recipe and its number: a run that was "
       "killed and goes\non has the losses of one that was not, bit for bit. "
       "Ctrl-C writes a checkpoint first.");

@@ -26,6 +26,10 @@ exec::DecoderLimits decoderLimits(const Recipe &recipe,
   constexpr int64_t kPromptTokens = 256; // room for one, computed at once
   exec::DecoderLimits limits;
   limits.contextTokens = kPromptTokens;
+  if (recipe.isPolicy()) {
+    limits.contextTokens = std::max(kPromptTokens, recipe.length + 1);
+    limits.sequences = recipe.batch;
+  }
   if (recipe.evaluateMatches > 0)
     limits.contextTokens = std::max(kPromptTokens, recipe.length + 1);
   if (recipe.sampleEvery > 0)
@@ -33,6 +37,8 @@ exec::DecoderLimits decoderLimits(const Recipe &recipe,
   if (int64_t most = exec::modelContext(program))
     limits.contextTokens = std::min(most, limits.contextTokens);
   limits.chunkTokens = std::min(recipe.length, kPromptTokens);
+  if (recipe.isPolicy())
+    limits.chunkTokens = std::max(limits.chunkTokens, recipe.batch);
   return limits;
 }
 

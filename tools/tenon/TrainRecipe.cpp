@@ -22,7 +22,10 @@ void addFiles(CLI::App &app, Recipe &recipe) {
                  "config.json to train from scratch")
       ->type_name("PATH")
       ->group(group);
-  app.add_option("--data", recipe.data, "A folder that `tenon data` wrote")
+  app.add_option("--data", recipe.data,
+                 "A folder that `tenon data` wrote; of the methods that learn "
+                 "from rewards or preferences, one with train.jsonl and "
+                 "validation.jsonl")
       ->type_name("FOLDER")
       ->group(group);
   app.add_option("--output", recipe.output,
@@ -62,6 +65,10 @@ void addSteps(CLI::App &app, Recipe &recipe) {
       "Type in which products and their gradients multiply: f32, or bf16, "
       "faster where the CPU has it. Weights, sums and all else are f32")
       ->check(CLI::IsMember({"f32", "bf16"}));
+  add("--cache-type", recipe.cacheType,
+      "Of the caches of what is generated: f32, f16, bf16 or q8_0. With others "
+      "than f32 it has other log-probabilities than training")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
   add("--curriculum", recipe.curriculum,
       "From step STEP on, sequences of LENGTH tokens and as many more of "
       "them; --length holds where no stage does")
@@ -99,6 +106,52 @@ void addOptimizer(CLI::App &app, Recipe &recipe) {
       "where gradients overflow, then doubled again");
   add("--on-nan", recipe.onNan,
       "At a loss or gradient that is no finite number: stop, or skip the step");
+}
+
+void addMethod(CLI::App &app, Recipe &recipe) {
+  const char *group = "Method";
+  auto add = [&](const char *name, auto &value, const char *help) {
+    return app.add_option(name, value, help)
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--method", recipe.method,
+      "What a step learns: text, each token of the data set; grpo, dr-grpo or "
+      "ppo, rewards of what the model generates; dpo, which of two completions "
+      "is better; distill, what a teacher gives to each token")
+      ->check(
+          CLI::IsMember({"text", "grpo", "dr-grpo", "ppo", "dpo", "distill"}));
+  add("--teacher", recipe.teacher,
+      "The model to distil from, of the same vocabulary")
+      ->type_name("PATH");
+  add("--temperature", recipe.temperature,
+      "Of what is generated, or of distributions that are distilled");
+  add("--beta", recipe.beta, "DPO: how far the model may go");
+  add("--group", recipe.group,
+      "Completions of each prompt; --batch counts all");
+  add("--completion", recipe.completion,
+      "Most tokens of a completion; 0: what --length leaves");
+  add("--rewards", recipe.rewards,
+      "What completions are worth, added up: accuracy, format, arithmetic, "
+      "diversity")
+      ->type_name("NAME=WEIGHT");
+  add("--updates", recipe.updates, "Times that what was generated is learned");
+  add("--minibatches", recipe.minibatches,
+      "Parts of a batch, each an update of the weights");
+  add("--clip-low", recipe.clipLow,
+      "How much less likely than it was a token is made by one batch");
+  add("--clip-high", recipe.clipHigh, "How much more likely");
+  add("--penalty", recipe.penalty,
+      "Weight of the divergence from the model that the run began with");
+  add("--gamma", recipe.gamma, "PPO: what a reward one token later is worth");
+  add("--lambda", recipe.lambda,
+      "PPO: of the estimates of advantages; 1: rewards, 0: values");
+  add("--value-weight", recipe.valueWeight, "PPO: of the values' loss");
+  add("--value-clip", recipe.valueClip,
+      "PPO: how far a value goes in one batch");
+  add("--compare-every", recipe.compareEvery,
+      "Steps between comparisons of all log-probabilities of what was "
+      "generated with those of training, in the log as mismatch_all; 0: none");
 }
 
 void addAdapter(CLI::App &app, Recipe &recipe) {
@@ -183,6 +236,7 @@ void addRecipeOptions(CLI::App &app, Recipe &recipe) {
   addFiles(app, recipe);
   addSteps(app, recipe);
   addOptimizer(app, recipe);
+  addMethod(app, recipe);
   addAdapter(app, recipe);
   addReports(app, recipe);
 }
