@@ -1,9 +1,13 @@
 """tenon train on what a model generates, on preferences and from a teacher."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 import unittest
 
-from support import ToolTest, needs_compiler
+from support import SOURCE, TENON, ToolTest, needs_compiler
 
 CONFIG = {"model_type": "gpt2", "vocab_size": 257, "n_positions": 64,
           "n_embd": 32, "n_layer": 2, "n_head": 2, "layer_norm_epsilon": 1e-5}
@@ -143,6 +147,38 @@ class Reinforce(ToolTest):
         lines(self.folder / "wrong/train.jsonl", [{"prompt": "1"}])
         fail(*policy, "--data", "wrong", says=["line 1", "answer"])
         fail("--method", "dpo", "--data", "wrong", says=["line 1", "chosen"])
+
+
+@needs_compiler
+class Tutorial(ToolTest):
+    """The commands of docs/rl.md, with a hundredth of the steps."""
+
+    def test_commands(self):
+        folder = self.folder / "models/tiny_r1"
+        shutil.copytree(SOURCE / "models/tiny_r1", folder)
+        for path in folder.glob("*.toml"):
+            recipe = path.read_text().replace("00001500", "00000015")
+            path.write_text(re.sub(
+                r"(?m)^(steps|evaluate-\S+|checkpoint-every) = (\d+)",
+                lambda m: f"{m[1]} = {max(int(m[2]) // 100, 1)}", recipe))
+        blocks = re.findall(r"```sh\n(.*?)```",
+                            (SOURCE / "docs/rl.md").read_text(), re.S)
+        script = "".join(blocks).replace("00001000", "00000010")
+        environment = dict(
+            self.env, PATH=f"{TENON.parent.resolve()}:{os.environ['PATH']}")
+        done = subprocess.run(["bash", "-ec", script], cwd=self.folder,
+                              env=environment, text=True,
+                              stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        log = (folder / "tasks/grpo/log.jsonl").read_text().splitlines()
+        steps = [json.loads(line) for line in log if "mismatch" in line]
+        self.assertEqual(len(steps), 10)
+        for step in steps:
+            self.assertEqual((step["mismatch"], step["mismatch_all"]), (0, 0))
+        checked = subprocess.run(
+            ["python3", "make_tasks.py", "tasks", "--check"], cwd=folder,
+            env=environment, text=True, stdout=subprocess.PIPE)
+        self.assertEqual(checked.returncode, 0, checked.stdout)
 
 
 if __name__ == "__main__":
