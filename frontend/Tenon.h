@@ -9,6 +9,7 @@
 
 #include "frontend/dsl/Adapters.h"
 #include "frontend/dsl/Control.h"
+#include "frontend/dsl/Experts.h"
 #include "frontend/dsl/Gradient.h"
 #include "frontend/dsl/Layers.h"
 #include "frontend/dsl/Optimizers.h"

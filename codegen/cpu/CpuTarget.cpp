@@ -154,7 +154,7 @@ bool CpuTarget::admits(ir::KernelOp kernel, unsigned nest,
       return rows == own.getTileRows() && cols == own.getTileCols();
     return attention->group() % cols == 0;
   }
-  if (auto product = rootOf<ir::MatmulOp>(kernel, nest))
+  if (auto product = rootOf<ir::ProductOp>(kernel, nest))
     return cols % kPanelLanes == 0 && rows % registers.back() == 0;
   return true;
 }

@@ -160,6 +160,10 @@ Value Elements::compute(Value tensor, ValueRange index, const Lanes &lanes) {
       .Case([&](ir::IotaOp o) { return iotaElement(o, index, lanes); })
       .Case([&](ir::ConcatOp o) { return concatElement(o, index, lanes); })
       .Case([&](ir::GatherOp o) { return gatherElement(o, index, lanes); })
+      .Case([&](ir::MoeGatherOp o) {
+        return pull(o.getX(), assignmentIndex(o, index), lanes);
+      })
+      .Case([&](ir::MoeCombineOp o) { return combineElement(o, index, lanes); })
       .Case([&](ir::RopeOp o) { return ropeElement(o, index, lanes); })
       .Case([&](ir::RandomOp o) { return randomElement(o, index, lanes); })
       .Case([&](ir::UnpackOp o) {

@@ -263,6 +263,15 @@ private:
   void prepareTopK(ir::TopKOp op, mlir::ValueRange row);
   void prepareSample(ir::SampleOp op, mlir::ValueRange row);
 
+  // ElementMoe.cpp
+  Index assignmentIndex(ir::MoeGatherOp op, mlir::ValueRange index);
+  void prepareCombine(ir::MoeCombineOp op, mlir::Value token);
+  mlir::Value combineElement(ir::MoeCombineOp op, mlir::ValueRange index,
+                             const Lanes &lanes);
+  mlir::Value storeScores(ir::MoeRouteOp op, mlir::ValueRange row,
+                          mlir::Value scores);
+  void prepareRoute(ir::MoeRouteOp op, mlir::ValueRange row);
+
   KernelEmitter &e;
   llvm::DenseMap<mlir::Value, Source> sources;
   llvm::DenseMap<mlir::Value, int64_t> runs;

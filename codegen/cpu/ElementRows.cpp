@@ -67,6 +67,12 @@ void Elements::prepareOp(Operation *op, ValueRange index) {
           prepare(x, concatIndex(concat, i, index));
       })
       .Case([&](ir::GatherOp gather) { prepareGather(gather, index); })
+      .Case([&](ir::MoeGatherOp gather) {
+        prepare(gather.getX(), assignmentIndex(gather, index));
+      })
+      .Case([&](ir::MoeCombineOp sum) { prepareCombine(sum, index[0]); })
+      .Case(
+          [&](ir::MoeRouteOp route) { prepareRoute(route, index.drop_back()); })
       .Case([&](ir::UnpackOp unpack) {
         Value row = rowNumber(unpack.getX(), index.drop_back());
         stageBlocked(unpack.getY(), unpack.getX(), row, index);

@@ -120,6 +120,8 @@ int64_t Elements::computeRun(Value tensor) {
           return 1;
         return runLength(gather.getTable());
       })
+      .Case([&](ir::MoeGatherOp gather) { return runLength(gather.getX()); })
+      .Case([&](ir::MoeCombineOp sum) { return runLength(sum.getRows()); })
       .Case<ir::TakeAlongOp, ir::ArgmaxOp, ir::SampleOp>(
           [](auto) { return int64_t(1); })
       .Default([](Operation *) { return int64_t(0); });
@@ -157,8 +159,8 @@ bool Elements::computeExpensive(Value tensor) {
   if (isa<ir::RowOp>(op))
     return true;
   if (isa<ir::ExpOp, ir::LogOp, ir::SinOp, ir::CosOp, ir::TanhOp, ir::SigmoidOp,
-          ir::SiluOp, ir::GeluTanhOp, ir::RopeOp, ir::TakeAlongOp,
-          ir::RandomOp>(op))
+          ir::SiluOp, ir::GeluTanhOp, ir::RopeOp, ir::TakeAlongOp, ir::RandomOp,
+          ir::MoeCombineOp>(op))
     return true;
   return llvm::any_of(op->getOperands(), [&](Value operand) {
     return isa<RankedTensorType>(operand.getType()) && isExpensive(operand);

@@ -33,7 +33,7 @@ ir::NestKind kindOf(const Nest &nest) {
   if (nest.schedule)
     return nest.schedule.getKind();
   for (Operation &op : *nest.body) {
-    if (isa<ir::MatmulOp>(op))
+    if (isa<ir::ProductOp>(op))
       return ir::NestKind::Matmul;
     if (ir::nestRole(&op) == ir::NestRole::Attention)
       return ir::NestKind::Attention;

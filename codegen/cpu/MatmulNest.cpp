@@ -30,15 +30,17 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-SmallVector<ir::MatmulOp> productsOf(const Nest &nest) {
-  return llvm::to_vector(nest.body->getOps<ir::MatmulOp>());
+SmallVector<ir::ProductOp> productsOf(const Nest &nest) {
+  return llvm::to_vector(nest.body->getOps<ir::ProductOp>());
 }
 
 MatmulShape shapeOf(const Nest &nest) {
-  ir::MatmulOp product = productsOf(nest).front();
+  ir::ProductOp product = productsOf(nest).front();
   MatmulShape shape;
   shape.y = typeOf(product.getY());
-  shape.isBatched = typeOf(product.getB()).getRank() > 2;
+  shape.offsets = product.getOffsets();
+  shape.isCutAlongK = product.isCutAlongK();
+  shape.isBatched = shape.isCutAlongK || typeOf(product.getB()).getRank() > 2;
   shape.tileRows = nest.schedule.getTileRows();
   shape.tileCols = nest.schedule.getTileCols();
   return shape;
@@ -65,12 +67,14 @@ int64_t columnsOfTile(KernelEmitter &e, const MatmulShape &shape) {
   return llvm::alignTo(e.maxExtent(shape.y, shape.rank() - 1), kPanelLanes);
 }
 
-int64_t axisOfK(ir::MatmulOp product) {
+int64_t axisOfK(ir::ProductOp product) {
   int64_t last = typeOf(product.getA()).getRank() - 1;
   return product.getTransposeA() ? last - 1 : last;
 }
 
-bool haveSameK(ir::MatmulOp x, ir::MatmulOp y) {
+bool haveSameK(ir::ProductOp x, ir::ProductOp y) {
+  if (x.isCutAlongK())
+    return x.getOffsets() == y.getOffsets();
   RankedTensorType a = typeOf(x.getA()), b = typeOf(y.getA());
   int64_t kOfA = axisOfK(x), kOfB = axisOfK(y);
   return a.getDimSize(kOfA) == b.getDimSize(kOfB) &&
@@ -82,55 +86,68 @@ bool haveSameK(ir::MatmulOp x, ir::MatmulOp y) {
 
 MatmulNest::MatmulNest(KernelEmitter &e, const Nest &nest, Value tile)
     : e(e), nest(nest), shape(shapeOf(nest)), products(productsOf(nest)),
-      elements(e) {
-  registers =
-      registerTile(nest.schedule, e.features(), isInteger(products.front()));
-  paddedRows = llvm::alignTo(shape.tileRows, registers.rows);
-  areRowsGrouped = paddedRows > registers.rows;
+      elements(e), tile(tile) {
+  cutBy(nest.schedule);
   Sizes sizes = sizesOf(e, shape);
   int64_t tileCols = columnsOfTile(e, shape);
-  paddedColumns = llvm::alignTo(tileCols, registers.columns());
   matrixRows = sizes.rows.device;
   allColumns = sizes.columns.device;
-  Value rowTiles = e.ceilDiv(sizes.rows, shape.tileRows).device;
+  Value rowTiles = rowTilesOf(e, shape, sizes.rows).device;
   Value columnTiles = e.ceilDiv(sizes.columns, tileCols).device;
   // Row tiles move fastest: neighbours read the same weights.
   firstRow = e.mul(e.rem(tile, rowTiles), shape.tileRows);
   Value rest = e.div(tile, rowTiles);
-  matrix = shape.isBatched ? e.div(rest, columnTiles) : e.index(0);
-  firstColumn =
-      e.mul(shape.isBatched ? e.rem(rest, columnTiles) : rest, tileCols);
+  bool hasMatrices = shape.hasMatrices();
+  matrix = hasMatrices ? e.div(rest, columnTiles) : e.index(0);
+  firstColumn = e.mul(hasMatrices ? e.rem(rest, columnTiles) : rest, tileCols);
   rows = e.min(e.index(shape.tileRows), e.sub(matrixRows, firstRow));
   columns = e.min(e.index(tileCols), e.sub(allColumns, firstColumn));
 }
 
+/// Takes the extents of tiles, and of what registers hold, from a schedule.
+void MatmulNest::cutBy(ir::ScheduleAttr schedule) {
+  registers = registerTile(schedule, e.features(), isInteger(products.front()));
+  shape.tileRows = schedule.getTileRows();
+  paddedRows = llvm::alignTo(shape.tileRows, registers.rows);
+  areRowsGrouped = paddedRows > registers.rows;
+  paddedColumns = llvm::alignTo(columnsOfTile(e, shape), registers.columns());
+}
+
+/// The tile's first row among all rows of a and of the result.
+Value MatmulNest::topRow() {
+  if (!shape.hasMatrices())
+    return firstRow;
+  return e.add(e.mul(matrix, matrixRows), firstRow);
+}
+
 LogicalResult MatmulNest::verify() {
-  for (ir::MatmulOp product : products) {
+  for (ir::ProductOp product : products) {
     if (product.getY().getType().getShape() != shape.y.getShape())
-      return product.emitOpError("expects the products of a nest to have one "
-                                 "shape, got ")
-             << product.getType() << " beside " << shape.y;
+      return product->emitOpError("expects the products of a nest to have one "
+                                  "shape, got ")
+             << product.getY().getType() << " beside " << shape.y;
     if (isPacked(product) && !isa<BlockArgument>(product.getB()))
-      return product.emitOpError("expects a packed b to be an operand of the "
-                                 "kernel, got a value of the nest");
+      return product->emitOpError("expects a packed b to be an operand of the "
+                                  "kernel, got a value of the nest");
     if ((isInteger(product) || isBytes(product)) &&
         !(isa<BlockArgument>(product.getA()) &&
           isa<BlockArgument>(product.getB())))
-      return product.emitOpError("expects the operands of a product of "
-                                 "integers to be operands of the kernel");
+      return product->emitOpError("expects the operands of a product of "
+                                  "integers to be operands of the kernel");
     if (isBytes(product) &&
         typeOf(product.getA()).isDynamicDim(axisOfK(product)))
-      return product.emitOpError("expects a static k with operands of i8, got ")
+      return product->emitOpError(
+                 "expects a static k with operands of i8, got ")
              << product.getA().getType();
     Type b = typeOf(product.getB()).getElementType();
     if (isPacked(product) && !product.getTransposeB() && !isa<ir::BlockType>(b))
-      return product.emitOpError("expects transpose_b with a packed b of a "
-                                 "plain type, got ")
+      return product->emitOpError("expects transpose_b with a packed b of a "
+                                  "plain type, got ")
              << product.getB().getType();
     if (isa<ir::BlockType>(b) && !product.getTransposeB() &&
         !isa<BlockArgument>(product.getB()))
-      return product.emitOpError("expects a blocked b to be an operand of the "
-                                 "kernel, got a value of the nest");
+      return product->emitOpError("expects a blocked b to be an operand of the "
+                                  "kernel, got a value of the nest");
   }
   return success();
 }
@@ -142,7 +159,7 @@ LogicalResult MatmulNest::verify() {
 // The index in a tensor of y's leading axes for a row of the tile; the last
 // entry is left at column 0.
 SmallVector<Value> MatmulNest::rowIndex(RankedTensorType type, Value row) {
-  Value number = e.add(e.mul(matrix, matrixRows), e.add(firstRow, row));
+  Value number = e.add(topRow(), row);
   SmallVector<Value> extents = e.extents(type);
   extents.pop_back();
   SmallVector<Value> index = e.delinearise(number, extents);
@@ -182,7 +199,9 @@ void MatmulNest::forEachRun(
 // Accumulation
 //===----------------------------------------------------------------------===//
 
-Value MatmulNest::extentOfK(ir::MatmulOp product) {
+Value MatmulNest::extentOfK(ir::ProductOp product) {
+  if (shape.isCutAlongK)
+    return countK;
   return e.extent(typeOf(product.getA()), axisOfK(product));
 }
 
@@ -209,7 +228,7 @@ void MatmulNest::prefetchResult(Value row, Value column) {
     return;
   int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
   Value result = e.resultPointer(nest, 0);
-  Value top = e.add(e.mul(matrix, matrixRows), e.add(firstRow, row));
+  Value top = e.add(topRow(), row);
   for (int64_t r = 0; r < registers.rows; ++r) {
     Value element = e.add(e.mul(e.add(top, e.index(r)), allColumns),
                           e.add(firstColumn, column));
@@ -220,7 +239,7 @@ void MatmulNest::prefetchResult(Value row, Value column) {
 }
 
 // Adds a segment of one product to the sums of a group of columns.
-void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
+void MatmulNest::accumulate(ir::ProductOp product, Value column, Value sums,
                             const Segment &segment, RowsBody afterRows) {
   int64_t mark = e.scratchMark();
   TileOperands operands = rightOperand(product, column, segment);
@@ -252,10 +271,12 @@ void MatmulNest::accumulate(ir::MatmulOp product, Value column, Value sums,
   e.restoreScratch(mark);
 }
 
-/// Whether the segments of k are the outermost loop.
+/// Whether the segments of k are the outermost loop. Of a group's rows nobody
+/// knows how many there are.
 bool MatmulNest::cutsBySegments() {
-  ir::MatmulOp first = products.front();
-  return areRowsGrouped && llvm::all_of(products, [&](ir::MatmulOp product) {
+  ir::ProductOp first = products.front();
+  return (areRowsGrouped || shape.isCutAlongK) &&
+         llvm::all_of(products, [&](ir::ProductOp product) {
            Type b = typeOf(product.getB()).getElementType();
            // Panels of integers that are not packed are staged whole.
            bool isStagedWhole =
@@ -305,7 +326,7 @@ void MatmulNest::emitByColumns() {
   e.loop(e.index(0), columns, registers.columns(), [&](Value column) {
     Elements::Scope scope(elements);
     SmallVector<Value> sums;
-    for (ir::MatmulOp product : products) {
+    for (ir::ProductOp product : products) {
       sums.push_back(e.scratch(bytes));
       if (isOneRow(product)) {
         multiplyRow(product, column, sums.back());
@@ -325,7 +346,7 @@ void MatmulNest::emitByColumns() {
 //===----------------------------------------------------------------------===//
 
 // The sums in scratch become the elements of the product's result.
-void MatmulNest::bindSums(ir::MatmulOp product, Value column, Value sums,
+void MatmulNest::bindSums(ir::ProductOp product, Value column, Value sums,
                           Value row) {
   Value group = e.add(firstColumn, column);
   elements.bind(product.getY(), [=, this](ValueRange index,
@@ -342,7 +363,7 @@ void MatmulNest::bindSums(ir::MatmulOp product, Value column, Value sums,
       Value bias = elements.element(product.getBias(), {index.back()}, lanes);
       value = emit.add(value, bias);
     }
-    return emit.rounded(value, product.getType().getElementType());
+    return emit.rounded(value, product.getY().getType().getElementType());
   });
 }
 
@@ -367,23 +388,30 @@ void MatmulNest::emitEpilogue(Value column, ArrayRef<Value> sums, Value fromRow,
   });
 }
 
-LogicalResult MatmulNest::emit() {
-  if (failed(verify()))
-    return failure();
-  for (ir::MatmulOp product : products)
+void MatmulNest::emitTile() {
+  for (ir::ProductOp product : products)
     if (!lefts.contains(product.getA()))
       lefts[product.getA()] = leftRows(product);
   if (cutsBySegments())
     emitBySegments();
   else
     emitByColumns();
+}
+
+LogicalResult MatmulNest::emit() {
+  if (failed(verify()))
+    return failure();
+  if (shape.offsets)
+    emitGroups();
+  else
+    emitTile();
   return elements.status();
 }
 
 Size matmulTiles(KernelEmitter &emitter, const Nest &nest) {
   MatmulShape shape = shapeOf(nest);
   Sizes sizes = sizesOf(emitter, shape);
-  Size rowTiles = emitter.ceilDiv(sizes.rows, shape.tileRows);
+  Size rowTiles = rowTilesOf(emitter, shape, sizes.rows);
   Size columnTiles =
       emitter.ceilDiv(sizes.columns, columnsOfTile(emitter, shape));
   return emitter.mul(sizes.matrices, emitter.mul(rowTiles, columnTiles));

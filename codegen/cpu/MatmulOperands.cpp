@@ -28,15 +28,15 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-bool isPacked(ir::MatmulOp product) {
+bool isPacked(ir::ProductOp product) {
   return isa_and_nonnull<ir::PanelsAttr>(typeOf(product.getB()).getEncoding());
 }
 
-bool isInteger(ir::MatmulOp product) {
+bool isInteger(ir::ProductOp product) {
   return isa<ir::BlockType>(typeOf(product.getA()).getElementType());
 }
 
-bool isBytes(ir::MatmulOp product) {
+bool isBytes(ir::ProductOp product) {
   return typeOf(product.getA()).getElementType().isInteger(8);
 }
 
@@ -54,14 +54,14 @@ Value sourceOf(Value factor) {
   return isRounded ? cast.getX() : factor;
 }
 
-bool isStaged(ir::MatmulOp product) {
+bool isStaged(ir::ProductOp product) {
   bool isReadInPlace = isPacked(product) && product.getTransposeB();
   return !isReadInPlace && !isInteger(product) && !isBytes(product);
 }
 
 /// What the register tile reads b as: what is staged for it is f32, or words of
 /// bf16 where the machine multiplies these.
-ir::PanelFormat MatmulNest::formatOf(ir::MatmulOp product) {
+ir::PanelFormat MatmulNest::formatOf(ir::ProductOp product) {
   Type b = typeOf(product.getB()).getElementType();
   if (!isStaged(product))
     return ir::panelFormat(ir::storageOf(b));
@@ -87,7 +87,7 @@ SmallVector<Value> MatmulNest::matrixIndex(RankedTensorType type) {
 
 /// Whether whole panels of a b of f32 are read where they lie: one group of
 /// rows would not make up for staging them.
-bool MatmulNest::isReadInPlace(ir::MatmulOp product) {
+bool MatmulNest::isReadInPlace(ir::ProductOp product) {
   RankedTensorType b = typeOf(product.getB());
   std::optional<int64_t> n = getConstantIntValue(allColumns);
   return isStaged(product) && !product.getTransposeB() && !areRowsGrouped &&
@@ -103,22 +103,24 @@ bool MatmulNest::isReadInPlace(ir::MatmulOp product) {
 /// read it multiply pairs.
 bool MatmulNest::isPaired(Value a) {
   return e.hasBf16Dot() && typeOf(a).getElementType().isBF16() &&
-         llvm::all_of(products, [&](ir::MatmulOp product) {
+         llvm::all_of(products, [&](ir::ProductOp product) {
            return product.getA() != a ||
                   formatOf(product).type == base::ElementType::BF16;
          });
 }
 
 /// Whether the left operand lies in memory as rows of floats.
-bool MatmulNest::isDirect(ir::MatmulOp product) {
+bool MatmulNest::isDirect(ir::ProductOp product) {
   Value a = product.getA();
   return storedAt(a) && !product.getTransposeA() &&
          isa<FloatType>(typeOf(a).getElementType());
 }
 
 /// Whether the rows of a tile lie beside each other at each k.
-bool MatmulNest::liesByColumns(ir::MatmulOp product) {
+bool MatmulNest::liesByColumns(ir::ProductOp product) {
   Value a = product.getA();
+  if (shape.isCutAlongK)
+    return true;
   return product.getTransposeA() &&
          (typeOf(a).getRank() == 2 || shape.isBatched) &&
          elements.runLength(a) == 0;
@@ -127,9 +129,8 @@ bool MatmulNest::liesByColumns(ir::MatmulOp product) {
 /// The first row of the tile in a direct left operand.
 Value MatmulNest::sourceRows(Value a) {
   RankedTensorType type = typeOf(a);
-  Value first = e.add(e.mul(matrix, matrixRows), firstRow);
   return e.address(e.pointer(storedAt(a)), type.getElementType(),
-                   e.mul(first, e.extent(type, type.getRank() - 1)));
+                   e.mul(topRow(), e.extent(type, type.getRank() - 1)));
 }
 
 MatmulRows MatmulNest::rowsInScratch(Value a, int64_t mostK) {
@@ -277,20 +278,32 @@ void MatmulNest::pairRow(const MatmulRows &left, Value row, Value k) {
 Value MatmulNest::columnsAt(Value a, const MatmulRows &left, Value k,
                             Value line) {
   RankedTensorType type = typeOf(a);
-  SmallVector<Value> index = matrixIndex(type);
-  index[index.size() - 2] = k;
+  Index index = rowOfK(type, k);
   if (!line) {
     index.back() = firstRow;
     return e.address(e.pointer(storedAt(a)), type.getElementType(),
                      e.linearise(type, index));
   }
-  forEachRun(a, index, firstRow, rows, [&](ValueRange at, const Lanes &lanes) {
+  auto keep = [&](ValueRange at, Value column, const Lanes &lanes) {
     Value value = elements.element(a, at, lanes);
     if (left.isPaired)
       value = arith::TruncFOp::create(
           e.builder, e.vectorOf(e.builder.getBF16Type(), lanes), value);
-    e.store(value, line, e.sub(e.add(at.back(), lanes.offset), firstRow),
+    e.store(value, line, e.sub(column, firstRow),
             Lanes{lanes.width, lanes.mask});
+  };
+  if (elements.runLength(a) == 0) {
+    forEachRun(a, index, firstRow, rows,
+               [&](ValueRange at, const Lanes &lanes) {
+                 keep(at, e.add(at.back(), lanes.offset), lanes);
+               });
+    return line;
+  }
+  e.loop(e.index(0), rows, 1, [&](Value row) { // in runs that tiles cut
+    Elements::Scope scope(elements);
+    index.back() = e.add(firstRow, row);
+    elements.prepare(a, index);
+    keep(index, index.back(), {});
   });
   return line;
 }
@@ -350,7 +363,7 @@ void MatmulNest::stageColumns(Value a, const MatmulRows &left,
 
 // Rows of any type and producer in scratch. What lies after the last row of a
 // group is read, never stored.
-MatmulRows MatmulNest::stagedRows(ir::MatmulOp product) {
+MatmulRows MatmulNest::stagedRows(ir::ProductOp product) {
   Value a = product.getA();
   RankedTensorType type = typeOf(a);
   int64_t last = type.getRank() - 1;
@@ -370,7 +383,7 @@ MatmulRows MatmulNest::stagedRows(ir::MatmulOp product) {
   return left;
 }
 
-void MatmulNest::stageRow(ir::MatmulOp product, const MatmulRows &left,
+void MatmulNest::stageRow(ir::ProductOp product, const MatmulRows &left,
                           Value row, Value k) {
   Value a = product.getA();
   int64_t last = typeOf(a).getRank() - 1;
@@ -395,9 +408,8 @@ void MatmulNest::stageRow(ir::MatmulOp product, const MatmulRows &left,
 
 // One row of f32 is read where it lies. Of more, each segment is staged for all
 // groups of columns; a single group of rows is staged at once.
-MatmulRows MatmulNest::leftRows(ir::MatmulOp product) {
-  Value a = product.getA();
-  Value first = e.add(e.mul(matrix, matrixRows), firstRow);
+MatmulRows MatmulNest::leftRows(ir::ProductOp product) {
+  Value a = product.getA(), first = topRow();
   if (isBytes(product)) {
     QuantRows staged = stageByteRows(e, a, first, rows, paddedRows);
     MatmulRows left{staged.quants, staged.k};
@@ -406,7 +418,7 @@ MatmulRows MatmulNest::leftRows(ir::MatmulOp product) {
   }
   if (isInteger(product)) {
     SmallVector<ir::PanelFormat> formats;
-    for (ir::MatmulOp other : products)
+    for (ir::ProductOp other : products)
       if (other.getA() == a)
         formats.push_back(formatOf(other));
     QuantRows staged = stageQuantRows(e, a, first, rows, paddedRows, formats);
@@ -431,7 +443,7 @@ MatmulRows MatmulNest::leftRows(ir::MatmulOp product) {
 // The right operand
 //===----------------------------------------------------------------------===//
 
-TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
+TileOperands MatmulNest::rightOperand(ir::ProductOp product, Value column,
                                       const Segment &segment) {
   TileOperands operands;
   operands.segment = segment;
@@ -440,7 +452,7 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
   Value first = e.add(firstColumn, column);
   if (isReadInPlace(product)) {
     operands.panelStride = allColumns;
-    SmallVector<Value> index = matrixIndex(type);
+    Index index = rowOfK(type, e.index(0));
     for (int64_t p = 0; p < registers.panels; ++p) {
       // A group may reach past the last panel: that one is read again.
       index.back() = e.min(e.add(first, e.index(p * kPanelLanes)),
@@ -470,10 +482,10 @@ TileOperands MatmulNest::rightOperand(ir::MatmulOp product, Value column,
           stageQuantPanel(e, product.getB(), matrix, number));
       continue;
     }
-    int64_t bytes = operands.format.panelBytes(type.getDimSize(1));
-    operands.panels.push_back(e.address(e.pointer(product.getB()),
-                                        e.builder.getI8Type(),
-                                        e.mul(number, bytes)));
+    int64_t bytes = operands.format.panelBytes(type.getShape().back());
+    operands.panels.push_back(
+        e.address(e.pointer(product.getB()), e.builder.getI8Type(),
+                  e.mul(e.add(firstPanel(type), number), bytes)));
     operands.bytesToNext = registers.panels * bytes;
   }
   return operands;

@@ -82,7 +82,7 @@ Value MatmulNest::columnOf(const Panel &panel, Value lane) {
 /// The first elements of the rows that become lanes [lane, + those of a
 /// register) of a panel.
 SmallVector<MatmulNest::Index>
-MatmulNest::rowsOf(ir::MatmulOp product, const Panel &panel, Value lane) {
+MatmulNest::rowsOf(ir::ProductOp product, const Panel &panel, Value lane) {
   SmallVector<Index> starts;
   for (int64_t row = 0; row < e.vectorWidth(); ++row) {
     Index index = matrixIndex(typeOf(product.getB()));
@@ -95,7 +95,7 @@ MatmulNest::rowsOf(ir::MatmulOp product, const Panel &panel, Value lane) {
 
 /// The words `at` of these rows in the panel's segment: vector i holds word i
 /// of each.
-SmallVector<Value> MatmulNest::transposedWords(ir::MatmulOp product,
+SmallVector<Value> MatmulNest::transposedWords(ir::ProductOp product,
                                                const Panel &panel,
                                                ArrayRef<Index> starts,
                                                const Lanes &at) {
@@ -118,7 +118,7 @@ SmallVector<Value> MatmulNest::transposedWords(ir::MatmulOp product,
 }
 
 // Lanes [lane, + lanes of a register).
-void MatmulNest::stageTransposedRows(ir::MatmulOp product, const Panel &panel,
+void MatmulNest::stageTransposedRows(ir::ProductOp product, const Panel &panel,
                                      Value lane) {
   int64_t lanes = e.vectorWidth();
   SmallVector<Index> starts = rowsOf(product, panel, lane);
@@ -134,7 +134,7 @@ void MatmulNest::stageTransposedRows(ir::MatmulOp product, const Panel &panel,
   });
 }
 
-void MatmulNest::stageTransposed(ir::MatmulOp product, const Panel &panel) {
+void MatmulNest::stageTransposed(ir::ProductOp product, const Panel &panel) {
   e.loop(e.index(0), e.index(kPanelLanes), e.vectorWidth(), [&](Value lane) {
     Elements::Scope scope(elements);
     stageTransposedRows(product, panel, lane);
@@ -145,7 +145,7 @@ void MatmulNest::stageTransposed(ir::MatmulOp product, const Panel &panel) {
 
 // Words [fromWord, the last one] of columns that have their elements along k,
 // one by one.
-void MatmulNest::stageRightColumns(ir::MatmulOp product, const Panel &panel,
+void MatmulNest::stageRightColumns(ir::ProductOp product, const Panel &panel,
                                    Value fromWord) {
   Value b = product.getB(), source = sourceOf(b);
   RankedTensorType type = typeOf(b), stored = typeOf(source);
@@ -188,13 +188,12 @@ void MatmulNest::stageRightColumns(ir::MatmulOp product, const Panel &panel,
 }
 
 // Rows of n, each of one k.
-void MatmulNest::stageRightRows(ir::MatmulOp product, const Panel &panel) {
+void MatmulNest::stageRightRows(ir::ProductOp product, const Panel &panel) {
   Value b = product.getB();
-  SmallVector<Value> index = matrixIndex(typeOf(b));
   Value count =
       panel.isWhole ? e.index(kPanelLanes) : e.sub(allColumns, panel.column);
   e.loop(e.index(0), panel.segment.count, 1, [&](Value k) {
-    index[index.size() - 2] = e.add(panel.segment.from, k);
+    Index index = rowOfK(typeOf(b), e.add(panel.segment.from, k));
     forEachRun(
         b, index, panel.column, count, [&](ValueRange at, const Lanes &lanes) {
           Value lane = e.sub(e.add(at.back(), lanes.offset), panel.column);
@@ -206,15 +205,14 @@ void MatmulNest::stageRightRows(ir::MatmulOp product, const Panel &panel) {
 }
 
 // Two rows of bf16, or rounded to it, become the halves of words.
-void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
+void MatmulNest::stageRightPairs(ir::ProductOp product, const Panel &panel) {
   Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
   const Segment &segment = panel.segment;
   Value count =
       panel.isWhole ? e.index(kPanelLanes) : e.sub(allColumns, panel.column);
-  SmallVector<Value> index = matrixIndex(type);
   auto lineAt = [&](Value k) {
-    index[index.size() - 2] = e.add(segment.from, k);
+    Index index = rowOfK(type, e.add(segment.from, k));
     index.back() = panel.column;
     return e.address(e.pointer(storedAt(b)), type.getElementType(),
                      e.linearise(type, index));
@@ -234,7 +232,7 @@ void MatmulNest::stageRightPairs(ir::MatmulOp product, const Panel &panel) {
 }
 
 // Rows of blocks.
-void MatmulNest::stageBlockedRows(ir::MatmulOp product, const Panel &panel) {
+void MatmulNest::stageBlockedRows(ir::ProductOp product, const Panel &panel) {
   Value b = product.getB();
   RankedTensorType type = typeOf(b);
   base::ElementType format = ir::storageOf(type.getElementType());
@@ -254,9 +252,16 @@ void MatmulNest::stageBlockedRows(ir::MatmulOp product, const Panel &panel) {
   });
 }
 
+/// The number of the first panel of the tile's matrix of a packed b.
+Value MatmulNest::firstPanel(RankedTensorType type) {
+  if (type.getRank() == 2)
+    return e.index(0);
+  return e.mul(matrix, llvm::divideCeil(type.getDimSize(1), kPanelLanes));
+}
+
 // The operand's own panels hold rows in lanes: columns of a group of them are
 // unpacked as for a product over the columns, and transposed.
-void MatmulNest::stagePackedRows(ir::MatmulOp product, const Panel &panel) {
+void MatmulNest::stagePackedRows(ir::ProductOp product, const Panel &panel) {
   Value b = product.getB();
   RankedTensorType type = typeOf(b);
   ir::PanelFormat format =
@@ -283,11 +288,11 @@ void MatmulNest::stagePackedRows(ir::MatmulOp product, const Panel &panel) {
   };
   Value numbers =
       e.div(e.add(panel.segment.count, e.index(kPanelLanes - 1)), kPanelLanes);
-  Value firstPanel = e.div(panel.segment.from, kPanelLanes);
+  Value start = e.add(firstPanel(type), e.div(panel.segment.from, kPanelLanes));
   e.loop(e.index(0), numbers, 1, [&](Value number) {
-    Value source = e.address(e.pointer(storedAt(b)), e.builder.getI8Type(),
-                             e.mul(e.add(firstPanel, number),
-                                   format.panelBytes(type.getDimSize(1))));
+    Value source = e.address(
+        e.pointer(storedAt(b)), e.builder.getI8Type(),
+        e.mul(e.add(start, number), format.panelBytes(type.getShape().back())));
     e.loop(e.index(0), e.index(kPanelLanes), lanes, [&](Value lane) {
       Value row = e.add(e.mul(number, kPanelLanes), lane);
       for (int64_t first = 0; first < kPanelLanes; first += lanes)
@@ -320,7 +325,7 @@ void MatmulNest::forWhole(Panel panel, int64_t width,
   }
 }
 
-Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
+Value MatmulNest::stageRight(ir::ProductOp product, Value panelColumn,
                              const Segment &segment) {
   Value b = product.getB();
   ir::PanelFormat format = formatOf(product);
@@ -344,14 +349,13 @@ Value MatmulNest::stageRight(ir::MatmulOp product, Value panelColumn,
 }
 
 /// Where the lines begin from which the panel of `column` is staged, from k on.
-void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
+void MatmulNest::addressNext(ir::ProductOp product, Value column, Value k,
                              NextPanels &next) {
   Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
   if (!isPacked(product)) {
-    SmallVector<Value> index = matrixIndex(type);
     bool isTransposed = product.getTransposeB();
-    index[index.size() - 2] = isTransposed ? column : k;
+    Index index = rowOfK(type, isTransposed ? column : k);
     index.back() = isTransposed ? k : column;
     next.panels.push_back(e.address(e.pointer(storedAt(b)),
                                     type.getElementType(),
@@ -364,14 +368,15 @@ void MatmulNest::addressNext(ir::MatmulOp product, Value column, Value k,
   Value byte =
       e.add(e.mul(e.div(column, format.superBlock), format.superBlockBytes()),
             e.mul(e.div(inSuper, ir::kPanelGroup), format.groupBytes()));
-  Value panel = e.mul(e.div(k, kPanelLanes), next.rowBytes);
+  Value number = e.add(firstPanel(type), e.div(k, kPanelLanes));
+  Value panel = e.mul(number, next.rowBytes);
   next.panels.push_back(e.address(e.pointer(storedAt(b)), e.builder.getI8Type(),
                                   e.add(panel, byte)));
 }
 
 /// What is staged after the panels of `column`: those of the columns that
 /// follow in the tile, at its end the next segment of the first ones.
-NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
+NextPanels MatmulNest::nextPanels(ir::ProductOp product, Value column,
                                   const Segment &segment) {
   constexpr int64_t kLineBytes = 64;
   Value b = sourceOf(product.getB());
@@ -394,7 +399,7 @@ NextPanels MatmulNest::nextPanels(ir::MatmulOp product, Value column,
     int64_t lines =
         llvm::divideCeil(format.groupsByte() + format.groupBytes(), kLineBytes);
     next.bytesOfStep = lines * kLineBytes / kPanelLanes;
-    next.rowBytes = e.index(format.panelBytes(type.getDimSize(1)));
+    next.rowBytes = e.index(format.panelBytes(type.getShape().back()));
     next.linesOfRow = e.index(lines);
   }
   Value after = e.add(column, e.index(registers.columns()));

@@ -19,7 +19,7 @@ static RankedTensorType typeOf(Value value) {
 }
 
 /// Whether tiles are of one row and the weight's own rows are read.
-bool MatmulNest::isOneRow(ir::MatmulOp product) {
+bool MatmulNest::isOneRow(ir::ProductOp product) {
   Value b = sourceOf(product.getB());
   if (shape.tileRows > 1 || !isStaged(product) || !product.getTransposeB() ||
       !storedAt(b) || isa<ir::BlockType>(typeOf(b).getElementType()))
@@ -30,7 +30,7 @@ bool MatmulNest::isOneRow(ir::MatmulOp product) {
 }
 
 /// The row's word, times that of each lane, and `sum`.
-Value MatmulNest::addWord(ir::MatmulOp product, Value sum, Value word,
+Value MatmulNest::addWord(ir::ProductOp product, Value sum, Value word,
                           Value weights) {
   bool isPairs = formatOf(product).group() > 1;
   Type element =
@@ -40,7 +40,7 @@ Value MatmulNest::addWord(ir::MatmulOp product, Value sum, Value word,
 }
 
 /// Asks for the line at `word` of the rows after those of a register's lanes.
-void MatmulNest::prefetchRows(ir::MatmulOp product, const Panel &panel,
+void MatmulNest::prefetchRows(ir::ProductOp product, const Panel &panel,
                               Value lane, Value word) {
   Value b = sourceOf(product.getB());
   RankedTensorType type = typeOf(b);
@@ -56,7 +56,7 @@ void MatmulNest::prefetchRows(ir::MatmulOp product, const Panel &panel,
 
 /// The last `rest` words of a segment, from `at` on, too few for a square: only
 /// those that are there may be multiplied.
-Value MatmulNest::addRest(ir::MatmulOp product, const Panel &panel,
+Value MatmulNest::addRest(ir::ProductOp product, const Panel &panel,
                           ArrayRef<Index> starts, Value at, Value rest,
                           Value sum) {
   int64_t lanes = e.vectorWidth(), group = panel.format.group();
@@ -78,7 +78,7 @@ Value MatmulNest::addRest(ir::MatmulOp product, const Panel &panel,
 }
 
 // Lanes [lane, + those of a register): their sum of a segment.
-void MatmulNest::multiplyRow(ir::MatmulOp product, const Panel &panel,
+void MatmulNest::multiplyRow(ir::ProductOp product, const Panel &panel,
                              Value lane, Value sums) {
   int64_t lanes = e.vectorWidth(), group = panel.format.group();
   Value first = e.div(panel.segment.from, group);
@@ -106,7 +106,7 @@ void MatmulNest::multiplyRow(ir::MatmulOp product, const Panel &panel,
           Lanes{lanes});
 }
 
-void MatmulNest::multiplyRow(ir::MatmulOp product, Value column, Value sums) {
+void MatmulNest::multiplyRow(ir::ProductOp product, Value column, Value sums) {
   Panel group;
   group.column = e.add(firstColumn, column);
   group.format = formatOf(product);

@@ -239,9 +239,17 @@ void emitPanel(KernelEmitter &e, const PanelSource &source, Value number,
   PanelPacker(e, source).emit(number, to);
 }
 
+/// The panels of a matrix, and the matrices of a weight.
+static int64_t panelsOf(RankedTensorType type) {
+  return llvm::divideCeil(type.getDimSize(type.getRank() - 2), kPanelLanes);
+}
+static int64_t matricesOf(RankedTensorType type) {
+  return type.getRank() > 2 ? type.getDimSize(0) : 1;
+}
+
 Size packTiles(KernelEmitter &emitter, const Nest &nest) {
   auto type = cast<RankedTensorType>(packOf(nest).getX().getType());
-  int64_t panels = llvm::divideCeil(type.getDimSize(0), kPanelLanes);
+  int64_t panels = panelsOf(type) * matricesOf(type);
   return emitter.ceilDiv(emitter.size(panels), nest.schedule.getTileRows());
 }
 
@@ -253,16 +261,25 @@ LogicalResult emitPackNest(KernelEmitter &emitter, const Nest &nest,
                           "value of the nest");
   KernelEmitter &e = emitter;
   auto type = cast<RankedTensorType>(op.getX().getType());
-  int64_t rows = type.getDimSize(0), tileRows = nest.schedule.getTileRows();
-  int64_t bytes = ir::panelFormat(ir::storageOf(type.getElementType()))
-                      .panelBytes(type.getDimSize(1));
-  PanelSource source{type, e.pointer(op.getX()), e.index(rows)};
+  int64_t rows = type.getDimSize(type.getRank() - 2), panels = panelsOf(type);
+  int64_t columns = type.getShape().back();
+  int64_t tileRows = nest.schedule.getTileRows();
+  base::ElementType format = ir::storageOf(type.getElementType());
+  int64_t bytes = ir::panelFormat(format).panelBytes(columns);
+  int64_t matrixBytes = *base::sizeBytes(format, rows * columns);
   Value target = e.resultPointer(nest, 0), first = e.mul(tile, tileRows);
   Value end = e.min(e.add(first, e.index(tileRows)),
-                    e.index(llvm::divideCeil(rows, kPanelLanes)));
+                    e.index(panels * matricesOf(type)));
   e.loop(first, end, 1, [&](Value panel) {
-    Value to = e.address(target, e.builder.getI8Type(), e.mul(panel, bytes));
-    emitPanel(e, source, panel, to);
+    Type i8 = e.builder.getI8Type();
+    Value matrix = e.div(panel, panels);
+    if (type.getRank() == 2)
+      matrix = e.index(0);
+    PanelSource source{
+        type, e.address(e.pointer(op.getX()), i8, e.mul(matrix, matrixBytes)),
+        e.index(rows)};
+    Value number = e.sub(panel, e.mul(matrix, panels));
+    emitPanel(e, source, number, e.address(target, i8, e.mul(panel, bytes)));
   });
   return success();
 }

@@ -312,7 +312,15 @@ template <typename Op> static Op rootOf(const Nest &nest) {
   return nest.yield()->getOperand(0).getDefiningOp<Op>();
 }
 
+/// The sort of assignments that a nest is, if it is one.
+static ir::MoeDispatchOp dispatchOf(const Nest &nest) {
+  auto ops = nest.body->getOps<ir::MoeDispatchOp>();
+  return ops.empty() ? ir::MoeDispatchOp() : *ops.begin();
+}
+
 Size rowsTiles(KernelEmitter &emitter, const Nest &nest) {
+  if (dispatchOf(nest))
+    return emitter.size(1);
   if (auto sum = rootOf<ir::SumRowsOp>(nest))
     return sumRowsTiles(emitter, sum);
   if (auto scatter = rootOf<ir::ScatterOp>(nest))
@@ -325,6 +333,8 @@ Size rowsTiles(KernelEmitter &emitter, const Nest &nest) {
 
 LogicalResult emitRowsNest(KernelEmitter &emitter, const Nest &nest,
                            Value tile) {
+  if (auto dispatch = dispatchOf(nest))
+    return emitDispatch(emitter, nest, dispatch);
   if (auto sum = rootOf<ir::SumRowsOp>(nest))
     return emitSumRows(emitter, nest, sum, tile);
   if (auto scatter = rootOf<ir::ScatterOp>(nest))

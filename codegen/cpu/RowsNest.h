@@ -1,7 +1,8 @@
 //===- RowsNest.h - What rows nests have beside the common walk -*- C++ -*-===//
 //
 // `tn.sum_rows` sums down its columns and is cut by columns; `tn.scatter` is
-// cut by the rows of its result, each tile looking for the rows written to it.
+// cut by the rows of its result, each tile looking for the rows written to it;
+// `tn.moe_dispatch` sorts all of its operand in one tile.
 // Results that outgrow the caches are stored past them.
 //
 //===----------------------------------------------------------------------===//
@@ -21,6 +22,9 @@ mlir::LogicalResult emitSumRows(KernelEmitter &e, const Nest &nest,
 mlir::LogicalResult emitScatter(KernelEmitter &e, const Nest &nest,
                                 ir::ScatterOp op, mlir::Value tile,
                                 int64_t tileRows);
+
+mlir::LogicalResult emitDispatch(KernelEmitter &e, const Nest &nest,
+                                 ir::MoeDispatchOp op);
 
 /// A result that may be stored past the caches.
 struct StreamedResult {

@@ -83,7 +83,7 @@ int64_t rowsInCache(int64_t tileCols, int64_t sixteenths,
 }
 
 /// Whether the register tile multiplies the weights as they lie in panels.
-bool multipliesAsStored(ir::MatmulOp product) {
+bool multipliesAsStored(ir::ProductOp product) {
   Type a = getElementTypeOrSelf(product.getA());
   Type b = getElementTypeOrSelf(product.getB());
   return a == b && (a.isF32() || a.isBF16() || a.isInteger(8));
@@ -101,7 +101,7 @@ int64_t sharedTiles(int64_t panels, int64_t least, int64_t threads) {
 
 /// Whether panels of the right operand are staged for the rows of each tile, a
 /// segment at a time.
-bool stagesPanels(ir::MatmulOp product) {
+bool stagesPanels(ir::ProductOp product) {
   auto b = cast<RankedTensorType>(product.getB().getType());
   if (!product.getTransposeB())
     return true;
@@ -110,7 +110,7 @@ bool stagesPanels(ir::MatmulOp product) {
 
 /// Whether rows of the left operand are staged from memory, segment by segment,
 /// or lie beside each other at each k.
-bool isRead(ir::MatmulOp product) {
+bool isRead(ir::ProductOp product) {
   Value a = product.getA();
   while (auto reshape = a.getDefiningOp<ir::ReshapeOp>())
     a = reshape.getX();
@@ -149,15 +149,25 @@ tileOfStaged(int64_t rows, int64_t columns, int64_t held, int64_t wholeRows,
   return {tileRows, llvm::divideCeil(panels, columnTiles) * kPanelLanes};
 }
 
-ir::ScheduleAttr scheduleMatmul(ir::MatmulOp product,
+/// Rows to expect of a group of those that have some, if groups are even; as
+/// many again are beside them in a tile.
+int64_t rowsOfGroup(int64_t rows, int64_t groups) {
+  int64_t even = llvm::divideCeil(rows, std::max<int64_t>(groups, 1));
+  return even == 1 ? 1 : std::min(rows, 2 * even);
+}
+
+ir::ScheduleAttr scheduleMatmul(ir::ProductOp product,
                                 const SymbolRanges &ranges,
                                 const base::TargetDescription &machine) {
-  auto y = cast<RankedTensorType>(product.getType());
+  auto y = cast<RankedTensorType>(product.getY().getType());
   auto a = cast<RankedTensorType>(product.getA().getType());
   int64_t last = y.getRank() - 1;
   bool isBatched =
-      cast<RankedTensorType>(product.getB().getType()).getRank() > 2;
+      product.isCutAlongK() ||
+      (!product.getOffsets() && product.getB().getType().getRank() > 2);
   int64_t rows = mostRows(y, isBatched ? last - 1 : 0, last, ranges);
+  if (product.getOffsets() && !product.isCutAlongK())
+    rows = rowsOfGroup(rows, product.getB().getType().getDimSize(0));
   int64_t columns = mostOf(y, last, ranges);
   int64_t k = mostOf(a, product.getTransposeA() ? last - 1 : last, ranges);
 
@@ -280,7 +290,7 @@ ir::ScheduleAttr scheduleAttention(const ir::AttentionShape &shape,
 
 ir::ScheduleAttr schedulePack(ir::PackOp op) {
   auto type = cast<RankedTensorType>(op.getY().getType());
-  int64_t panel = kPanelLanes * type.getDimSize(1);
+  int64_t panel = kPanelLanes * type.getShape().back();
   int64_t tileRows = std::max<int64_t>(kPackElements / panel, 1);
   return ir::ScheduleAttr::get(op.getContext(), ir::NestKind::Pack, tileRows, 0,
                                ArrayRef<int64_t>{});
@@ -317,7 +327,7 @@ ir::ScheduleAttr scheduleNest(ir::KernelOp kernel, unsigned nest,
                               const base::TargetDescription &machine) {
   Block &body = kernel.getNests()[nest].front();
   for (Operation &op : body) {
-    if (auto product = dyn_cast<ir::MatmulOp>(op))
+    if (auto product = dyn_cast<ir::ProductOp>(op))
       return scheduleMatmul(product, ranges, machine);
     if (std::optional<ir::AttentionShape> attention = ir::attentionShape(&op))
       return scheduleAttention(*attention, ranges, machine);

@@ -83,6 +83,11 @@ Formula operator/(double a, const Formula &b);
 /// The type of the gradient of a float or blocked tensor: plain.
 mlir::RankedTensorType gradientType(mlir::RankedTensorType type);
 
+/// Puts gradients [..., K] where `index` [..., K] says in zeros like `x`.
+/// Fails, with a diagnostic at `op`, if K is dynamic or more than 64.
+mlir::FailureOr<Formula> putAlong(mlir::Operation *op, mlir::RankedTensorType x,
+                                  const Formula &g, const Formula &index);
+
 /// One op's adjoint while it is built.
 class Adjoint {
 public:

@@ -3,6 +3,7 @@
 #include "ir/tn/Adjoint.h"
 
 using namespace mlir;
+using namespace tenon;
 using namespace tenon::ir;
 
 /// One column of a tensor with a static last axis.
@@ -78,9 +79,8 @@ LogicalResult GatherOp::buildAdjoint(Adjoint &adjoint) {
   return success();
 }
 
-/// Puts gradients [..., K] where `index` [..., K] says in zeros like x.
-static FailureOr<Formula> putAlong(Operation *op, RankedTensorType x,
-                                   const Formula &g, const Formula &index) {
+FailureOr<Formula> ir::putAlong(Operation *op, RankedTensorType x,
+                                const Formula &g, const Formula &index) {
   constexpr int64_t kMost = 64;
   int64_t count = g.type().getShape().back();
   if (ShapedType::isDynamic(count) || count > kMost)

@@ -42,6 +42,8 @@ Hook broadcast, reshape, transpose, slice, concat;
 Hook reduce, sumRows, matmul, gather, takeAlong, scatter, unpack, quantize;
 // Choosing elements of a row
 Hook topK, argmax, random, sample, emit;
+// Mixture of experts
+Hook moeRoute, moeDispatch, moeGather, moeCombine, groupedMatmul, groupedOuter;
 // Attention
 Hook selfAttention;
 

@@ -2,41 +2,44 @@
 
 #include "ir/reference/Evaluate.h"
 #include "ir/reference/Reduction.h"
+#include "ir/tn/Infer.h"
 #include "ir/tn/Panels.h"
 #include "ir/tn/Verify.h"
+
+#include "tenon/abi.h"
 
 using namespace mlir;
 using namespace tenon::ir;
 using namespace tenon::ir::ref;
 
-/// C5
-static LogicalResult verifyBlockedRight(MatmulOp op) {
+/// C5 of a product, C4 of a grouped one.
+static LogicalResult verifyBlockedRight(ProductOp op) {
   RankedTensorType b = tensorType(op.getB());
   auto block = dyn_cast<BlockType>(b.getElementType());
   if (block && !tenon::base::isBlockedWeight(block.getFormat()))
-    return op.emitOpError("expects a blocked b of a format of weights, got ")
+    return op->emitOpError("expects a blocked b of a format of weights, got ")
            << b;
   return expectWholeBlocks(op, "b", b);
 }
 
-/// C7
-static LogicalResult verifyBlockedLeft(MatmulOp op) {
+/// C7 of a product, C6 of a grouped one.
+static LogicalResult verifyBlockedLeft(ProductOp op) {
   RankedTensorType a = tensorType(op.getA()), b = tensorType(op.getB());
   auto block = dyn_cast<BlockType>(a.getElementType());
   if (!block)
     return success();
   bool isSuper = block.getFormat() == tenon::base::ElementType::Q8_K;
   if (!isSuper && block.getFormat() != tenon::base::ElementType::Q8_0)
-    return op.emitOpError("expects a blocked a of q8_0 or q8_k, got ") << a;
+    return op->emitOpError("expects a blocked a of q8_0 or q8_k, got ") << a;
   if (op.getTransposeA())
-    return op.emitOpError("expects no transpose_a with a blocked a, ") << a;
+    return op->emitOpError("expects no transpose_a with a blocked a, ") << a;
   if (!isa<BlockType>(b.getElementType()))
-    return op.emitOpError("expects a blocked b with a blocked a, got ") << b;
+    return op->emitOpError("expects a blocked b with a blocked a, got ") << b;
   if (!op.getTransposeB())
-    return op.emitOpError("expects transpose_b with a blocked a, ") << b;
+    return op->emitOpError("expects transpose_b with a blocked a, ") << b;
   if (isSuper && !panelFormat(storageOf(b.getElementType())).hasFactors)
-    return op.emitOpError("expects b of q4_k, q5_k or q6_k with a of q8_k, "
-                          "got ")
+    return op->emitOpError("expects b of q4_k, q5_k or q6_k with a of q8_k, "
+                           "got ")
            << b;
   return expectWholeBlocks(op, "a", a);
 }
@@ -92,6 +95,108 @@ LogicalResult MatmulOp::verify() {
   Type element = tensorType(getY()).getElementType();
   return expectType(*this, "y", tensorOf(shape, symbols, element),
                     getY().getType()); // C6
+}
+
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+/// Checks that offsets are those of the `groups` along an axis of `of`.
+static LogicalResult expectOffsets(Operation *op, mlir::Value offsets,
+                                   StringRef name, RankedTensorType of) {
+  RankedTensorType type = tensorType(offsets);
+  int64_t groups = of.getDimSize(0);
+  if (type.getRank() == 1 && !of.isDynamicDim(0) && groups > 0 &&
+      type.getDimSize(0) == groups + 1)
+    return success();
+  return op->emitOpError("expects offsets of one more than the groups of ")
+         << name << ", got " << type << " and " << of;
+}
+
+/// x [..., k] with `columns` of axis `axis` of `from` in place of k.
+static RankedTensorType withColumns(RankedTensorType x, RankedTensorType from,
+                                    int64_t axis, Type element) {
+  SmallVector<int64_t> shape(x.getShape().drop_back());
+  SmallVector<StringRef> symbols;
+  for (int64_t i = 0; i + 1 < x.getRank(); ++i)
+    symbols.push_back(symbolOf(x, i));
+  shape.push_back(from.getDimSize(axis));
+  symbols.push_back(symbolOf(from, axis));
+  return tensorOf(shape, symbols, element);
+}
+
+LogicalResult GroupedMatmulOp::verify() {
+  RankedTensorType a = tensorType(getA()), b = tensorType(getB());
+  if (a.getRank() < 2 || b.getRank() != 3) // C1
+    return emitOpError("expects a of rank >= 2 and b of rank 3, got ")
+           << a << " and " << b;
+  if (failed(expectSameExtent(*this, "a", a, a.getRank() - 1, "b", b,
+                              getTransposeB() ? 2 : 1)) ||  // C2
+      failed(expectOffsets(*this, getOffsets(), "b", b)) || // C3
+      failed(verifyBlockedRight(*this)))                    // C4
+    return failure();
+  RankedTensorType y = tensorType(getY());
+  if (failed(expectType(
+          *this, "y",
+          withColumns(a, b, getTransposeB() ? 1 : 2, y.getElementType()), y)))
+    return failure();              // C5
+  return verifyBlockedLeft(*this); // C6
+}
+
+LogicalResult GroupedOuterOp::verify() {
+  RankedTensorType a = tensorType(getA()), b = tensorType(getB());
+  if (a.getRank() < 2 || a.getRank() != b.getRank()) // C1
+    return emitOpError("expects a and b of one rank >= 2, got ")
+           << a << " and " << b;
+  for (int64_t axis = 0; axis + 1 < a.getRank(); ++axis)
+    if (failed(expectSameExtent(*this, "a", a, axis, "b", b, axis)))
+      return failure();
+  RankedTensorType y = tensorType(getY());
+  if (failed(expectRank(*this, "y", 3, y)) ||
+      failed(expectOffsets(*this, getOffsets(), "y", y))) // C2
+    return failure();
+  int64_t last = a.getRank() - 1;
+  if (failed(expectSameExtent(*this, "y", y, 1, "a", a, last))) // C3
+    return failure();
+  return expectSameExtent(*this, "y", y, 2, "b", b, last);
+}
+
+/// A tensor operand of an inferred product of groups, of at least `rank` axes.
+static FailureOr<RankedTensorType> operandOf(const infer::Request &request,
+                                             unsigned i, int64_t rank) {
+  auto type = dyn_cast<RankedTensorType>(request.operands[i]);
+  if (type && type.getRank() >= rank)
+    return type;
+  return request.error() << "expects a tensor of rank >= " << rank
+                         << " as operand " << i << ", got "
+                         << request.operands[i];
+}
+
+LogicalResult infer::groupedMatmul(const Request &request,
+                                   SmallVectorImpl<Type> &results) {
+  FailureOr<RankedTensorType> a = operandOf(request, 0, 2);
+  FailureOr<RankedTensorType> b = operandOf(request, 1, 3);
+  if (failed(a) || failed(b))
+    return failure();
+  bool transposeB = bool(request.attributes.get("transpose_b"));
+  Type element = a->getElementType();
+  if (isa<BlockType>(element))
+    element = Float32Type::get(a->getContext());
+  results.push_back(withColumns(*a, *b, transposeB ? 1 : 2, element));
+  return success();
+}
+
+LogicalResult infer::groupedOuter(const Request &request,
+                                  SmallVectorImpl<Type> &results) {
+  FailureOr<RankedTensorType> a = operandOf(request, 0, 2);
+  FailureOr<RankedTensorType> b = operandOf(request, 1, 2);
+  FailureOr<RankedTensorType> offsets = operandOf(request, 2, 1);
+  if (failed(a) || failed(b) || failed(offsets))
+    return failure();
+  results.push_back(RankedTensorType::get(
+      {offsets->getDimSize(0) - 1, a->getShape().back(), b->getShape().back()},
+      a->getElementType()));
+  return success();
 }
 
 namespace {
@@ -182,23 +287,21 @@ float sumSuperBlocks(Contract &arithmetic, int64_t count,
   return sum;
 }
 
-/// The sums of a product of integers, in the order of y's elements.
+/// The sums of a product of integers, in the order of y's elements [rows, n];
+/// `matrixOf` gives a row's matrix of b.
 std::vector<float> integerSums(const Tensor<Contract> &a,
-                               const Tensor<Contract> &b, int64_t size,
-                               int64_t m, int64_t n) {
+                               const Tensor<Contract> &b, int64_t n,
+                               function_ref<int64_t(int64_t)> matrixOf) {
   IntegerRows left(a), right(b);
   PanelFormat format = panelFormat(right.format);
-  bool isBatched = b.shape.size() > 2;
   Contract arithmetic;
   auto rule = left.format == tenon::base::ElementType::Q8_K
                   ? sumSuperBlocks
                   : sumIntegerProducts;
-  std::vector<float> sums(size);
-  for (int64_t i = 0; i < size; ++i) {
-    int64_t matrix = isBatched ? i / n / m : 0;
+  std::vector<float> sums(a.rows() * n);
+  for (size_t i = 0; i < sums.size(); ++i)
     sums[i] = rule(arithmetic, a.columns(), left.row(i / n),
-                   right.row(matrix * n + i % n), format);
-  }
+                   right.row(matrixOf(i / n) * n + i % n), format);
   return sums;
 }
 
@@ -237,7 +340,9 @@ llvm::Error evaluateMatmul(MatmulOp op, Context &context,
   std::vector<float> sums;
   if constexpr (std::is_same_v<A, Contract>)
     if (isa<BlockType>(a.element))
-      sums = integerSums(a, b, y->size(), m, n);
+      sums = integerSums(a, b, n, [&](int64_t row) -> int64_t {
+        return b.shape.size() > 2 ? row / m : 0;
+      });
   for (int64_t i = 0; i < y->size(); ++i) {
     int64_t batch = i / n / m, row = i / n % m, column = i % n;
     const Float<A> *pa =
@@ -258,6 +363,93 @@ llvm::Error evaluateMatmul(MatmulOp op, Context &context,
   return llvm::Error::success();
 }
 
+/// The group of each of `rows`; none, and a failure of the step, if the offsets
+/// are not those of groups.
+std::optional<std::vector<int64_t>> groupsOfRows(Context &context, StringRef op,
+                                                 ArrayRef<int64_t> offsets,
+                                                 int64_t rows) {
+  std::vector<int64_t> groups(rows);
+  int64_t last = offsets.size() - 1;
+  for (int64_t e = 0; e <= last; ++e) {
+    int64_t least = e == 0 ? 0 : e == last ? rows : offsets[e - 1];
+    int64_t most = e == 0 ? 0 : rows;
+    bool descends = e > 0 && offsets[e] < offsets[e - 1];
+    if (offsets[e] < least || offsets[e] > most || descends) {
+      context.fail(TENON_FAILURE_INDEX, op, e, offsets[e]);
+      return std::nullopt;
+    }
+    if (e > 0)
+      std::fill(groups.begin() + offsets[e - 1], groups.begin() + offsets[e],
+                e - 1);
+  }
+  return groups;
+}
+
+template <typename A>
+llvm::Error evaluateGroupedMatmul(GroupedMatmulOp op, Context &context,
+                                  ArrayRef<ref::Value<A>> in,
+                                  SmallVectorImpl<ref::Value<A>> &out) {
+  const Tensor<A> &a = tensor<A>(in[0]), &b = tensor<A>(in[1]);
+  auto y = makeResult<A>(op.getType(), context);
+  if (!y)
+    return y.takeError();
+  A arithmetic;
+  int64_t n = y->columns(), k = a.columns();
+  auto groups = groupsOfRows(context, "tn.grouped_matmul",
+                             tensor<A>(in[2]).ints, y->rows());
+  if (!groups) {
+    out.push_back(std::move(*y));
+    return llvm::Error::success();
+  }
+  std::vector<float> sums;
+  if constexpr (std::is_same_v<A, Contract>)
+    if (isa<BlockType>(a.element))
+      sums = integerSums(a, b, n, [&](int64_t row) { return (*groups)[row]; });
+  Matrix atB = matrixOf(b, op.getTransposeB());
+  for (int64_t i = 0; i < y->size(); ++i) {
+    const Float<A> *pa = a.floats.data() + i / n * k;
+    const Float<A> *pb = b.floats.data() + (*groups)[i / n] * atB.matrix +
+                         i % n * atB.columnStride;
+    Float<A> sum = !sums.empty()
+                       ? static_cast<Float<A>>(sums[i])
+                       : sumProducts(
+                             arithmetic, k, [&](int64_t d) { return pa[d]; },
+                             [&](int64_t d) { return pb[d * atB.rowStride]; });
+    y->floats[i] = rounded<A>(sum, y->element);
+  }
+  out.push_back(std::move(*y));
+  return llvm::Error::success();
+}
+
+template <typename A>
+llvm::Error evaluateGroupedOuter(GroupedOuterOp op, Context &context,
+                                 ArrayRef<ref::Value<A>> in,
+                                 SmallVectorImpl<ref::Value<A>> &out) {
+  const Tensor<A> &a = tensor<A>(in[0]), &b = tensor<A>(in[1]);
+  ArrayRef<int64_t> offsets = tensor<A>(in[2]).ints;
+  auto y = makeResult<A>(op.getType(), context);
+  if (!y)
+    return y.takeError();
+  A arithmetic;
+  int64_t n = a.columns(), k = b.columns();
+  bool isGrouped =
+      groupsOfRows(context, "tn.grouped_outer", offsets, a.rows()).has_value();
+  for (int64_t i = 0; isGrouped && i < y->size(); ++i) {
+    int64_t e = i / k / n, row = i / k % n, column = i % k;
+    const Float<A> *pa = a.floats.data() + offsets[e] * n + row;
+    const Float<A> *pb = b.floats.data() + offsets[e] * k + column;
+    Float<A> sum = sumProducts(
+        arithmetic, offsets[e + 1] - offsets[e],
+        [&](int64_t r) { return pa[r * n]; },
+        [&](int64_t r) { return pb[r * k]; });
+    y->floats[i] = rounded<A>(sum, y->element);
+  }
+  out.push_back(std::move(*y));
+  return llvm::Error::success();
+}
+
 } // namespace
 
 TN_EVALUATE(MatmulOp, evaluateMatmul)
+TN_EVALUATE(GroupedMatmulOp, evaluateGroupedMatmul)
+TN_EVALUATE(GroupedOuterOp, evaluateGroupedOuter)

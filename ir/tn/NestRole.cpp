@@ -17,10 +17,11 @@ NestRole ir::nestRole(Operation *op) {
       .Case<IotaOp, ViewOp>([](auto) { return NestRole::Copied; })
       .Case<PointwiseOp>([](auto) { return NestRole::Element; })
       .Case<RowOp, RopeOp, GatherOp, TakeAlongOp, UnpackOp, QuantizeOp,
-            CacheAppendOp, ConcatOp>([](auto) { return NestRole::Row; })
-      .Case<TopKOp, ArgmaxOp, SampleOp, RandomOp, ScatterOp, SumRowsOp>(
-          [](auto) { return NestRole::Alone; })
-      .Case<MatmulOp>([](auto) { return NestRole::Matmul; })
+            CacheAppendOp, ConcatOp, MoeGatherOp, MoeCombineOp>(
+          [](auto) { return NestRole::Row; })
+      .Case<TopKOp, ArgmaxOp, SampleOp, RandomOp, ScatterOp, SumRowsOp,
+            MoeRouteOp, MoeDispatchOp>([](auto) { return NestRole::Alone; })
+      .Case<ProductOp>([](auto) { return NestRole::Matmul; })
       .Case<AttentionOp, SelfAttentionOp, SelfAttentionGradQueryOp,
             SelfAttentionGradKeysOp>([](auto) { return NestRole::Attention; })
       .Case<PackOp>([](auto) { return NestRole::Pack; })

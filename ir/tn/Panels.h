@@ -2,7 +2,8 @@
 //
 // The bytes behind the encoding #tn.panels<32>. A panel is 32 rows of the
 // weight, which lie in the vector lanes, so that a product over k reads one
-// contiguous stream; N is padded to whole panels by rows of zeros.
+// contiguous stream; N is padded to whole panels by rows of zeros. Of weights
+// [E, N, K] the panels of each matrix follow those of the one before.
 //
 //   plain types     panel: [K][32] elements
 //   bf16            panel: [K / 2][32] words of two k, the even one in the high

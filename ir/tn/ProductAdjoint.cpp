@@ -80,6 +80,45 @@ LogicalResult MatmulOp::buildAdjoint(Adjoint &adjoint) {
 }
 
 //===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+// Of each group y = A B: dA = g B^T, and dB = A^T g or, of a transposed b, its
+// transposed g^T A.
+LogicalResult GroupedMatmulOp::buildAdjoint(Adjoint &adjoint) {
+  Formula g = adjoint.gradient();
+  Value offsets = getOffsets();
+  if (adjoint.wants(0)) {
+    RankedTensorType type = gradientType(tensorType(getA()));
+    adjoint.give(0, g.make<GroupedMatmulOp>(type, asFactor(g, getB()).value(),
+                                            getB(), offsets, !getTransposeB()));
+  }
+  if (adjoint.wants(1)) {
+    RankedTensorType type = gradientType(tensorType(getB()));
+    Value y = asFactor(g, getA()).value(), x = getA();
+    if (!getTransposeB())
+      std::swap(x, y);
+    adjoint.give(1, g.make<GroupedOuterOp>(type, y, x, offsets));
+  }
+  return success();
+}
+
+// Of each group y = A^T B: dA = B g^T, dB = A g.
+LogicalResult GroupedOuterOp::buildAdjoint(Adjoint &adjoint) {
+  Formula g = adjoint.gradient();
+  auto multiply = [&](Value x, Value of, bool transposeB) {
+    return g.make<GroupedMatmulOp>(gradientType(tensorType(of)), x,
+                                   asFactor(g, x).value(), getOffsets(),
+                                   transposeB);
+  };
+  if (adjoint.wants(0))
+    adjoint.give(0, multiply(getB(), getA(), /*transposeB=*/true));
+  if (adjoint.wants(1))
+    adjoint.give(1, multiply(getA(), getB(), /*transposeB=*/false));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Quantisation
 //===----------------------------------------------------------------------===//
 

@@ -119,13 +119,14 @@ def Tn_DimsAttr : Tn_Attr<"Dims", "dims",
 
 def Tn_PanelsAttr : Tn_Attr<"Panels", "panels",
     [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
-  let summary = "The packed layout of a weight [N, K]: rows in the lanes";
+  let summary = "The packed layout of weights [N, K]: rows in the lanes";
   let description = [{
     The encoding of a packed weight. `lanes` rows of the weight form a panel, so
     that a matmul over k reads one contiguous stream. The byte layout is defined
-    in `ir/tn/Panels.h`; logically the tensor is unchanged.
+    in `ir/tn/Panels.h`; logically the tensor is unchanged. Of weights [E, N, K]
+    each matrix is packed as if it were alone, one after the other.
 
-    (C1) lanes >= 1. (C2) the tensor is of rank 2 and static.
+    (C1) lanes >= 1. (C2) the tensor is of rank 2 or 3 and static.
   }];
   let parameters = (ins "int64_t":$lanes);
   let assemblyFormat = "`<` $lanes `>`";

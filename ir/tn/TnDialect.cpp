@@ -233,9 +233,10 @@ PanelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
                            function_ref<InFlightDiagnostic()> emitError) const {
   if (getLanes() < 1) // C1
     return emitError() << "expects panels of at least 1 lane, got " << *this;
-  if (shape.size() != 2 || llvm::any_of(shape, ShapedType::isDynamic)) // C2
-    return emitError() << "expects a static tensor of rank 2 in panels, got "
-                       << *this;
+  bool isWeight = shape.size() == 2 || shape.size() == 3;
+  if (!isWeight || llvm::any_of(shape, ShapedType::isDynamic)) // C2
+    return emitError()
+           << "expects a static tensor of rank 2 or 3 in panels, got " << *this;
   return success();
 }
 
@@ -293,7 +294,9 @@ bool ir::sameExtent(RankedTensorType a, int64_t axisA, RankedTensorType b,
 int64_t ir::storedBytes(RankedTensorType type) {
   base::ElementType element = storageOf(type.getElementType());
   if (isa_and_nonnull<PanelsAttr>(type.getEncoding()))
-    return packedBytes(element, type.getDimSize(0), type.getDimSize(1));
+    return (type.getRank() > 2 ? type.getDimSize(0) : 1) *
+           packedBytes(element, type.getDimSize(type.getRank() - 2),
+                       type.getShape().back());
   const base::ElementInfo &info = base::info(element);
   return type.getNumElements() / info.blockElements * info.blockBytes;
 }

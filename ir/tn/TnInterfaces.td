@@ -117,4 +117,40 @@ def Tn_DifferentiableOp : OpInterface<"DifferentiableOp"> {
   ];
 }
 
+def Tn_ProductOp : OpInterface<"ProductOp"> {
+  let cppNamespace = "::tenon::ir";
+  let description = [{
+    A sum of products of a left operand a and a right operand b, which roots a
+    matmul nest: rows of the result are rows of a, columns those of b. Whoever
+    cuts, stages, packs or narrows products asks this.
+
+    `offsets` [E + 1], where there are some, cut rows into the groups of E
+    matrices: those of a and of the result, each group being multiplied by its
+    own matrix of b; or, `isCutAlongK`, those that are summed, each group giving
+    a matrix of the result.
+  }];
+  let methods = [
+    InterfaceMethod<"The left operand.",
+      "::mlir::TypedValue<::mlir::RankedTensorType>", "getA">,
+    InterfaceMethod<"The right operand.",
+      "::mlir::TypedValue<::mlir::RankedTensorType>", "getB">,
+    InterfaceMethod<"What is added to each row; null: nothing.",
+      "::mlir::Value", "getBias">,
+    InterfaceMethod<"Where groups of rows begin; null: there are none.",
+      "::mlir::Value", "getOffsets">,
+    InterfaceMethod<"The result.",
+      "::mlir::TypedValue<::mlir::RankedTensorType>", "getY">,
+    InterfaceMethod<"Whether a has its rows along the last axis.",
+      "bool", "getTransposeA">,
+    InterfaceMethod<"Whether b has its columns along the axis before the last.",
+      "bool", "getTransposeB">,
+    InterfaceMethod<"Whether the offsets cut the rows that are summed.",
+      "bool", "isCutAlongK">,
+    InterfaceMethod<"The left operand, to be changed.",
+      "::mlir::OpOperand &", "getAMutable">,
+    InterfaceMethod<"The right operand, to be changed.",
+      "::mlir::OpOperand &", "getBMutable">,
+  ];
+}
+
 #endif // TN_INTERFACES

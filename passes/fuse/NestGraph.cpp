@@ -42,10 +42,12 @@ bool sameShape(RankedTensorType a, RankedTensorType b) {
           ir::sameExtent(a, a.getRank() - 1, b, b.getRank() - 1));
 }
 
-/// Two matmuls that can accumulate in one tile: equal m, n and k, and both with
-/// a matrix for each of a's leading axes, or both with one for all.
-bool sameTile(ir::MatmulOp a, ir::MatmulOp b) {
-  return a.getA() == b.getA() &&
+/// Two products that can accumulate in one tile: equal m, n and k, and both
+/// with a matrix for each of a's leading axes or groups, or both with one for
+/// all.
+bool sameTile(ir::ProductOp a, ir::ProductOp b) {
+  return a->getName() == b->getName() && a.getA() == b.getA() &&
+         a.getOffsets() == b.getOffsets() &&
          a.getB().getType().getRank() == b.getB().getType().getRank() &&
          a.getTransposeA() == b.getTransposeA() &&
          a.getTransposeB() == b.getTransposeB() &&
@@ -103,7 +105,7 @@ bool roundsWeight(Operation *op) {
   Operation *maker = cast.getX().getDefiningOp();
   return (!maker || isSource(maker)) &&
          llvm::all_of(cast->getUses(), [&](OpOperand &use) {
-           return isa<ir::MatmulOp>(use.getOwner()) &&
+           return isa<ir::ProductOp>(use.getOwner()) &&
                   use.getOperandNumber() == 1 &&
                   use.getOwner()->getBlock() == op->getBlock();
          });
@@ -292,8 +294,8 @@ bool NestGraph::join(Operation *op, ArrayRef<NestId> found,
           nests[other].kind != nests[target].kind)
         continue;
       bool tiles = nests[target].kind != ir::NestKind::Matmul ||
-                   sameTile(cast<ir::MatmulOp>(nests[target].ops.front()),
-                            cast<ir::MatmulOp>(nests[other].ops.front()));
+                   sameTile(cast<ir::ProductOp>(nests[target].ops.front()),
+                            cast<ir::ProductOp>(nests[other].ops.front()));
       if (tiles && !llvm::is_contained(apart, other) &&
           !reachesThroughOthers({target, other}, {target, other}))
         merge(target, other);
@@ -317,7 +319,7 @@ void NestGraph::merge(NestId into, NestId from) {
   nests[from] = Nest{nests[from].kind, true, {}, {}};
   // Matmuls first, then program order: the first op roots the nest.
   llvm::stable_sort(nests[into].ops, [](Operation *a, Operation *b) {
-    bool rootA = isa<ir::MatmulOp>(a), rootB = isa<ir::MatmulOp>(b);
+    bool rootA = isa<ir::ProductOp>(a), rootB = isa<ir::ProductOp>(b);
     return rootA != rootB ? rootA : a->isBeforeInBlock(b);
   });
 }

@@ -55,8 +55,14 @@ void dropUnused(Value value) {
   dropUnused(operand);
 }
 
+/// Whether experts are chosen by what a product computes: what is rounded there
+/// would choose others.
+bool routes(ir::ProductOp product) {
+  return llvm::any_of(product.getY().getUsers(), llvm::IsaPred<ir::MoeRouteOp>);
+}
+
 /// Multiplies in bf16, if both factors are floats that are f32 or bf16.
-void narrowProduct(ir::MatmulOp product) {
+void narrowProduct(ir::ProductOp product) {
   auto isNarrowable = [](Value x) { return isF32(x) || isNarrow(x); };
   if (!isNarrowable(product.getA()) || !isNarrowable(product.getB()) ||
       (isNarrow(product.getA()) && isNarrow(product.getB())))
@@ -192,8 +198,11 @@ struct NarrowProductsPass : impl::NarrowProductsBase<NarrowProductsPass> {
       module.emitError("expects tn.compute of f32 or bf16, got ") << chosen;
       return signalPassFailure();
     }
-    SmallVector<ir::MatmulOp> products;
-    module.walk([&](ir::MatmulOp product) { products.push_back(product); });
+    SmallVector<ir::ProductOp> products;
+    module.walk([&](ir::ProductOp product) {
+      if (!routes(product))
+        products.push_back(product);
+    });
     llvm::for_each(products, narrowProduct);
     Passing(module).run();
   }

@@ -16,8 +16,8 @@ using namespace mlir;
 
 bool isPackable(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.getRank() == 2 && tensor.hasStaticShape() &&
-         !tensor.getEncoding();
+  return tensor && (tensor.getRank() == 2 || tensor.getRank() == 3) &&
+         tensor.hasStaticShape() && !tensor.getEncoding();
 }
 
 RankedTensorType packedType(Type type) {
@@ -27,23 +27,32 @@ RankedTensorType packedType(Type type) {
       ir::PanelsAttr::get(type.getContext(), ir::kPanelLanes));
 }
 
+/// Whether an op multiplies groups of rows by the matrices of its right
+/// operand, or all rows by one.
+bool hasWeight(ir::ProductOp product) {
+  return product && !product.isCutAlongK() &&
+         (product.getOffsets() || product.getB().getType().getRank() == 2);
+}
+
 bool isPackedMatmulOperand(OpOperand &use) {
-  auto matmul = dyn_cast<ir::MatmulOp>(use.getOwner());
-  return matmul && matmul.getTransposeB() && use.get() == matmul.getB() &&
-         use.get() != matmul.getA();
+  auto product = dyn_cast<ir::ProductOp>(use.getOwner());
+  return hasWeight(product) && product.getTransposeB() &&
+         use.get() == product.getB() && use.get() != product.getA();
 }
 
 /// A gradient's product, over the rows of a blocked weight: it reads its
 /// panels, but is no reason to have any.
 bool isRowsMatmulOperand(OpOperand &use) {
-  auto matmul = dyn_cast<ir::MatmulOp>(use.getOwner());
-  return matmul && !matmul.getTransposeB() && use.get() == matmul.getB() &&
-         isa<ir::BlockType>(matmul.getB().getType().getElementType());
+  auto product = dyn_cast<ir::ProductOp>(use.getOwner());
+  return hasWeight(product) && !product.getTransposeB() &&
+         use.get() == product.getB() &&
+         isa<ir::BlockType>(product.getB().getType().getElementType());
 }
 
 bool isGatherTable(OpOperand &use) {
   auto gather = dyn_cast<ir::GatherOp>(use.getOwner());
-  return gather && use.get() == gather.getTable();
+  return gather && use.get() == gather.getTable() &&
+         gather.getTable().getType().getRank() == 2;
 }
 
 /// Follows weights from parameters through calls.

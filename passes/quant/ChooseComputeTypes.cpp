@@ -23,7 +23,7 @@ base::ElementType activationsBeside(base::ElementType weight) {
 }
 
 /// Multiplies a product in integers, if its weight is blocked.
-void quantizeLeft(ir::MatmulOp product) {
+void quantizeLeft(ir::ProductOp product) {
   if (!isBlocked(product.getB()) || isBlocked(product.getA()))
     return;
   auto name = remark::RemarkOpts::name("QuantizeActivations").category("quant");
@@ -49,7 +49,7 @@ void quantizeLeft(ir::MatmulOp product) {
 }
 
 /// Multiplies a product of a bf16 weight in bf16.
-void roundLeft(ir::MatmulOp product) {
+void roundLeft(ir::ProductOp product) {
   auto x = cast<RankedTensorType>(product.getA().getType());
   auto w = cast<RankedTensorType>(product.getB().getType());
   if (!w.getElementType().isBF16() || !isa<FloatType>(x.getElementType()) ||

@@ -23,6 +23,7 @@ llvm::ArrayRef<Step> elementSteps(); // ElementSteps.cpp
 llvm::ArrayRef<Step> viewSteps();    // ViewSteps.cpp
 llvm::ArrayRef<Step> rowSteps();     // RowSteps.cpp
 llvm::ArrayRef<Step> productSteps(); // ProductSteps.cpp
+llvm::ArrayRef<Step> moeSteps();     // MoeSteps.cpp
 llvm::ArrayRef<Step> tokenSteps();   // TokenSteps.cpp
 llvm::ArrayRef<Step> controlSteps(); // ControlSteps.cpp
 

@@ -64,6 +64,17 @@ Sums sumsOf(Operation *op, ArrayRef<Value> in) {
   if (auto product = dyn_cast<ir::MatmulOp>(op)) {
     const auto &a = std::get<Tensor>(in[0]);
     sums.terms = a.shape[a.shape.size() - (product.getTransposeA() ? 2 : 1)];
+  } else if (isa<ir::GroupedMatmulOp>(op)) {
+    sums.terms = lastExtent(in[0]);
+  } else if (isa<ir::GroupedOuterOp>(op)) {
+    sums.terms = std::get<Tensor>(in[0]).rows();
+  } else if (isa<ir::MoeCombineOp>(op)) {
+    sums.terms =
+        cast<RankedTensorType>(op->getOperand(1).getType()).getShape().back();
+    if (op->getOperand(0).getDefiningOp()) { // A layer's products of products.
+      sums.scale = 1 << 12;
+      sums.additions = 4;
+    }
   } else if (isa<ir::SumRowsOp>(op)) {
     sums.terms = std::get<Tensor>(in[0]).shape[0];
   } else if (isa<ir::RowOp>(op)) {

@@ -10,8 +10,8 @@ using namespace mlir;
 
 std::vector<Step> kernelSteps() {
   std::vector<Step> steps;
-  for (llvm::ArrayRef<Step> family :
-       {elementSteps(), viewSteps(), rowSteps(), productSteps(), tokenSteps()})
+  for (llvm::ArrayRef<Step> family : {elementSteps(), viewSteps(), rowSteps(),
+                                      productSteps(), moeSteps(), tokenSteps()})
     llvm::append_range(steps, family);
   return steps;
 }

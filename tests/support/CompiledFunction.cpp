@@ -173,7 +173,8 @@ int64_t FunctionRun::sizeOf(RankedTensorType type) const {
   base::ElementType storage = ir::storageOf(type.getElementType());
   SmallVector<int64_t, 4> shape = shapeOf(type);
   if (isa_and_nonnull<ir::PanelsAttr>(type.getEncoding()))
-    return ir::packedBytes(storage, shape[0], shape[1]);
+    return (shape.size() > 2 ? shape[0] : 1) *
+           ir::packedBytes(storage, shape[shape.size() - 2], shape.back());
   int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t{1},
                                   std::multiplies<>());
   return *base::sizeBytes(storage, count);

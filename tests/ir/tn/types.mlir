@@ -76,7 +76,7 @@ func.func private @panels_c1(tensor<4x4xf32, #tn.panels<0>>)
 
 // -----
 
-// expected-error@+1 {{expects a static tensor of rank 2 in panels, got #tn.panels<32>}}
+// expected-error@+1 {{expects a static tensor of rank 2 or 3 in panels, got #tn.panels<32>}}
 func.func private @panels_c2(tensor<4xf32, #tn.panels<32>>)
 
 // -----
