@@ -12,9 +12,10 @@ namespace tenon::models {
 
 std::span<const Architecture> architectures() {
   static constexpr Architecture kArchitectures[] = {
-      {"gemma3", gemma::buildGemma}, {"gemma3_text", gemma::buildGemma},
-      {"gpt2", gpt2::buildGpt2},     {"llama", llama::buildLlama},
-      {"qwen2", qwen::buildQwen},
+      {"gemma3", gemma::buildGemma},  {"gemma3_text", gemma::buildGemma},
+      {"gpt2", gpt2::buildGpt2},      {"llama", llama::buildLlama},
+      {"qwen2", qwen::buildQwen},     {"qwen3", qwen::buildQwen},
+      {"qwen3_moe", qwen::buildQwen}, {"qwen3moe", qwen::buildQwen},
   };
   return kArchitectures;
 }

@@ -42,6 +42,7 @@ struct Example {
   Tensor targets, shares;
   ObjectiveRows objective;
   std::optional<ValueRows> values;
+  std::optional<BalancedCall> balanced;
 
   Example(Arguments &in, const TrainingOptions &options, int64_t vocabulary)
       : texts(in, options), targets(in.tensor("targets", {texts.M()}, i32)),
@@ -50,6 +51,16 @@ struct Example {
             objectiveRows(options.objective, in, targets, shares, vocabulary)) {
     if (options.hasValues)
       values.emplace(in, shares);
+  }
+  /// Declares what balancing experts takes. Their losses weigh as much as the
+  /// call's tokens do together.
+  void balance(Arguments &in, const TrainingOptions &options,
+               const Tensor &scale) {
+    Tensor share = squeeze(sum(shares, 0), 0) * scale;
+    balanced = {in.tensor("sequences", {texts.tokens.dim(0)}, i32),
+                options.sequences, share, Tensor()};
+    if (options.balance.hasCapacity)
+      balanced->capacity = in.tensor("capacity", {});
   }
 };
 
@@ -75,8 +86,14 @@ public:
       for (NamedTensor &each : valueHead->weights())
         weights.push_back(std::move(each));
     }
+    if (!expertsParts(*decoder.model).empty()) {
+      balance.emplace(*decoder.model, options.balance);
+      leaveBiases();
+    }
     if (options.accumulates)
       sums.emplace(decoder.model.get(), "gradients", weights);
+    if (options.accumulates && balance)
+      loads.emplace(decoder.model.get(), "loads", balance->probes());
     if (const auto *adam = std::get_if<AdamW::Options>(&options.optimizer))
       adamW.emplace(decoder.model.get(), "adamw", weights, decaying(*adam));
     else
@@ -95,6 +112,13 @@ private:
       };
     return adam;
   }
+  /// Biases of experts learn by how often those are chosen.
+  void leaveBiases() {
+    for (const ExpertsPart &part : expertsParts(*decoder.model))
+      std::erase_if(weights, [&](const NamedTensor &each) {
+        return each.name == part.path + ".router.bias";
+      });
+  }
   Head head() const;
   int64_t rowsAtOnce(const Head &head) const;
   /// The loss and, with `probe`, what a row's probability is multiplied by.
@@ -103,7 +127,7 @@ private:
   /// the weights, and of Policy the log-probabilities.
   struct Made {
     Results results;
-    std::vector<Tensor> gradients;
+    std::vector<Tensor> gradients, loads;
   };
   Made differentiate(const Example &in, const Tensor &scale) const;
   /// Columns [M, ...] that a step's forward half makes, in which attention
@@ -122,6 +146,8 @@ private:
       sgd->step(gradients, rate, clipped);
     return norm;
   }
+  /// Changes the experts' biases; returns the loads [L, E + 1].
+  Tensor balanceBy(const std::vector<Tensor> &seen, Arguments &in) const;
   Results train(Arguments &in) const;
   Results accumulate(Arguments &in) const;
   Results apply(Arguments &in) const;
@@ -134,7 +160,8 @@ private:
   const TrainingOptions &options;
   std::vector<NamedTensor> weights;
   std::optional<ValueHead> valueHead;
-  mutable std::optional<GradientSums> sums;
+  mutable std::optional<Balance> balance;
+  mutable std::optional<GradientSums> sums, loads;
   mutable std::optional<AdamW> adamW;
   mutable std::optional<Sgd> sgd;
 };
@@ -179,17 +206,38 @@ Training::Made Training::differentiate(const Example &in,
                                        const Tensor &scale) const {
   bool isProbed = options.objective == Objective::Policy;
   std::vector<Tensor> of = tensorsOf(weights);
+  if (balance) {
+    for (const NamedTensor &each : balance->probes())
+      of.push_back(each.tensor);
+    balance->begin(*in.balanced);
+  }
   Tensor probe = isProbed ? fullLike(in.shares, 0, f32) : Tensor();
   if (isProbed)
     of.push_back(probe);
   LossAndGradients made = lossAndGradients(
       *decoder.model, [&] { return loss(in, probe) * scale; }, of);
-  Made all{{{"loss", made.loss / scale}}, std::move(made.gradients)};
+  Made all{{{"loss", made.loss / scale}}, std::move(made.gradients), {}};
   if (isProbed) {
     all.results.push_back({"log", all.gradients.back() / scale});
     all.gradients.pop_back();
   }
+  if (balance) {
+    balance->end();
+    auto begin = all.gradients.begin() + std::ssize(weights);
+    all.loads.assign(begin, all.gradients.end());
+    all.gradients.erase(begin, all.gradients.end());
+  }
   return all;
+}
+
+Tensor Training::balanceBy(const std::vector<Tensor> &seen,
+                           Arguments &in) const {
+  if (balance->hasBiases())
+    balance->update(seen, in.tensor("balance_rate", {}));
+  std::vector<Tensor> rows;
+  for (const Tensor &each : seen)
+    rows.push_back(reshape(each, {1, each.dim(0).extent()}));
+  return rows.size() == 1 ? rows[0] : concat(rows, int64_t{0}, Site::current());
 }
 
 Tensor Training::forwardHalf(const Shape &shape, const Tensor &like,
@@ -213,23 +261,34 @@ Tensor Training::forwardHalf(const Shape &shape, const Tensor &like,
 Results Training::train(Arguments &in) const {
   Example example(in, options, decoder.vocabulary);
   Tensor rate = in.tensor("rate", {}), scale = in.tensor("scale", {});
+  if (balance)
+    example.balance(in, options, scale);
   Made made = differentiate(example, scale);
   Tensor norm = step(made.gradients, rate, scale);
   made.results.insert(made.results.begin() + 1, {"norm", norm});
+  if (balance)
+    made.results.push_back({"load", balanceBy(made.loads, in)});
   return made.results;
 }
 
 Results Training::accumulate(Arguments &in) const {
   Example example(in, options, decoder.vocabulary);
   Tensor keeps = in.tensor("keeps", {}), scale = in.tensor("scale", {});
+  if (balance)
+    example.balance(in, options, scale);
   Made made = differentiate(example, scale);
   sums->add(made.gradients, keeps);
+  if (balance)
+    loads->add(made.loads, keeps);
   return made.results;
 }
 
 Results Training::apply(Arguments &in) const {
   Tensor rate = in.tensor("rate", {}), scale = in.tensor("scale", {});
-  return {{"norm", step(sums->sums(), rate, scale)}};
+  Results results = {{"norm", step(sums->sums(), rate, scale)}};
+  if (balance)
+    results.push_back({"load", balanceBy(loads->sums(), in)});
+  return results;
 }
 
 Results Training::score(Arguments &in) const {

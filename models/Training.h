@@ -8,6 +8,7 @@
 #ifndef TENON_MODELS_TRAINING_H
 #define TENON_MODELS_TRAINING_H
 
+#include "frontend/dsl/Balance.h"
 #include "frontend/dsl/Optimizers.h"
 #include "models/Decoder.h"
 #include "models/Objective.h"
@@ -25,6 +26,7 @@ struct TrainingOptions {
   Objective objective = Objective::Likelihood;
   bool hasValues = false; ///< Of Policy: a value head learns, too.
   bool scoresAll = false; ///< The entries scoreAll and scoreAllRows.
+  BalanceOptions balance; ///< Of layers of experts.
   std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();
   int64_t logitRows = 0; ///< Rows whose logits are there at once; 0: chosen.
   double clip = 1;       ///< Most of the gradient's global norm; infinity: any.
@@ -48,10 +50,14 @@ struct TrainingOptions {
 /// further result values f32[M]; and there is
 ///   scoreRows(logits f32[R, V], targets i32[R], temperature f32[R])
 ///       -> log f32[R]
-/// of logits that `forward` made. Where options say so, there are in train's
+/// of logits that `forward` made. With layers of experts, train has arguments
+/// sequences i32[T], balance_rate f32[] (of the biases, where there are some)
+/// and capacity f32[] (where options say so), and a result load f32[L, E + 1]:
+/// of each layer, how often an expert was chosen, and assignments beyond the
+/// capacity. Where options say so, there are in train's
 /// place
 ///   accumulate(... as train, but keeps f32[] for rate) -> loss f32[] (, log)
-///   apply(rate f32[], scale f32[]) -> norm f32[]
+///   apply(rate f32[], scale f32[] (, balance_rate)) -> norm f32[]
 /// and, to compare what rollouts and training compute,
 ///   scoreAll(tokens i32[T], batch, rows i32[M], temperature f32[])
 ///       -> log f32[M, V], by a training step's forward half

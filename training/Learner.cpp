@@ -78,6 +78,16 @@ Made makePreferenceLearner(const Recipe &recipe, const LoopParts &parts,
 
 } // namespace
 
+exec::StepOptions withNumbers(const exec::StepOptions &options,
+                              std::span<const exec::NamedNumber> numbers,
+                              std::vector<exec::NamedNumber> &held) {
+  held.assign(options.numbers.begin(), options.numbers.end());
+  held.insert(held.end(), numbers.begin(), numbers.end());
+  exec::StepOptions made = options;
+  made.numbers = held;
+  return made;
+}
+
 Made makeLearner(const Recipe &recipe, const LoopParts &parts,
                  exec::Trainer &trainer, exec::Generator &generator) {
   if (recipe.isPolicy())

@@ -37,6 +37,12 @@ struct LoopParts {
   std::vector<std::string> modelFiles; // copied into checkpoints
 };
 
+/// A step's options with further numbers of the objective's, which `held`
+/// keeps.
+exec::StepOptions withNumbers(const exec::StepOptions &options,
+                              std::span<const exec::NamedNumber> numbers,
+                              std::vector<exec::NamedNumber> &held);
+
 /// Further numbers for the log, in order.
 using Figures = std::vector<std::pair<std::string, double>>;
 

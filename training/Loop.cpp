@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 namespace tenon::training {
 namespace {
@@ -27,6 +28,29 @@ std::string lineOf(const OrderedJson &json) {
 
 bool isDue(int64_t every, int64_t step) {
   return every > 0 && step % every == 0;
+}
+
+/// How often a layer's experts were chosen least and most, in fair shares, and
+/// choices beyond the capacity, of each layer.
+void addLoads(const exec::StepResult &made, bool hasCapacity,
+              OrderedJson &line) {
+  if (made.layers == 0)
+    return;
+  auto width = std::ssize(made.load) / made.layers;
+  std::vector<double> least, most, beyond;
+  for (int64_t layer = 0; layer < made.layers; ++layer) {
+    std::span<const float> own(&made.load[layer * width], width);
+    std::span<const float> experts = own.first(width - 1);
+    double fair = std::accumulate(experts.begin(), experts.end(), 0.0) /
+                  static_cast<double>(experts.size());
+    least.push_back(std::ranges::min(experts) / fair);
+    most.push_back(std::ranges::max(experts) / fair);
+    beyond.push_back(own.back());
+  }
+  line["load_least"] = least;
+  line["load_most"] = most;
+  if (hasCapacity)
+    line["beyond_capacity"] = beyond;
 }
 
 Status writeText(const std::string &path, const std::string &text) {
@@ -110,6 +134,10 @@ Status Loop::takeStep(const LoopEvents &events) {
   exec::StepOptions options;
   options.rate = report.rate;
   options.scale = lossScale;
+  const exec::NamedNumber numbers[] = {
+      {"balance_rate", static_cast<float>(recipe.balanceRate)},
+      {"capacity", static_cast<float>(recipe.capacityAt(done))}};
+  options.numbers = numbers;
   auto start = Clock::now();
   StatusOr<LearnedStep> learned = learner->step(done, options);
   // Kernels that must not meet a NaN refuse it; no weight has changed then.
@@ -140,6 +168,7 @@ Status Loop::takeStep(const LoopEvents &events) {
     line["loss_scale"] = lossScale;
   for (const auto &[name, value] : report.figures)
     line[name] = value;
+  addLoads(report.made, recipe.capacity > 0, line);
   TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
   if (events.onStep)
     events.onStep(report);

@@ -33,9 +33,9 @@ double meanOf(std::span<const double> values) {
 
 PolicyLearner::PolicyLearner(const Recipe &how, const LoopParts &with,
                              exec::Trainer &does, exec::Generator &writes,
-                             PolicyParts given)
+                             PolicyParts all)
     : recipe(how), parts(with), trainer(does), generator(writes),
-      own(std::move(given)) {
+      own(std::move(all)) {
   auto add = [&](const char *name, double value) {
     numbers.push_back({name, static_cast<float>(value)});
   };
@@ -56,9 +56,7 @@ Status PolicyLearner::check(int64_t) {
 }
 
 exec::StepOptions PolicyLearner::completed(const exec::StepOptions &options) {
-  exec::StepOptions made = options;
-  made.numbers = numbers;
-  return made;
+  return withNumbers(options, numbers, stepNumbers);
 }
 
 /// Draws the completions of the step's prompts, group by group.

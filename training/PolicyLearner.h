@@ -74,9 +74,10 @@ private:
   exec::Trainer &trainer;
   exec::Generator &generator;
   PolicyParts own;
-  std::vector<exec::NamedNumber> numbers;
-  std::vector<Lesson> lessons;            // of the last step
-  std::vector<exec::TrainSequence> batch; // of the last update
+  std::vector<exec::NamedNumber> numbers;     // of the recipe
+  std::vector<exec::NamedNumber> stepNumbers; // of the last step, with these
+  std::vector<Lesson> lessons;                // of the last step
+  std::vector<exec::TrainSequence> batch;     // of the last update
 };
 
 } // namespace tenon::training

@@ -93,6 +93,7 @@ Status Recipe::complete() {
       expect(lossScale > 0, "loss-scale", "more than 0", lossScale));
   TENON_RETURN_IF_ERROR(expect(clip >= 0, "clip", "at least 0", clip));
   TENON_RETURN_IF_ERROR(completeMethod());
+  TENON_RETURN_IF_ERROR(completeBalance());
   stages.clear();
   for (const std::string &text : curriculum) {
     TENON_ASSIGN_OR_RETURN(CurriculumStage stage, parseStage(text));
@@ -157,6 +158,38 @@ Status Recipe::completeMethod() const {
                 "0 to the length", completion);
 }
 
+Status Recipe::completeBalance() const {
+  auto expect = [](bool holds, const char *option, const char *what,
+                   double got) {
+    return holds && std::isfinite(got)
+               ? Status()
+               : invalidArgument(option, " expects ", what, ", got ", got);
+  };
+  TENON_RETURN_IF_ERROR(
+      expect(balanceRate >= 0, "balance-rate", "at least 0", balanceRate));
+  TENON_RETURN_IF_ERROR(
+      expect(balanceLoss >= 0, "balance-loss", "at least 0", balanceLoss));
+  TENON_RETURN_IF_ERROR(expect(zLoss >= 0, "z-loss", "at least 0", zLoss));
+  TENON_RETURN_IF_ERROR(
+      expect(capacity >= 0, "capacity", "at least 0", capacity));
+  TENON_RETURN_IF_ERROR(
+      expect(finalCapacity >= 0 && (capacity > 0 || finalCapacity == 0),
+             "final-capacity", "at least 0, and --capacity", finalCapacity));
+  return expect(!isPolicy() || capacity == 0, "capacity",
+                "a method that does not learn from rewards, since choices that "
+                "are dropped in training alone give tokens other probabilities "
+                "than they were drawn with",
+                capacity);
+}
+
+double Recipe::capacityAt(int64_t step) const {
+  if (capacity == 0)
+    return 0;
+  double last = finalCapacity > 0 ? finalCapacity : capacity;
+  double done = steps > 1 ? static_cast<double>(step) / (steps - 1.0) : 0;
+  return capacity + (last - capacity) * std::min(done, 1.0);
+}
+
 int64_t Recipe::sequencesEach() const {
   // Documents that are shorter than --length lie side by side.
   if (isPolicy())
@@ -191,6 +224,9 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"objective", objective},
       {"values", method == "ppo"},
       {"scores_all", compareEvery > 0},
+      {"balance_loss", balanceLoss},
+      {"z_loss", zLoss},
+      {"capacity", capacity > 0},
       {"decode", isPolicy() ? std::max<int64_t>(batch, 512) : 512},
   };
   if (!adapter.empty())

@@ -53,6 +53,11 @@ struct Recipe {
   double gamma = 1, lambda = 0.95, valueWeight = 0.5, valueClip = 0.2; // ppo
   int64_t compareEvery = 0; // steps between comparisons of all logits
 
+  // Of models with experts.
+  double balanceRate = 1e-3;              // of biases; 0: they stay
+  double balanceLoss = 0, zLoss = 0;      // weights
+  double capacity = 0, finalCapacity = 0; // factors; 0: no choice is dropped
+
   std::string adapter; // lora, rslora, bottleneck; empty: weights are trained
   int64_t rank = 16;
   double alpha = 32;
@@ -88,6 +93,9 @@ struct Recipe {
   }
   /// Most tokens of a completion.
   int64_t mostDrawn() const { return completion ? completion : length; }
+  /// The capacity factor of a step: from the first one to the last one, in even
+  /// steps; 0: no choice is dropped.
+  double capacityAt(int64_t step) const;
   /// Sequences that a step learns: two of each preference.
   int64_t learnedSequences() const {
     return method == "dpo" ? 2 * batch : batch / minibatches;
@@ -114,6 +122,7 @@ struct Recipe {
 
 private:
   Status completeMethod() const;
+  Status completeBalance() const;
 };
 
 /// Reads "512MiB", "2GiB", "1.5GB" or a number of bytes.

@@ -78,10 +78,9 @@ StatusOr<bool> TextLearner::completes(const exec::TrainSequence &document) {
 
 exec::StepOptions
 DistillationLearner::completed(const exec::StepOptions &options) {
-  exec::StepOptions made = options;
-  temperature = {"temperature", static_cast<float>(recipe.temperature)};
-  made.numbers = {&temperature, 1};
-  return made;
+  const exec::NamedNumber temperature = {
+      "temperature", static_cast<float>(recipe.temperature)};
+  return withNumbers(options, {&temperature, 1}, numbers);
 }
 
 StatusOr<LearnedStep>

@@ -51,7 +51,7 @@ private:
   std::unique_ptr<exec::Trainer> teacher;
   std::vector<float> shown; // [learned, V]
   std::vector<exec::TokenColumn> columns;
-  exec::NamedNumber temperature;
+  std::vector<exec::NamedNumber> numbers; // of the last step
 };
 
 } // namespace tenon::training

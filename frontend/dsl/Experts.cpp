@@ -2,6 +2,8 @@
 
 #include "frontend/dsl/Experts.h"
 
+#include "frontend/dsl/Balance.h"
+
 namespace tenon {
 
 Experts::Experts(Module *parent, std::string_view name,
@@ -15,6 +17,7 @@ Experts::Experts(Module *parent, std::string_view name,
                  {options.experts, options.width, options.hidden})) {
   if (options.bias)
     bias = param("router.bias", {options.experts}, kZeros);
+  detail::declareExperts(*this, options, bias);
   if (options.shared)
     shared.emplace(this, "shared", options.width, options.shared,
                    options.activation);
@@ -25,7 +28,8 @@ Routing Experts::route(const Tensor &x, Site site) const {
   MoeRouteResult routed =
       moeRoute(logits, opts.scoring, opts.perToken, bias, opts.groups,
                opts.keptGroups, opts.top2, opts.normalize, opts.scale, site);
-  return {routed.weights, routed.experts};
+  return detail::balanced(*this, logits, {routed.weights, routed.experts},
+                          site);
 }
 
 Tensor Experts::apply(const Tensor &x, const Routing &routing,

@@ -9,6 +9,7 @@
 #define TENON_FRONTEND_DSL_MODULETREE_H
 
 #include "frontend/dsl/Adapters.h"
+#include "frontend/dsl/Balance.h"
 
 #include "mlir/IR/Types.h"
 
@@ -51,6 +52,10 @@ struct State {
 using Adapter =
     std::function<Tensor(const Tensor &x, const Tensor &y, Site site)>;
 
+/// What the routing of layer number `layer` becomes.
+using Balancing = std::function<Routing(size_t layer, const Tensor &logits,
+                                        const Routing &routing, Site site)>;
+
 class ModuleTree {
 public:
   /// Notes an error once, however often the code at `site` runs.
@@ -60,6 +65,8 @@ public:
   std::deque<State> states;
   std::vector<LinearPart> linears;
   std::map<std::string, Adapter, std::less<>> adapters; // by a linear's path
+  std::vector<ExpertsPart> experts;
+  Balancing balance; // null: nothing balances them
   std::set<std::string, std::less<>> names;
   std::vector<std::string> errors;
   Tracer *tracer = nullptr; // the trace that runs, if one does

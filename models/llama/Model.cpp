@@ -20,11 +20,20 @@ Attention::Attention(Module *parent, std::string_view name, const Config &c)
       keys(cache("keys", CacheLayout::Keys, c.keyHeads, c.headWidth,
                  c.cacheType)),
       values(cache("values", CacheLayout::Values, c.keyHeads, c.headWidth,
-                   c.cacheType)) {}
+                   c.cacheType)) {
+  if (c.headNorms) {
+    queryNorm.emplace(this, "query_norm", c.headWidth, c.epsilon);
+    keyNorm.emplace(this, "key_norm", c.headWidth, c.epsilon);
+  }
+}
 
 Tensor Attention::operator()(const Tensor &x, const Batch &batch) const {
-  Tensor q = splitHeads(query(x), heads);    // [T, H, W]
-  Tensor k = splitHeads(key(x), keyHeads);   // [T, G, W]
+  Tensor q = splitHeads(query(x), heads);  // [T, H, W]
+  Tensor k = splitHeads(key(x), keyHeads); // [T, G, W]
+  if (queryNorm) {
+    q = (*queryNorm)(q);
+    k = (*keyNorm)(k);
+  }
   Tensor v = splitHeads(value(x), keyHeads); // [T, G, W]
   keys.append(rope(k, batch, positions), batch);
   values.append(v, batch);
@@ -36,12 +45,17 @@ Layer::Layer(Module *parent, std::string_view name, const Config &c)
     : Module(parent, name),
       attentionNorm(this, "attention_norm", c.width, c.epsilon),
       attention(this, "attention", c),
-      feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon),
-      feedForward(this, "feed_forward", c.width, c.hidden, silu) {}
+      feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon) {
+  if (c.experts)
+    experts.emplace(this, "experts", *c.experts);
+  else
+    feedForward.emplace(this, "feed_forward", c.width, c.hidden, silu);
+}
 
 Tensor Layer::operator()(const Tensor &x, const Batch &batch) const {
   Tensor y = x + attention(attentionNorm(x), batch);
-  return y + feedForward(feedForwardNorm(y));
+  Tensor normed = feedForwardNorm(y);
+  return y + (experts ? (*experts)(normed) : (*feedForward)(normed));
 }
 
 Model::Model(const Config &c)

@@ -18,6 +18,7 @@ private:
   double scale;
   RopeOptions positions;
   Linear query, key, value, output;
+  std::optional<RmsNorm> queryNorm, keyNorm;
   Cache keys, values;
 };
 
@@ -30,7 +31,8 @@ private:
   RmsNorm attentionNorm;
   Attention attention;
   RmsNorm feedForwardNorm;
-  GatedFeedForward feedForward;
+  std::optional<GatedFeedForward> feedForward; // or
+  std::optional<Experts> experts;
 };
 
 class Model : public Module {

@@ -1,6 +1,8 @@
-//===- Model.h - Qwen2, Qwen2.5, R1-Distill-Qwen ----------------*- C++ -*-===//
+//===- Model.h - Qwen2 and Qwen3, dense and with experts --------*- C++ -*-===//
 //
-// A Llama with biases: models/llama has the modules.
+// Qwen2, Qwen2.5 and R1-Distill-Qwen are a Llama with biases; Qwen3 has none,
+// and norms of each head of queries and keys; Qwen3-MoE has experts besides.
+// models/llama has the modules.
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,9 +13,10 @@
 
 namespace tenon::models::qwen {
 
-/// Reads a GGUF's metadata or a config.json.
+/// Reads a GGUF's metadata or a config.json of any of them.
 /// Errors: NOT_FOUND, INVALID_ARGUMENT (a value), UNIMPLEMENTED (a variation
-///         that this model has not: a sliding window, scaled rope).
+///         that this model has not: a sliding window, scaled rope, some layers
+///         without experts).
 absl::StatusOr<llama::Config> readConfig(const ModelFiles &files);
 
 /// Builds the model that the files hold.

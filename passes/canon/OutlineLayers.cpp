@@ -51,6 +51,14 @@ struct OutlineLayersPass : impl::OutlineLayersBase<OutlineLayersPass> {
       if (it != renamed.end())
         gradient.setCallee(it->second);
     });
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      for (StringRef name : {ir::kAdjointAttr, ir::kForwardAttr}) {
+        auto named = function->getAttrOfType<FlatSymbolRefAttr>(name);
+        auto it = named ? renamed.find(named.getValue()) : renamed.end();
+        if (it != renamed.end())
+          function->setAttr(
+              name, FlatSymbolRefAttr::get(function.getContext(), it->second));
+      }
     for (auto &entry : renamed)
       getOperation().lookupSymbol(entry.getKey())->erase();
     return !renamed.empty();

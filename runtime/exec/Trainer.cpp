@@ -39,8 +39,13 @@ bool hasResult(const base::Entry &entry, std::string_view name) {
 
 // What every entry that trains takes, beside numbers of the optimiser's.
 constexpr std::string_view kOwnArguments[] = {
-    "tokens",  "batch.sequence", "batch.position", "batch.pages", "rows",
-    "targets", "shares",         "rate",           "keeps",       "scale"};
+    "tokens", "batch.sequence", "batch.position", "batch.pages",
+    "rows",   "targets",        "shares",         "sequences",
+    "rate",   "keeps",          "scale"};
+
+bool isOwn(std::string_view name) {
+  return std::ranges::find(kOwnArguments, name) != std::end(kOwnArguments);
+}
 
 /// The name of a sequence's column that the program wants; null: it has none.
 const TokenColumn *findColumn(const TrainSequence &sequence,
@@ -115,10 +120,15 @@ Status Trainer::resolve() {
   TENON_ASSIGN_OR_RETURN(at, placeOf(entry, "batch.pages"));
   mostSequences = session.axisRange(trainEntry, at, 0).most;
   hasLog = hasResult(entry, "log");
+  const base::Entry &last = program.entries[hasSums ? applyEntry : trainEntry];
+  for (const base::Value &result : last.results)
+    if (result.name == "load") {
+      loadLayers = result.type.shape[0].terms[0].value;
+      loadWidth = result.type.shape[1].terms[0].value;
+    }
   hasValues = hasResult(program.entries[scoreEntry], "values");
   for (const base::Value &argument : entry.arguments) {
-    if (std::ranges::find(kOwnArguments, argument.name) !=
-        std::end(kOwnArguments))
+    if (isOwn(argument.name))
       continue;
     size_t rank = argument.type.shape.size();
     bool isKnown = argument.type.element == ElementType::F32 && rank <= 2 &&
@@ -131,6 +141,9 @@ Status Trainer::resolve() {
     int64_t width = rank == 2 ? argument.type.shape[1].terms[0].value : 1;
     extras.push_back({argument.name, rank == 0 ? 0 : width, {}});
   }
+  for (const base::Value &argument : last.arguments)
+    if (hasSums && !isOwn(argument.name))
+      extras.push_back({argument.name, 0, {}});
   return Status();
 }
 
@@ -241,12 +254,13 @@ Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
   std::vector<Column> columns = {
       list("tokens", tokens, ElementType::I32),
       list("batch.sequence", sequence, ElementType::I32),
+      list("sequences", sequence, ElementType::I32),
       list("batch.position", position, ElementType::I32),
       list("batch.pages", pages, ElementType::I32),
       list("rows", rows, ElementType::I32),
       list("targets", targets, ElementType::I32),
       list("shares", shares, ElementType::F32)};
-  columns[3].rank = 2;
+  columns[4].rank = 2;
   for (const NamedNumber &each : numbers)
     columns.push_back({each.name, &each.value, ElementType::F32, {}, 0});
   for (const Extra &extra : extras)
@@ -294,7 +308,8 @@ Status Trainer::differentiate(const StepOptions &options, bool isFirst,
                                  {"scale", options.scale}};
   const Output outputs[] = {{"loss", {&loss, 1}},
                             {"norm", {&norm, 1}},
-                            {"log", std::span(made.log).subspan(before), 1}};
+                            {"log", std::span(made.log).subspan(before), 1},
+                            {"load", made.load, 2, loadWidth}};
   TENON_RETURN_IF_ERROR(call(trainEntry, numbers, outputs));
   made.loss += loss;
   made.norm = norm;
@@ -312,6 +327,8 @@ StatusOr<StepResult> Trainer::step(std::span<const TrainSequence> batch,
   StepResult made;
   made.learned = learnedOf(batch);
   made.calls = static_cast<int64_t>(parts.size());
+  made.layers = loadLayers;
+  made.load.resize(loadLayers * loadWidth);
   TENON_RETURN_IF_ERROR(setNumbers(options.numbers));
   for (size_t i = 0; i < parts.size(); ++i) {
     TENON_RETURN_IF_ERROR(fill(parts[i], made.learned));
@@ -322,8 +339,9 @@ StatusOr<StepResult> Trainer::step(std::span<const TrainSequence> batch,
   if (hasSums) {
     const NamedNumber numbers[] = {{"rate", options.rate},
                                    {"scale", options.scale}};
-    const Output norm = {"norm", {&made.norm, 1}};
-    TENON_RETURN_IF_ERROR(call(applyEntry, numbers, {&norm, 1}));
+    const Output outputs[] = {{"norm", {&made.norm, 1}},
+                              {"load", made.load, 2, loadWidth}};
+    TENON_RETURN_IF_ERROR(call(applyEntry, numbers, outputs));
   }
   return made;
 }
@@ -390,6 +408,7 @@ Status Trainer::findNonFinite(std::span<const TrainSequence> batch,
   Status found;
   for (size_t i = 0; i < parts.size() && found.ok(); ++i) {
     StepResult made;
+    made.load.resize(loadLayers * loadWidth);
     found = fill(parts[i], learnedOf(batch));
     if (found.ok())
       found = fillColumns(parts[i]);

@@ -66,6 +66,10 @@ struct StepResult {
   /// log p of each learned token, before the step, in the batch's order; empty
   /// where the program does not tell.
   std::vector<float> log;
+  /// Of a model with layers of experts: [layers, E + 1], how often each expert
+  /// was chosen, and how many choices were beyond the capacity.
+  std::vector<float> load;
+  int64_t layers = 0;
 
   /// Whether the step was taken; otherwise nothing has changed.
   bool isFinite() const { return std::isfinite(loss) && std::isfinite(norm); }
@@ -166,6 +170,7 @@ private:
 
   Session &session;
   bool hasSums = false, hasLog = false, hasValues = false;
+  int64_t loadLayers = 0, loadWidth = 0; // 0: there are no experts
   uint32_t trainEntry = 0, applyEntry = 0, scoreEntry = 0, normEntry = 0;
   int64_t mostTokens = 0, mostSequences = 0;
   std::vector<int32_t> tokens, sequence, position, pages, rows, targets;

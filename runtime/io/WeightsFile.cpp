@@ -5,6 +5,7 @@
 #include "runtime/io/Gguf.h"
 #include "runtime/io/PackedWeights.h"
 #include "runtime/io/Safetensors.h"
+#include "runtime/io/StackedWeights.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -226,6 +227,9 @@ StatusOr<WeightsFile> WeightsFile::join(std::vector<Part> parts,
   }
   if (format == WeightsFormat::Safetensors) {
     TENON_ASSIGN_OR_RETURN(weights.joined, joinPackedWeights(tensors, path));
+    TENON_ASSIGN_OR_RETURN(std::vector<std::vector<uint8_t>> stacks,
+                           stackExperts(tensors, path));
+    std::ranges::move(stacks, std::back_inserter(weights.joined));
   }
   XXH128_hash_t all =
       XXH3_128bits(hashes.data(), hashes.size() * sizeof(ContentHash));

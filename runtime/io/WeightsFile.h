@@ -5,7 +5,7 @@
 //   *embedding,
 //                          weights.tensor("token_embd.weight"));
 //   // embedding->type, ->shape (outermost first), ->data (zero copy, but
-//   // for the weights that PackedWeights.h joins)
+//   // for the weights that PackedWeights.h and StackedWeights.h join)
 //
 // A path is one of
 //   model.gguf                        GGUF, or the first of a split set
@@ -92,7 +92,7 @@ private:
 
   WeightsFormat fileFormat = WeightsFormat::Gguf;
   std::vector<MappedFile> mappings;         // empty when the bytes are borrowed
-  std::vector<std::vector<uint8_t>> joined; // packed weights
+  std::vector<std::vector<uint8_t>> joined; // of several tensors
   std::vector<std::string> filePaths;
   Metadata values;
   TensorTable table;

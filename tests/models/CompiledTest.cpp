@@ -122,8 +122,9 @@ TEST_P(Compiled, LoopsAsTheOracleDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Compiled,
-                         ::testing::Values("tiny_qwen2", "tiny_gpt2",
-                                           "tiny_llama", "tiny_gemma3"),
+                         ::testing::Values("tiny_qwen2", "tiny_qwen3moe",
+                                           "tiny_gpt2", "tiny_llama",
+                                           "tiny_gemma3"),
                          [](const auto &info) { return info.param; });
 
 class PackedWeights : public ::testing::TestWithParam<int64_t> {};

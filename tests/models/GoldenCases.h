@@ -21,8 +21,8 @@ struct GoldenCase {
 /// The path of a file of a golden model.
 std::string goldenPath(const std::string &model, const std::string &file);
 
-/// The cases of "tiny_qwen2", "tiny_gpt2", "tiny_llama" or "tiny_gemma3"; empty
-/// if the files do not read, which a test must reject.
+/// The cases of a tiny model, "tiny_qwen2"; empty if the files do not read,
+/// which a test must reject. do not read, which a test must reject.
 std::vector<GoldenCase> goldenCases(const std::string &model);
 
 } // namespace tenon::tests

@@ -47,7 +47,7 @@ TEST(Registry, UnknownArchitecturesAreNamedWithTheKnown) {
   EXPECT_THAT(
       std::string(status.message()),
       HasSubstr("expects one of the architectures gemma3, gemma3_text, gpt2, "
-                "llama, qwen2, got 'falcon'"));
+                "llama, qwen2, qwen3, qwen3_moe, qwen3moe, got 'falcon'"));
 }
 
 TEST(Registry, EveryMissingWeightIsNamed) {

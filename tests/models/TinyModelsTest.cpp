@@ -124,6 +124,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Tiny{"tiny_gpt2", "model.safetensors"},
                       Tiny{"tiny_llama", "model.gguf"},
                       Tiny{"tiny_llama", "model.safetensors"},
+                      Tiny{"tiny_qwen3moe", "model.gguf"},
+                      Tiny{"tiny_qwen3moe", "model.safetensors"},
                       Tiny{"tiny_gemma3", "model.gguf"},
                       Tiny{"tiny_gemma3", "model.safetensors"}),
     [](const auto &info) {

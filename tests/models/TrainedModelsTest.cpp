@@ -97,8 +97,9 @@ TEST_P(TrainedModels, ChunksOfLogitsLearnTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TrainedModels,
-                         ::testing::Values("tiny_qwen2", "tiny_gpt2",
-                                           "tiny_gemma3", "tiny_llama"),
+                         ::testing::Values("tiny_qwen2", "tiny_qwen3moe",
+                                           "tiny_gpt2", "tiny_gemma3",
+                                           "tiny_llama"),
                          [](const auto &info) { return info.param; });
 
 } // namespace

@@ -85,6 +85,12 @@ private:
   absl::Status first;
 };
 
+void readBalance(Members &members, BalanceOptions &balance) {
+  members.read("balance_loss", balance.sequenceLoss);
+  members.read("z_loss", balance.zLoss);
+  members.read("capacity", balance.hasCapacity);
+}
+
 std::optional<models::Objective> parseObjective(std::string_view name) {
   if (name == "likelihood")
     return models::Objective::Likelihood;
@@ -126,6 +132,7 @@ parseTrainingOptions(std::string_view text) {
   members.read("objective", objective);
   members.read("values", options.hasValues);
   members.read("scores_all", options.scoresAll);
+  readBalance(members, options.balance);
   members.read("decode", options.decoder.maxTokens);
   members.expect(options.checkpoint.empty() ||
                      options.checkpoint == "selective" ||

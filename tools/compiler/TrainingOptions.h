@@ -10,7 +10,8 @@ namespace tenon::tools {
 /// Reads what `tenon train` hands to the compiler, a JSON object: tokens,
 /// sequences, accumulates, optimizer and its numbers, clip, checkpoint,
 /// compute, frozen, undecayed, adapter (as AdapterOptions.h says), objective,
-/// values, scores_all, cache_type, decode (tokens of a call that generates).
+/// values, scores_all, balance_loss, z_loss, capacity (whether there is one),
+/// cache_type, decode (tokens of a call that generates).
 /// Errors: INVALID_ARGUMENT (a member of another type, or unknown), DATA_LOSS
 ///         (not JSON).
 absl::StatusOr<models::TrainingOptions>

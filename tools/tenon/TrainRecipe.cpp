@@ -154,6 +154,26 @@ void addMethod(CLI::App &app, Recipe &recipe) {
       "generated with those of training, in the log as mismatch_all; 0: none");
 }
 
+void addExperts(CLI::App &app, Recipe &recipe) {
+  const char *group = "Experts";
+  auto add = [&](const char *name, auto &value, const char *help) {
+    return app.add_option(name, value, help)
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--balance-rate", recipe.balanceRate,
+      "How much less an expert's bias prefers it after a step in which it was "
+      "chosen more often than the mean; 0: biases stay");
+  add("--balance-loss", recipe.balanceLoss,
+      "Weight of the loss that makes a sequence use its experts alike");
+  add("--z-loss", recipe.zLoss, "Weight of the loss of large router logits");
+  add("--capacity", recipe.capacity,
+      "Most tokens of an expert in a call, in fair shares; what is beyond is "
+      "dropped. 0: nothing is");
+  add("--final-capacity", recipe.finalCapacity,
+      "The capacity of the last step, reached evenly; 0: it stays");
+}
+
 void addAdapter(CLI::App &app, Recipe &recipe) {
   const char *group = "Adapters";
   auto add = [&](const char *name, auto &value, const char *help) {
@@ -237,6 +257,7 @@ void addRecipeOptions(CLI::App &app, Recipe &recipe) {
   addSteps(app, recipe);
   addOptimizer(app, recipe);
   addMethod(app, recipe);
+  addExperts(app, recipe);
   addAdapter(app, recipe);
   addReports(app, recipe);
 }

@@ -133,3 +133,34 @@ func.func private @unused(%x: tensor<4xf32>) -> tensor<4xf32> {
 func.func @used(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }
+
+// -----
+
+// Two functions with adjoints of their own become one, with one adjoint.
+// CHECK-LABEL: @adjoints
+// CHECK: call @custom.0
+// CHECK: call @custom.0
+// CHECK: func.func private @custom.0({{.*}}) -> tensor<4xf32> attributes {tn.adjoint = @adjoint.0}
+// CHECK: func.func private @adjoint.0
+// CHECK-NOT: func.func
+func.func @adjoints(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %y = call @custom.0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %z = call @custom.1(%y) : (tensor<4xf32>) -> tensor<4xf32>
+  return %z : tensor<4xf32>
+}
+func.func private @custom.0(%x: tensor<4xf32>) -> tensor<4xf32>
+    attributes {tn.adjoint = @adjoint.0} {
+  return %x : tensor<4xf32>
+}
+func.func private @custom.1(%x: tensor<4xf32>) -> tensor<4xf32>
+    attributes {tn.adjoint = @adjoint.1} {
+  return %x : tensor<4xf32>
+}
+func.func private @adjoint.0(%x: tensor<4xf32>, %y: tensor<4xf32>,
+    %g: tensor<4xf32>) -> tensor<4xf32> {
+  return %g : tensor<4xf32>
+}
+func.func private @adjoint.1(%x: tensor<4xf32>, %y: tensor<4xf32>,
+    %g: tensor<4xf32>) -> tensor<4xf32> {
+  return %g : tensor<4xf32>
+}

@@ -1,0 +1,110 @@
+"""Models with experts: training, balancing, and the commands of docs/moe.md."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from support import SOURCE, TENON, ToolTest, needs_compiler
+
+
+@needs_compiler
+class Experts(ToolTest):
+    """The tutorial, on a shorter text and with fewer steps."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.example = cls.folder / "examples/train_experts"
+        shutil.copytree(SOURCE / "examples/train_experts", cls.example)
+        (cls.example / "text.txt").write_text("".join(
+            f"{n} and {n * n % 97} are {'even' if n % 2 else 'odd'}.\n"
+            for n in range(2000)))
+        recipe = (cls.example / "recipe.toml").read_text()
+        (cls.example / "recipe.toml").write_text(re.sub(
+            r"(?m)^(steps|\S+-every|batch) = (\d+)",
+            lambda m: f"{m[1]} = {int(m[2]) // 4}", recipe))
+        blocks = re.findall(r"```sh\n(.*?)```",
+                            (SOURCE / "docs/moe.md").read_text(), re.S)
+        lines = [line for line in "".join(blocks).splitlines()
+                 if not line.startswith("bible")]
+        script = "\n".join(lines).replace("00000300", "00000075")
+        environment = dict(
+            cls.env, PATH=f"{TENON.parent.resolve()}:{os.environ['PATH']}")
+        cls.done = subprocess.run(
+            ["bash", "-ec", script], cwd=cls.folder, env=environment, text=True,
+            stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def log(self, run):
+        text = (self.example / run / "log.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def loads(self, run, key):
+        """Of the last ten steps, the mean of each layer."""
+        last = [line[key] for line in self.log(run) if key in line][-10:]
+        return [sum(layer) / len(layer) for layer in zip(*last)]
+
+    def train(self, run, *options):
+        return self.succeed("train", "recipe.toml", "--output", run, *options,
+                            cwd=self.example)
+
+    def test_commands(self):
+        self.assertEqual(self.done.returncode, 0,
+                         self.done.stdout + self.done.stderr)
+        self.assertIn("load_most", self.done.stdout)
+
+    def test_balancing_shows(self):
+        self.assertLess(max(self.loads("run", "load_most")), 2)
+        self.assertGreater(max(self.loads("unbalanced", "load_most")),
+                           1.2 * max(self.loads("run", "load_most")))
+
+    def test_what_is_beyond_the_capacity_is_counted(self):
+        self.train("capacity", "--steps", 4, "--capacity", 1,
+                   "--final-capacity", 16)
+        beyond = [line["beyond_capacity"] for line in self.log("capacity")
+                  if "beyond_capacity" in line]
+        self.assertEqual(len(beyond), 4)
+        self.assertGreater(min(beyond[0]), 0)
+        self.assertEqual(beyond[-1], [0, 0, 0])
+
+    def test_parts_of_a_step_have_its_load(self):
+        self.train("whole", "--steps", 2, "--z-loss", "1e-3")
+        self.train("parts", "--steps", 2, "--z-loss", "1e-3", "--micro", 1)
+        for whole, parts in zip(self.log("whole"), self.log("parts")):
+            if "loss" in whole:
+                self.assertAlmostEqual(whole["loss"], parts["loss"], delta=1e-3)
+                for a, b in zip(whole["load_most"], parts["load_most"]):
+                    self.assertAlmostEqual(a, b, delta=0.05)
+
+    def test_a_run_goes_on_with_the_same_bits(self):
+        self.train("once", "--steps", 4)
+        self.train("twice", "--steps", 2, "--schedule", "cosine")
+        self.train("twice", "--steps", 4, "--resume", "--threads", 1)
+        # The schedule is of 2 steps until the run goes on.
+        self.assertEqual([line["load_most"] for line in self.log("once")
+                          if line["step"] == 1 and "loss" in line],
+                         [line["load_most"] for line in self.log("twice")
+                          if line["step"] == 1 and "loss" in line])
+        weights = [self.example / run / "step-00000004/model.safetensors"
+                   for run in ("once", "twice")]
+        self.assertTrue(all(path.exists() for path in weights))
+
+    def test_bad_input_is_one_error(self):
+        def fail(*options, says):
+            self.fail("train", "recipe.toml", "--output", "bad", *options,
+                      cwd=self.example, says=says)
+        fail("--capacity", -1, says=["capacity", "at least 0"])
+        fail("--final-capacity", 2, says=["final-capacity", "--capacity"])
+        fail("--capacity", 2, "--method", "grpo",
+             says=["learn from rewards", "drawn"])
+        config = json.loads((self.example / "config.json").read_text())
+        (self.example / "wide").mkdir()
+        (self.example / "wide/config.json").write_text(
+            json.dumps(dict(config, num_experts_per_tok=17)))
+        fail("--model", "wide/config.json", says=["1 to 16 experts", "got 17"])
+
+
+if __name__ == "__main__":
+    unittest.main()
