@@ -141,6 +141,23 @@ def Specialize : Pass<"tn-specialize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::ir::TnDialect"];
 }
 
+def PlanExpertDispatch : Pass<"tn-plan-expert-dispatch", "::mlir::func::FuncOp"> {
+  let summary = "Chooses how many rows of an expert are multiplied together";
+  let description = [{
+    Before:  %y = tn.grouped_matmul    After:  %y = tn.grouped_matmul %x, %w, %o
+             %x, %w, %o                        {tn.rows_together = 4 : i64}
+
+    1 multiplies each row alone, which reads an expert's weight for each of its
+    rows and multiplies nothing in vain; more take tiles of a group's rows, which
+    read it once and fill up its last tile. The cheaper by bytes and multiply-adds,
+    for the most rows that the variant has and experts of one probability.
+
+    Needs: symbols narrowed to the variant.  Ensures: every tn.grouped_matmul has
+    tn.rows_together.
+  }];
+  let dependentDialects = ["::tenon::ir::TnDialect"];
+}
+
 def Fuse : Pass<"tn-fuse", "::mlir::func::FuncOp"> {
   let summary = "Groups ops into kernels";
   let description = [{

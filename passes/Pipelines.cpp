@@ -52,6 +52,8 @@ void passes::buildVariantPipeline(OpPassManager &passes,
   passes.addPass(createSpecialize(narrow));
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createCSEPass());
+  // Before fusion, while products stand in their function; by its symbols.
+  passes.addNestedPass<func::FuncOp>(createPlanExpertDispatch());
   passes.addNestedPass<func::FuncOp>(createFuse());
   // Last: a schedule is of a kernel, and nothing may change it afterwards.
   passes.addNestedPass<func::FuncOp>(

@@ -1,6 +1,7 @@
 //===- EmitKernel.cpp - A kernel's function: which nest a tile is of ------===//
 
 #include "codegen/cpu/Emitter.h"
+#include "ir/tn/ExpertPlan.h"
 #include "ir/tn/NestRole.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -13,6 +14,17 @@ namespace tenon::codegen::cpu {
 using namespace mlir;
 
 namespace {
+
+/// An op's name and, of a product of experts, how it was planned.
+std::string describe(Operation &op) {
+  std::string name = op.getName().getStringRef().str();
+  auto planned = op.getAttrOfType<IntegerAttr>(ir::kRowsTogetherAttr);
+  if (!planned)
+    return name;
+  if (planned.getInt() == 1)
+    return name + " (each row alone)";
+  return name + " (" + std::to_string(planned.getInt()) + " rows together)";
+}
 
 SmallVector<Nest> nestsOf(ir::KernelOp kernel) {
   SmallVector<Nest> nests;
@@ -119,7 +131,7 @@ LogicalResult emitKernel(ir::KernelOp kernel, StringRef symbol,
   SmallVector<Nest> nests = nestsOf(kernel);
   for (const Nest &nest : nests)
     for (Operation &op : nest.body->without_terminator())
-      info.ops.push_back(op.getName().getStringRef().str());
+      info.ops.push_back(describe(op));
 
   KernelEmitter emitter(kernel, symbols, features, function, info);
   emitter.builder.setInsertionPointToEnd(&function.getBody().front());

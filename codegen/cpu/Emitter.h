@@ -23,6 +23,7 @@
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -197,6 +198,10 @@ public:
                    llvm::function_ref<void(const Lanes &)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
 
+  /// Adds `count` times `k` to the multiply-adds executed, where a module asks
+  /// for them (`ir::kCountProductsAttr`).
+  void countProducts(int64_t count, mlir::Value k);
+
   /// Notes the step's first failure where `condition` (i1) holds: `kind` is a
   /// TENON_FAILURE_*, `at` the op it is blamed on; row and value are indices.
   void emitFailure(mlir::Value condition, int32_t kind, mlir::Operation *at,
@@ -215,6 +220,7 @@ private:
   ir::KernelOp kernelOp;
   llvm::SmallVector<ir::SymbolAttr> symbolTable;
   base::CpuFeatures cpu;
+  std::optional<int64_t> counter; // the address of what products add to
   mlir::func::FuncOp function;
   KernelInfo &info;
   mlir::Value buffers, dims, scratchBase, failure; // of the frame

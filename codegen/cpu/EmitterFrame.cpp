@@ -1,6 +1,7 @@
 //===- EmitterFrame.cpp - What a kernel reads from its frame; memory ------===//
 
 #include "codegen/cpu/Emitter.h"
+#include "ir/tn/ExpertPlan.h"
 
 #include "tenon/abi.h"
 
@@ -26,6 +27,9 @@ KernelEmitter::KernelEmitter(ir::KernelOp kernel,
                              KernelInfo &info)
     : builder(kernel.getLoc(), kernel.getContext()), kernelOp(kernel),
       symbolTable(symbols), cpu(features), function(function), info(info) {
+  if (auto module = kernel->getParentOfType<ModuleOp>())
+    if (auto at = module->getAttrOfType<IntegerAttr>(ir::kCountProductsAttr))
+      counter = at.getInt();
   builder.setInsertionPointToStart(function.addEntryBlock());
   Value frame = function.getArgument(0);
   Type pointer = pointerType(builder.getContext());
@@ -251,6 +255,18 @@ Value KernelEmitter::misalignment(Value pointer, int64_t bytes) {
   Type i64 = builder.getI64Type();
   Value address = LLVM::PtrToIntOp::create(builder, i64, pointer);
   return rem(toIndex(address), bytes);
+}
+
+void KernelEmitter::countProducts(int64_t count, Value k) {
+  if (!counter)
+    return;
+  Value address =
+      arith::ConstantOp::create(builder, builder.getI64IntegerAttr(*counter));
+  Value at = LLVM::IntToPtrOp::create(
+      builder, pointerType(builder.getContext()), address);
+  LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, at,
+                            fromIndex(mul(k, count), builder.getI64Type()),
+                            LLVM::AtomicOrdering::monotonic);
 }
 
 void KernelEmitter::prefetch(Value pointer, uint32_t level) {

@@ -265,6 +265,7 @@ void MatmulNest::accumulate(ir::ProductOp product, Value column, Value sums,
     if (afterRows)
       prefetchResult(row, column);
     emitRegisterTile(e, registers, operands);
+    e.countProducts(registers.rows * registers.columns(), segment.count);
     if (afterRows)
       afterRows(row, e.min(e.add(row, e.index(registers.rows)), rows));
   });

@@ -98,6 +98,7 @@ void MatmulNest::multiplyRow(ir::ProductOp product, const Panel &panel,
   Value zero = e.splat(e.f32(0), lanes);
   Value sum = e.loop(e.index(0), whole, lanes, ValueRange{zero}, square)[0];
   sum = addRest(product, panel, starts, whole, rest, sum);
+  e.countProducts(lanes, panel.segment.count);
   Value isFirst = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::eq,
                                         panel.segment.from, e.index(0));
   Value before = e.load(sums, e.builder.getF32Type(), lane, Lanes{lanes});

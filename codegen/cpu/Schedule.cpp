@@ -3,6 +3,7 @@
 #include "codegen/cpu/Schedule.h"
 
 #include "ir/tn/AttentionShape.h"
+#include "ir/tn/ExpertPlan.h"
 #include "ir/tn/NestRole.h"
 
 #include "tenon/abi.h"
@@ -149,11 +150,25 @@ tileOfStaged(int64_t rows, int64_t columns, int64_t held, int64_t wholeRows,
   return {tileRows, llvm::divideCeil(panels, columnTiles) * kPanelLanes};
 }
 
-/// Rows to expect of a group of those that have some, if groups are even; as
-/// many again are beside them in a tile.
-int64_t rowsOfGroup(int64_t rows, int64_t groups) {
-  int64_t even = llvm::divideCeil(rows, std::max<int64_t>(groups, 1));
-  return even == 1 ? 1 : std::min(rows, 2 * even);
+/// The rows that `tn-plan-expert-dispatch` wants together; without it as many
+/// as even groups have.
+int64_t rowsTogether(ir::ProductOp product, int64_t rows) {
+  if (auto planned = product->getAttrOfType<IntegerAttr>(ir::kRowsTogetherAttr))
+    return planned.getInt();
+  return llvm::divideCeil(rows, product.getB().getType().getDimSize(0));
+}
+
+/// Rows that products share tiles of, and those that are to be held in
+/// registers beside each other: of groups twice those of an even one, in whole
+/// registers.
+std::pair<int64_t, int64_t> rowsOf(ir::ProductOp product, int64_t rows) {
+  if (!product.getOffsets() || product.isCutAlongK())
+    return {rows, rows};
+  int64_t together = rowsTogether(product, rows);
+  if (together == 1)
+    return {1, 1};
+  int64_t even = llvm::divideCeil(rows, product.getB().getType().getDimSize(0));
+  return {std::min<int64_t>(rows, llvm::alignTo(2 * even, together)), together};
 }
 
 ir::ScheduleAttr scheduleMatmul(ir::ProductOp product,
@@ -165,9 +180,8 @@ ir::ScheduleAttr scheduleMatmul(ir::ProductOp product,
   bool isBatched =
       product.isCutAlongK() ||
       (!product.getOffsets() && product.getB().getType().getRank() > 2);
-  int64_t rows = mostRows(y, isBatched ? last - 1 : 0, last, ranges);
-  if (product.getOffsets() && !product.isCutAlongK())
-    rows = rowsOfGroup(rows, product.getB().getType().getDimSize(0));
+  auto [rows, together] =
+      rowsOf(product, mostRows(y, isBatched ? last - 1 : 0, last, ranges));
   int64_t columns = mostOf(y, last, ranges);
   int64_t k = mostOf(a, product.getTransposeA() ? last - 1 : last, ranges);
 
@@ -179,7 +193,7 @@ ir::ScheduleAttr scheduleMatmul(ir::ProductOp product,
                        : isPlain ? kPlainRows
                                  : kRegisterRows;
   for (int64_t limit : limits)
-    registers.push_back(evenly(rows, limit));
+    registers.push_back(evenly(std::min(rows, together), limit));
   // Rows that are computed are staged with all of k.
   int64_t wholeRows = rows;
   if (!isRead(product))

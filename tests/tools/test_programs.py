@@ -190,6 +190,12 @@ class Output(ToolTest):
         head = (64 + 96 * 64 + 96) * 4 / 1024
         self.assertRegex(text, rf"matmul  \[\w+\]  {head:.1f} KiB\n")
 
+    def test_explains_its_experts(self):
+        path = self.folder / "explained-moe.tenon"
+        text = self.succeed("compile", QWEN / "model.gguf", "-o", path,
+                            "--cpu", "v3", "--explain-moe").stdout
+        self.assertEqual(text, "no layer of experts\n")
+
     def test_is_made_for_a_machine(self):
         machine = self.folder / "machine.txt"
         machine.write_text("threads 64\nl2_bytes 65536 # small\n")

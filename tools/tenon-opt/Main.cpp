@@ -13,6 +13,7 @@
 #include "passes/CheckPasses.h"
 #include "passes/Passes.h"
 #include "tools/tenon-opt/ExplainFusion.h"
+#include "tools/tenon-opt/ExplainMoe.h"
 #include "tools/tenon-opt/Interpret.h"
 
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -68,6 +69,7 @@ void registerAll(DialectRegistry &registry) {
   registerSymbolDCEPass();
   tenon::tools::registerInterpretPass();
   tenon::tools::registerExplainFusionPass();
+  tenon::tools::registerExplainMoePass();
   tenon::passes::registerPasses();
   tenon::codegen::host::registerPasses();
 }

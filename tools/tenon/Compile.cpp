@@ -32,6 +32,7 @@ struct CompileOptions {
   ScheduleOptions schedules = {"generic", ""};
   bool isEmbedding = false;
   bool isExplaining = false;
+  bool isExplainingMoe = false;
   bool isForced = false;
 };
 
@@ -153,10 +154,13 @@ Status compileModel(CompileOptions &options) {
   auto size = static_cast<int64_t>(fs::file_size(options.output, error));
   printNotice(concat("wrote '", options.output, "', ", formatBytes(size),
                      ", in ", formatNumber(watch.seconds(), 2), " s"));
-  if (!options.isExplaining)
+  if (!options.isExplaining && !options.isExplainingMoe)
     return Status();
   TENON_ASSIGN_OR_RETURN(base::Program program, readProgram(options.output));
-  std::fputs(explainFusion(program, {}).c_str(), stdout);
+  if (options.isExplaining)
+    std::fputs(explainFusion(program, {}).c_str(), stdout);
+  if (options.isExplainingMoe)
+    std::fputs(explainMoe(program).c_str(), stdout);
   return Status();
 }
 
@@ -207,6 +211,9 @@ void addCompileCommand(CLI::App &app, Action &action) {
   command->add_flag("--explain-fusion", options->isExplaining,
                     "Print the kernels of each layer, what they hold, what "
                     "stayed apart and why, and the bytes they move");
+  command->add_flag("--explain-moe", options->isExplainingMoe,
+                    "Print the kernels of experts, and how many rows of an "
+                    "expert each variant multiplies together");
   command->add_flag("--check-passes", options->request.checkPasses,
                     "Interpret the program after every pass and name the "
                     "first that changes a result; slow");

@@ -145,7 +145,40 @@ std::string explainVariant(const base::Program &program,
   return out;
 }
 
+bool isOfExperts(const base::Kernel &kernel) {
+  return std::ranges::any_of(kernel.ops, [](const std::string &op) {
+    return op.starts_with("tn.moe_") || op.starts_with("tn.grouped_");
+  });
+}
+
+/// The kernels of experts in a variant, each distinct layer once.
+std::string printExperts(const base::Program &program,
+                         const base::Variant &variant) {
+  std::string out;
+  for (const Layer &layer : distinct(layersOf(variant)))
+    for (const base::Instruction *launch : layer.launches) {
+      const base::Kernel &kernel = program.kernels[launch->kernel];
+      if (isOfExperts(kernel))
+        out += concat("  ", layer.label, "  [", kernel.symbol, "]  ",
+                      joined(kernel.ops, ", "), "\n");
+    }
+  return out;
+}
+
 } // namespace
+
+std::string explainMoe(const base::Program &program) {
+  std::string out;
+  for (const base::Entry &entry : program.entries)
+    for (const base::Variant &variant : entry.variants) {
+      std::string kernels = printExperts(program, variant);
+      if (kernels.empty())
+        continue;
+      out += concat("entry ", entry.name, ", variant ", variant.name, " (",
+                    describeGuards(entry, variant), ")\n", kernels);
+    }
+  return out.empty() ? "no layer of experts\n" : out;
+}
 
 std::string explainFusion(const base::Program &program,
                           const SymbolValues &given) {

@@ -16,5 +16,9 @@ namespace tenon::tools {
 std::string explainFusion(const base::Program &program,
                           const SymbolValues &given);
 
+/// The same of the kernels that compute with experts alone: how many rows of an
+/// expert each variant multiplies together.
+std::string explainMoe(const base::Program &program);
+
 } // namespace tenon::tools
 #endif // TENON_TOOLS_EXPLAIN_H

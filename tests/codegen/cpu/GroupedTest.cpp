@@ -9,6 +9,7 @@
 #include "codegen/cpu/Lower.h"
 #include "ir/reference/Interpreter.h"
 #include "ir/reference/Storage.h"
+#include "ir/tn/ExpertPlan.h"
 #include "tests/support/CompiledFunction.h"
 
 #include "mlir/Parser/Parser.h"
@@ -214,6 +215,72 @@ TEST_F(Grouped, RowsHaveTheBitsOfAMatmul) {
     for (int64_t i = offsets[e] * 33; i < offsets[e + 1] * 33; ++i)
       ASSERT_EQ(y.floats[i], all.floats[i]) << "expert " << e;
   }
+}
+
+/// The multiply-adds that a function executes.
+int64_t countOf(func::FuncOp func, base::CpuFeatures features,
+                ArrayRef<Value> in) {
+  int64_t counted = 0;
+  CodeEdit edit;
+  edit.program = [&](ModuleOp program) {
+    program->setAttr(
+        ir::kCountProductsAttr,
+        OpBuilder(program.getContext())
+            .getI64IntegerAttr(reinterpret_cast<intptr_t>(&counted)));
+  };
+  auto code = CompiledFunction::compile(func, features, edit);
+  EXPECT_TRUE(code.ok()) << code.status().ToString();
+  EXPECT_TRUE((*code)->run(in, /*seed=*/7).ok());
+  return counted;
+}
+
+TEST_F(Grouped, MultiplyAddsAreThoseOfTheExpertsChosen) {
+  // Whole panels and segments: rows alone may fill up a tile.
+  constexpr int64_t k = 128, n = 256, experts = 16, mostTile = 8;
+  auto textOf = [&](int64_t rows) {
+    return formatv(R"(
+      func.func @f(%x: tensor<{0}x128xf32>, %w: tensor<16x256x128xf32>,
+          %o: tensor<17xi32>) -> tensor<{0}x256xf32> {{
+        %y = tn.grouped_matmul %x, %w, %o {{transpose_b} : tensor<{0}x128xf32>,
+            tensor<16x256x128xf32>, tensor<17xi32> -> tensor<{0}x256xf32>
+        return %y : tensor<{0}x256xf32>
+      })",
+                   rows)
+        .str();
+  };
+  Tensor w = floats({experts, n, k});
+  for (int64_t rows : {1, 8, 48, 400}) {
+    std::vector<int64_t> offsets = {0};
+    int64_t groups = 0;
+    for (int64_t e = 1; e <= experts; ++e) {
+      int64_t end =
+          e == experts ? rows : std::min(rows, offsets.back() * 2 + e % 3);
+      groups += end > offsets.back();
+      offsets.push_back(end);
+    }
+    func::FuncOp func = parse(textOf(rows));
+    for (base::CpuFeatures features : runnableFeatures()) {
+      int64_t counted =
+          countOf(func, features,
+                  {floats({rows, k}), w, numbers(offsets, {experts + 1})});
+      EXPECT_GE(counted, rows * n * k) << rows << " rows";
+      EXPECT_LE(counted, (rows + groups * (mostTile - 1)) * n * k)
+          << rows << " rows of " << groups << " experts";
+    }
+  }
+}
+
+TEST_F(Grouped, MultiplyAddsOfEveryExpertWouldBeSeen) {
+  func::FuncOp dense = parse(R"(
+    func.func @f(%x: tensor<16x48x128xf32>, %w: tensor<16x256x128xf32>)
+        -> tensor<16x48x256xf32> {
+      %y = tn.matmul %x, %w {transpose_b} : tensor<16x48x128xf32>,
+          tensor<16x256x128xf32> -> tensor<16x48x256xf32>
+      return %y : tensor<16x48x256xf32>
+    })");
+  int64_t counted = countOf(dense, runnableFeatures().back(),
+                            {floats({16, 48, 128}), floats({16, 256, 128})});
+  EXPECT_GE(counted, 16 * 48 * 256 * 128);
 }
 
 TEST_F(Grouped, OffsetsThatAreNoneAreNoted) {
