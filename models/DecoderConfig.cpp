@@ -28,6 +28,43 @@ void DecoderConfig::readSizes(const ModelFiles &files, ConfigReader &read,
       read.number("attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6);
 }
 
+void readRopeScaling(ConfigReader &read, RopeOptions &rope) {
+  // Newer config.json files have these beside theta, in one object.
+  auto text = [&](const char *gguf, const std::string &key,
+                  const std::string &usual) {
+    std::string newer = read.text("", "rope_parameters." + key, usual);
+    return read.text(gguf, "rope_scaling." + key, newer);
+  };
+  auto number = [&](const char *gguf, const std::string &key, double usual) {
+    double newer = read.number("", "rope_parameters." + key, usual);
+    return read.number(gguf, "rope_scaling." + key, newer);
+  };
+  std::string kind = text("", "type", "none"); // the older key
+  kind = text("rope.scaling.type", "rope_type", kind);
+  if (kind == "none" || kind == "default")
+    return;
+  rope.scaling.factor = number("rope.scaling.factor", "factor", 1);
+  read.expect(rope.scaling.factor >= 1,
+              "expects rope to be scaled by at least 1, got " +
+                  std::to_string(rope.scaling.factor));
+  if (kind == "linear") {
+    rope.scaling.kind = ir::RopeScaling::Linear;
+    return;
+  }
+  read.expect(kind == "yarn",
+              "expects rope scaled by 'linear', 'yarn' or not, got '" + kind +
+                  "'");
+  rope.scaling.kind = ir::RopeScaling::Yarn;
+  rope.scaling.originalContext =
+      static_cast<int64_t>(number("rope.scaling.original_context_length",
+                                  "original_max_position_embeddings", 4096));
+  rope.scaling.betaFast =
+      number("rope.scaling.yarn_beta_fast", "beta_fast", 32);
+  rope.scaling.betaSlow = number("rope.scaling.yarn_beta_slow", "beta_slow", 1);
+  rope.amplitude =
+      number("", "attention_factor", ir::yarnMagnitude(rope.scaling.factor));
+}
+
 std::vector<WeightName> decoderNames(std::initializer_list<WeightName> own) {
   std::vector<WeightName> names = {
       {"embedding.weight", "token_embd.weight", "model.embed_tokens.weight"},

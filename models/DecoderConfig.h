@@ -24,6 +24,10 @@ struct DecoderConfig {
                  int64_t usualHeadWidth);
 };
 
+/// Reads how rope is scaled for longer contexts: not, linearly, or by YaRN.
+/// Errors: noted in `read` (another way).
+void readRopeScaling(ConfigReader &read, RopeOptions &rope);
+
 /// `own` after the names that every such decoder has: the embedding, the last
 /// norm, the weights of attention and of the gated feed-forward part.
 std::vector<WeightName> decoderNames(std::initializer_list<WeightName> own);

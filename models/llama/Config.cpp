@@ -12,10 +12,7 @@ void Config::readShared(const ModelFiles &files, ConfigReader &read) {
   tied = files.hasWeights()
              ? !files.has(files.isGguf() ? "output.weight" : "lm_head.weight")
              : read.flag("tie_word_embeddings", false);
-  std::string scaling = read.text("", "rope_parameters.rope_type", "none");
-  scaling = read.text("rope.scaling.type", "rope_scaling.rope_type", scaling);
-  read.expect(scaling == "none" || scaling == "default",
-              "expects rope without scaling, got '" + scaling + "'");
+  readRopeScaling(read, rope);
   // Llama 3.1's scaling: in GGUF a tensor of factors.
   read.expect(!files.has("rope_freqs.weight"),
               "expects rope without scaling, got the tensor "

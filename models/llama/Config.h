@@ -20,13 +20,14 @@ struct Config : DecoderConfig {
 
   /// Reads what Llama and the Qwens have in common from a GGUF's metadata or a
   /// config.json.
-  /// Errors: noted in `read`; UNIMPLEMENTED (scaled rope).
+  /// Errors: noted in `read`; UNIMPLEMENTED (rope scaled as Llama 3.1's).
   void readShared(const ModelFiles &files, ConfigReader &read);
 };
 
 /// Reads the sizes of a Llama.
 /// Errors: NOT_FOUND, INVALID_ARGUMENT (a value), UNIMPLEMENTED (a variation
-///         that this model has not: scaled rope, biases, experts).
+///         that this model has not: rope scaled as Llama 3.1's, biases,
+///         experts).
 absl::StatusOr<Config> readConfig(const ModelFiles &files);
 
 } // namespace tenon::models::llama

@@ -233,6 +233,23 @@ Status checkGroup(const Json &weights, std::string_view source) {
                 "32, 64 or 128");
 }
 
+/// DeepSeek-V3's: what Float8Weights.h reads.
+Status checkFloat8(const Json &quantization, std::string_view source) {
+  const std::string *format = textOf(findMember(quantization, "fmt"));
+  const Json *block = findMember(quantization, "weight_block_size");
+  bool isKnown =
+      format && *format == "e4m3" &&
+      (!block || (block->is_array() && block->dump() == "[128,128]"));
+  if (isKnown)
+    return Status();
+  return unimplemented(source,
+                       ": expects \"quantization_config\" of \"fp8\" "
+                       "with \"fmt\" \"e4m3\" and \"weight_block_size\" "
+                       "[128,128], got ",
+                       printMember(findMember(quantization, "fmt")), " and ",
+                       printMember(block));
+}
+
 } // namespace
 
 Status checkQuantization(const Json &config, std::string_view source) {
@@ -242,11 +259,13 @@ Status checkQuantization(const Json &config, std::string_view source) {
   const Json *method = findMember(*quantization, "quant_method");
   const Json *format = findMember(*quantization, "format");
   const std::string *methodText = textOf(method), *formatText = textOf(format);
+  if (methodText && *methodText == "fp8")
+    return checkFloat8(*quantization, source);
   if (!methodText || *methodText != "compressed-tensors" || !formatText ||
       *formatText != "pack-quantized")
     return unimplemented(source,
                          ": expects \"quantization_config\" of \"quant_method\""
-                         " \"compressed-tensors\" and \"format\" "
+                         " \"fp8\", or \"compressed-tensors\" and \"format\" "
                          "\"pack-quantized\", got ",
                          printMember(method), " and ", printMember(format));
   const Json *groups = findMember(*quantization, "config_groups");

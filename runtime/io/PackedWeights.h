@@ -32,7 +32,9 @@ StatusOr<std::vector<std::vector<uint8_t>>>
 joinPackedWeights(std::vector<TensorEntry> &tensors, std::string_view source);
 
 /// Checks what a config.json says about quantised weights, if it does.
-/// Errors: UNIMPLEMENTED (any but the above), naming `source` and member.
+/// Errors: UNIMPLEMENTED (any but the above and those of Float8Weights.h),
+/// naming
+///         `source` and member.
 Status checkQuantization(const Json &config, std::string_view source);
 
 } // namespace tenon::io

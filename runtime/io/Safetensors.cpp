@@ -21,12 +21,14 @@ struct DType {
   std::string_view name;
   ElementType type;
 };
+constexpr std::string_view kFloat8 = "F8_E4M3";
 constexpr DType kDTypes[] = {
     {"BOOL", ElementType::Bool}, {"U8", ElementType::U8},
     {"I8", ElementType::I8},     {"I16", ElementType::I16},
     {"I32", ElementType::I32},   {"I64", ElementType::I64},
     {"F16", ElementType::F16},   {"BF16", ElementType::BF16},
     {"F32", ElementType::F32},   {"F64", ElementType::F64},
+    {kFloat8, ElementType::U8}, // until its scales are there
 };
 
 StatusOr<ElementType> readType(const Json &tensor, std::string_view name,
@@ -72,6 +74,7 @@ StatusOr<TensorEntry> readTensor(const std::string &name, const Json &tensor,
   TensorEntry entry;
   entry.name = name;
   TENON_ASSIGN_OR_RETURN(entry.type, readType(tensor, name, source));
+  entry.isFloat8 = *textOf(findMember(tensor, "dtype")) == kFloat8;
   TENON_RETURN_IF_ERROR(readShape(tensor, source, entry));
   const Json *offsets = findMember(tensor, "data_offsets");
   auto limit = static_cast<int64_t>(data.size());

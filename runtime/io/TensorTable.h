@@ -27,6 +27,7 @@ struct TensorEntry {
   uint32_t file = 0;   ///< Which file of a sharded set.
   uint64_t offset = 0; ///< From the start of that file, in bytes.
   std::span<const uint8_t> data;
+  bool isFloat8 = false; ///< U8 that Float8Weights.h makes bf16 of.
 
   int64_t elements() const;
 };

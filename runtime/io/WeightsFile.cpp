@@ -2,6 +2,7 @@
 
 #include "runtime/io/WeightsFile.h"
 
+#include "runtime/io/Float8Weights.h"
 #include "runtime/io/Gguf.h"
 #include "runtime/io/PackedWeights.h"
 #include "runtime/io/Safetensors.h"
@@ -226,10 +227,12 @@ StatusOr<WeightsFile> WeightsFile::join(std::vector<Part> parts,
       weights.mappings.push_back(std::move(*part.mapping));
   }
   if (format == WeightsFormat::Safetensors) {
-    TENON_ASSIGN_OR_RETURN(weights.joined, joinPackedWeights(tensors, path));
-    TENON_ASSIGN_OR_RETURN(std::vector<std::vector<uint8_t>> stacks,
-                           stackExperts(tensors, path));
-    std::ranges::move(stacks, std::back_inserter(weights.joined));
+    // Experts are stacked when each is a tensor of its own.
+    for (auto join : {joinPackedWeights, joinFloat8Weights, stackExperts}) {
+      TENON_ASSIGN_OR_RETURN(std::vector<std::vector<uint8_t>> built,
+                             join(tensors, path));
+      std::ranges::move(built, std::back_inserter(weights.joined));
+    }
   }
   XXH128_hash_t all =
       XXH3_128bits(hashes.data(), hashes.size() * sizeof(ContentHash));

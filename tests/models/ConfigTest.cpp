@@ -69,8 +69,9 @@ TEST(LlamaConfig, FormatsDifferInPairs) {
   }
 }
 
-/// The error of reading tiny_llama's config.json with one text replaced.
-std::string llamaError(const std::string &from, const std::string &to) {
+/// What is read of tiny_llama's config.json with one text replaced.
+absl::StatusOr<models::llama::Config> llamaWith(const std::string &from,
+                                                const std::string &to) {
   TempFolder folder;
   std::ifstream in(goldenPath("tiny_llama", "config.json"));
   std::stringstream text;
@@ -81,7 +82,29 @@ std::string llamaError(const std::string &from, const std::string &to) {
   auto files = ModelFiles::describe(folder.add("config.json", config),
                                     base::ElementType::BF16);
   EXPECT_TRUE(files.ok()) << files.status();
-  return std::string(models::llama::readConfig(*files).status().message());
+  return models::llama::readConfig(*files);
+}
+std::string llamaError(const std::string &from, const std::string &to) {
+  return std::string(llamaWith(from, to).status().message());
+}
+
+TEST(LlamaConfig, RopeIsScaledAsTheFileSays) {
+  auto linear = llamaWith("\"rope_scaling\": null",
+                          R"("rope_scaling": {"type": "linear", "factor": 8})");
+  ASSERT_TRUE(linear.ok()) << linear.status();
+  EXPECT_EQ(linear->rope.scaling.kind, ir::RopeScaling::Linear);
+  EXPECT_EQ(linear->rope.scaling.factor, 8);
+  EXPECT_EQ(linear->rope.amplitude, 1);
+  auto yarn = llamaWith("\"rope_scaling\": null",
+                        R"("rope_parameters": {"rope_type": "yarn",
+                           "factor": 4, "beta_fast": 16,
+                           "original_max_position_embeddings": 64})");
+  ASSERT_TRUE(yarn.ok()) << yarn.status();
+  EXPECT_EQ(yarn->rope.scaling.kind, ir::RopeScaling::Yarn);
+  EXPECT_EQ(yarn->rope.scaling.originalContext, 64);
+  EXPECT_EQ(yarn->rope.scaling.betaFast, 16);
+  EXPECT_EQ(yarn->rope.scaling.betaSlow, 1);
+  EXPECT_EQ(yarn->rope.amplitude, ir::yarnMagnitude(4));
 }
 
 TEST(LlamaConfig, VariationsAreRefused) {
@@ -89,10 +112,10 @@ TEST(LlamaConfig, VariationsAreRefused) {
   EXPECT_EQ(llamaError("silu", "silu"), "");
   EXPECT_THAT(llamaError("\"rope_scaling\": null",
                          "\"rope_scaling\": {\"rope_type\": \"llama3\"}"),
-              HasSubstr("expects rope without scaling, got 'llama3'"));
+              HasSubstr("'linear', 'yarn' or not, got 'llama3'"));
   EXPECT_THAT(llamaError("\"rope_scaling\": null",
-                         "\"rope_parameters\": {\"rope_type\": \"yarn\"}"),
-              HasSubstr("expects rope without scaling, got 'yarn'"));
+                         "\"rope_parameters\": {\"rope_type\": \"dynamic\"}"),
+              HasSubstr("'linear', 'yarn' or not, got 'dynamic'"));
   EXPECT_THAT(llamaError("\"mlp_bias\": false", "\"mlp_bias\": true"),
               HasSubstr("expects weights without biases"));
   EXPECT_THAT(llamaError("\"silu\"", "\"gelu\""),

@@ -1,4 +1,5 @@
-"""A tiny Qwen3-MoE with seeded weights: GGUF, safetensors, float64 logits.
+"""A tiny Qwen3-MoE with seeded weights and linearly scaled rope: GGUF,
+safetensors, float64 logits.
 
     qwen3moe.py        golden/tiny_qwen3moe
 
@@ -20,13 +21,14 @@ HERE = Path(__file__).resolve().parent
 SEED, VOCAB, LAYERS, WIDTH, CONTEXT = 65, 96, 2, 64, 256
 HEADS, KEY_HEADS, HEAD = 4, 2, 24  # heads are wider than width / heads
 EXPERTS, CHOSEN, HIDDEN = 8, 3, 32
-EPS, THETA = float(np.float32(1e-6)), 1e6
+EPS, THETA, STRETCH = float(np.float32(1e-6)), 1e6, 4.0
 HF = {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe",
       "hidden_size": WIDTH, "intermediate_size": 96,
       "moe_intermediate_size": HIDDEN, "num_hidden_layers": LAYERS,
       "num_attention_heads": HEADS, "num_key_value_heads": KEY_HEADS,
       "head_dim": HEAD, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-      "rope_theta": THETA, "rope_scaling": None, "num_experts": EXPERTS,
+      "rope_theta": THETA,
+      "rope_scaling": {"rope_type": "linear", "factor": STRETCH}, "num_experts": EXPERTS,
       "num_experts_per_tok": CHOSEN, "norm_topk_prob": True,
       "decoder_sparse_step": 1, "mlp_only_layers": [],
       "max_position_embeddings": CONTEXT, "attention_bias": False,
@@ -76,6 +78,7 @@ def rope(x):
     """x [T, H, d]: elements j and j + d/2 turn together."""
     half = x.shape[-1] // 2
     angle = np.arange(len(x))[:, None] * THETA ** (-np.arange(half) / half)
+    angle /= STRETCH  # linear scaling
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
     a, b = x[..., :half], x[..., half:]
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
@@ -140,6 +143,8 @@ def write_model(made, folder):
     writer.add_value_length(HEAD)
     writer.add_layer_norm_rms_eps(EPS)
     writer.add_rope_freq_base(THETA)
+    writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    writer.add_rope_scaling_factor(STRETCH)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(VOCAB)
