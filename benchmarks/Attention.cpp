@@ -40,7 +40,7 @@ tn.state @v : !v
 func.func @attend(%q: tensor<$Tx$Hx$Wxf32>, %b: !tn.batch, %k: !k, %v: !v)
     -> (tensor<$Tx$Hx$Wxf32>, !k, !v) {
   %y = tn.attention %q, %k, %v, %b scale 0.1 window $N
-      : tensor<$Tx$Hx$Wxf32>, !k, !v
+      : tensor<$Tx$Hx$Wxf32>, !k, !v -> tensor<$Tx$Hx$Wxf32>
   return %y, %k, %v : tensor<$Tx$Hx$Wxf32>, !k, !v
 }
 func.func @fill(%x: tensor<$Fx$Gx$Wx$R>, %y: tensor<$Fx$Gx$Wx$R>,

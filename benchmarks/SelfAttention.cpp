@@ -33,21 +33,21 @@ std::string textOf(const Shape &shape, Part part) {
   const char *forward = R"(
 func.func @f(%q: !q, %k: !k, %v: !k, %b: !tn.batch) -> (!q, !n) {
   %y, %l = tn.self_attention %q, %k, %v, %b scale 0.1 window $N
-      : !q, !k, !k -> !n
+      : !q, !k, !k -> !q, !n
   return %y, %l : !q, !n
 })";
   const char *gradQuery = R"(
 func.func @f(%q: !q, %k: !k, %v: !k, %dy: !q, %l: !n, %d: !n, %b: !tn.batch)
     -> !q {
   %dq = tn.self_attention_grad_query %q, %k, %v, %dy, %l, %d, %b scale 0.1
-      window $N : !q, !k, !k, !n
+      window $N : !q, !k, !q, !n, !k
   return %dq : !q
 })";
   const char *gradKeys = R"(
 func.func @f(%q: !q, %k: !k, %v: !k, %dy: !q, %l: !n, %d: !n, %b: !tn.batch)
     -> (!k, !k) {
   %dk, %dv = tn.self_attention_grad_keys %q, %k, %v, %dy, %l, %d, %b scale 0.1
-      window $N : !q, !k, !k, !n
+      window $N : !q, !k, !q, !n, !k -> !k, !k
   return %dk, %dv : !k, !k
 })";
   std::string text = R"(

@@ -57,8 +57,8 @@ private:
   ir::AttentionShape shape;
   Elements elements;
   Type f32, i32;
-  int64_t lanes, width;
-  int64_t across; // lanes along the width: a power of two that divides it
+  int64_t lanes, width, valueWidth;
+  int64_t across; // lanes along the values' width: a power of two dividing it
   std::unique_ptr<KeySource> keys;
   AttentionState state;
   Value total, totalMaximum, totalSum; // f32, of the segments before
@@ -67,8 +67,8 @@ private:
 AttentionNest::AttentionNest(KernelEmitter &e, const Nest &nest)
     : e(e), nest(nest), tile(e, nest), shape(tile.shape), elements(e),
       f32(e.builder.getF32Type()), i32(e.builder.getI32Type()),
-      lanes(e.vectorWidth()), width(shape.width),
-      across(std::gcd(width, lanes)) {}
+      lanes(e.vectorWidth()), width(shape.width), valueWidth(shape.valueWidth),
+      across(std::gcd(valueWidth, lanes)) {}
 
 //===----------------------------------------------------------------------===//
 // Rows
@@ -94,7 +94,7 @@ void AttentionNest::startSegment(const TokenRun &run) {
   Value zero = e.splat(e.f32(0), lanes);
   Value lowest = e.splat(e.f32(kNegativeInfinity), lanes);
   Value groupCount = tile.groupsOf(run);
-  e.loop(e.index(0), e.mul(groupCount, tile.groupRows * width), lanes,
+  e.loop(e.index(0), e.mul(groupCount, tile.groupRows * valueWidth), lanes,
          [&](Value at) { e.store(zero, state.values, at, Lanes{lanes}); });
   e.loop(e.index(0), e.mul(groupCount, lanes), lanes, [&](Value at) {
     e.store(lowest, state.maximum, at, Lanes{lanes});
@@ -112,8 +112,8 @@ void AttentionNest::mergeRow(Value row, Value at, Value isFirst) {
   Value keep = emit.exp(emit.sub(oldMaximum, larger));
   Value join = emit.exp(emit.sub(maximum, larger));
   Value keeps = e.splat(keep, across), joins = e.splat(join, across);
-  Value first = e.mul(row, width);
-  e.loop(e.index(0), e.index(width), across, [&](Value column) {
+  Value first = e.mul(row, valueWidth);
+  e.loop(e.index(0), e.index(valueWidth), across, [&](Value column) {
     Value place = e.add(first, column);
     Value old = e.load(total, f32, place, Lanes{across});
     Value next = e.load(state.values, f32, place, Lanes{across});
@@ -134,8 +134,8 @@ void AttentionNest::storeRow(const TokenRun &run, Value row) {
   Value pointer = e.resultPointer(nest, *number);
   Value sum = e.splat(load(totalSum, numberAt(row)), across);
   Value token = tile.tokenOf(run, row), head = tile.headOf(run, row);
-  Value first = e.mul(row, width);
-  e.loop(e.index(0), e.index(width), across, [&](Value column) {
+  Value first = e.mul(row, valueWidth);
+  e.loop(e.index(0), e.index(valueWidth), across, [&](Value column) {
     Value value = e.load(total, f32, e.add(first, column), Lanes{across});
     SmallVector<Value> index{token, head, column};
     elements.store(math(value).div(value, sum), type, pointer, index,
@@ -204,8 +204,9 @@ LogicalResult AttentionNest::emit(Value number) {
   BatchPointers batch = e.batch(shape.batch);
   int64_t rows = tile.groups * tile.groupRows;
   auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
-  for (Value *each : {&state.q, &state.values, &total})
-    *each = floats(llvm::alignTo(rows * width, lanes));
+  state.q = floats(llvm::alignTo(rows * width, lanes));
+  for (Value *each : {&state.values, &total})
+    *each = floats(llvm::alignTo(rows * valueWidth, lanes));
   for (Value *each : {&state.from, &state.to, &state.maximum, &state.sum,
                       &totalMaximum, &totalSum})
     *each = floats(tile.groups * lanes);

@@ -64,7 +64,8 @@ AttentionBlock::AttentionBlock(KernelEmitter &emitter,
                                TokenOf tokenOf)
     : e(emitter), shape(shape), state(state), tokenOf(std::move(tokenOf)),
       f32(e.builder.getF32Type()), rows(groupRows), width(shape.width),
-      lanes(e.vectorWidth()), across(std::gcd(width, lanes)) {
+      valueWidth(shape.valueWidth), lanes(e.vectorWidth()),
+      across(std::gcd(valueWidth, lanes)) {
   scores = e.scratch(rows * kBlock * sizeof(float));
   for (Value *each : {&highest, &shift, &keep, &sums})
     *each = e.scratch(lanes * sizeof(float));
@@ -305,7 +306,7 @@ void AttentionBlock::emitSums() {
 Value AttentionBlock::valueScale(Value key, Value number) {
   if (!group.block.valueScales)
     return {};
-  Value at = e.add(e.mul(key, width / kQuants), number);
+  Value at = e.add(e.mul(key, valueWidth / kQuants), number);
   return e.splat(e.load(group.block.valueScales, f32, at), across);
 }
 
@@ -313,8 +314,9 @@ Value AttentionBlock::valueScale(Value key, Value number) {
 void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
                                    Value to) {
   auto offset = [&](int64_t row, int64_t v) {
-    return e.add(column, e.index(row * width + v * across));
+    return e.add(column, e.index(row * valueWidth + v * across));
   };
+  int64_t pitch = group.block.valuePitch;
   SmallVector<Value> acc;
   for (int64_t row = 0; row < rows; ++row) {
     Value kept = e.splat(e.load(keep, f32, e.index(row)), across);
@@ -326,10 +328,10 @@ void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
   auto body = [&](Value key, ValueRange carried) {
     SmallVector<Value> next(carried), values(vectors);
     prefetch(group.block.nextValues, group.block.valueElement,
-             e.add(e.mul(key, width), column), vectors * across);
+             e.add(e.mul(key, pitch), column), vectors * across);
     Value scale;
     for (auto [v, loaded] : llvm::enumerate(values)) {
-      Value at = e.add(e.mul(key, width), offset(0, v));
+      Value at = e.add(e.mul(key, pitch), offset(0, v));
       loaded = e.load(group.block.values, group.block.valueElement, at,
                       Lanes{across});
       loaded = toFloats(e, loaded);
@@ -374,16 +376,17 @@ void AttentionBlock::emitRowValues(bool isBefore) {
     else
       from = e.max(from, commonTo);
     Value kept = e.splat(e.load(keep, f32, row), across);
-    Value first = e.mul(row, width), weights = e.mul(row, kBlock);
-    e.loop(e.index(0), e.index(width), across, [&](Value column) {
+    Value first = e.mul(row, valueWidth), weights = e.mul(row, kBlock);
+    e.loop(e.index(0), e.index(valueWidth), across, [&](Value column) {
       Value at = e.add(first, column);
       Value acc = e.load(group.values, f32, at, Lanes{across});
       if (isBefore)
         acc = mathOf(e, acc).mul(acc, kept);
       auto body = [&](Value key, ValueRange carried) -> SmallVector<Value> {
         Value weight = e.load(scores, f32, e.add(weights, key));
-        Value value = e.load(group.block.values, group.block.valueElement,
-                             e.add(e.mul(key, width), column), Lanes{across});
+        Value at = e.add(e.mul(key, group.block.valuePitch), column);
+        Value value = e.load(group.block.values, group.block.valueElement, at,
+                             Lanes{across});
         ir::Emit emit = mathOf(e, carried[0]);
         value = toFloats(e, value);
         if (Value scale = valueScale(key, e.div(column, kQuants)))
@@ -406,22 +409,21 @@ void AttentionBlock::emitValues() {
   };
   Value from = e.max(keyOf(rowNumber(state.from, rows - 1)), e.index(0));
   Value to = e.min(keyOf(rowNumber(state.to, 0)), e.index(kBlock));
-  int64_t vectors = vectorsBeside(width / across);
-  int64_t step = vectors * across, whole = width / step * step;
+  int64_t vectors = vectorsBeside(valueWidth / across);
+  int64_t step = vectors * across, whole = valueWidth / step * step;
   e.loop(e.index(0), e.index(whole), step,
          [&](Value column) { emitValueTile(column, vectors, from, to); });
-  if (whole < width)
-    emitValueTile(e.index(whole), (width - whole) / across, from, to);
+  if (whole < valueWidth)
+    emitValueTile(e.index(whole), (valueWidth - whole) / across, from, to);
   e.ifThen(isPartial, [&] { emitRowValues(/*isBefore=*/false); });
 }
 
 void AttentionBlock::emit(const KeyBlock &block, Value number) {
   Value row = e.mul(number, rows);
-  Value at = e.mul(row, width);
   group = {e.mul(number, lanes),
            row,
-           e.address(state.q, f32, at),
-           e.address(state.values, f32, at),
+           e.address(state.q, f32, e.mul(row, width)),
+           e.address(state.values, f32, e.mul(row, valueWidth)),
            Value(),
            block};
   Value end = e.add(block.position, e.index(kBlock));

@@ -21,7 +21,7 @@ namespace tenon::codegen::cpu {
 /// Scratch of a tile. Rows lie one after the other; what is one number a row
 /// lies in the first lanes of a vector for each group.
 struct AttentionState {
-  mlir::Value q, values;    // f32 [rows][width]; values: of the segment
+  mlir::Value q, values;    // f32 [rows][width], of values: the segment's
   mlir::Value from, to;     // i32 [groups][lanes]: positions, ascending by row
   mlir::Value maximum, sum; // f32 [groups][lanes], of the segment
 };
@@ -29,12 +29,13 @@ struct AttentionState {
 /// Elements that share a scale, where a block's elements are quants.
 inline constexpr int64_t kQuants = 32;
 
-/// Where a block's keys, [width][64], and values, [64][width], lie. An element
-/// of i8 is a quant, to be multiplied with its scale.
+/// Where a block's keys, [width][64], and values, [64][valuePitch], lie. An
+/// element of i8 is a quant, to be multiplied with its scale.
 struct KeyBlock {
   mlir::Value position; // index, of the first key
   mlir::Value keys, values;
   mlir::Type keyElement, valueElement;
+  int64_t valuePitch;
   mlir::Value nextKeys = {}, nextValues = {}; // to fetch ahead; null: not
   mlir::Value keyScales = {};                 // f16 [width/32][64]
   mlir::Value nextKeyScales = {};             // to fetch ahead; null: not
@@ -94,7 +95,7 @@ private:
   AttentionState state;
   TokenOf tokenOf;
   mlir::Type f32;
-  int64_t rows, width, lanes, across;
+  int64_t rows, width, valueWidth, lanes, across;
   mlir::Value scores;                     // f32 [rows][64], then weights
   mlir::Value highest, shift, keep, sums; // f32 [lanes]
   Group group;

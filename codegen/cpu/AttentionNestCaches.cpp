@@ -1,6 +1,7 @@
 //===- AttentionNestCaches.cpp - Keys and values in paged caches ----------===//
 
 #include "codegen/cpu/AttentionNestKeys.h"
+#include "codegen/cpu/AttentionNestRows.h"
 
 #include "ir/tn/Emit.h"
 
@@ -30,6 +31,8 @@ private:
   void dequantizeRun(Value block, Value at, Value scratch, Value scale);
   Value scalesOf(ir::CacheType type, Value block);
   Value valueScales(Value block, Value next);
+  Value latents(Value keys);
+  void transposeLatents(Value keys, Value key, Value column, int64_t columns);
   ir::Emit math(Value like) {
     return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
   }
@@ -39,27 +42,29 @@ private:
 
   KernelEmitter &e;
   ir::AttentionOp op;
-  ir::CacheType keysType, valuesType;
+  ir::CacheType keysType, valuesType; // null: values are latent in the keys
+  int64_t valueWidth;
   BatchPointers batch;
-  bool isOneGroup; // of rows: blocks are read in place
-  int64_t lanes, width;
+  bool isInPlace; // blocks are read where they lie, for one group of rows
+  int64_t lanes;
   // f32 of a block, or of a block's scales; null: not converted
   Value keysScratch, valuesScratch;
 };
 
 CacheKeys::CacheKeys(KernelEmitter &e, ir::AttentionOp op,
                      const BatchPointers &batch, bool isOneGroup)
-    : e(e), op(op), keysType(cast<ir::CacheType>(op.getKeys().getType())),
-      valuesType(cast<ir::CacheType>(op.getValues().getType())), batch(batch),
-      isOneGroup(isOneGroup), lanes(e.vectorWidth()),
-      width(keysType.getWidth()) {
+    : e(e), op(op), keysType(op.getKeys().getType()),
+      valueWidth(ir::attentionShape(op)->valueWidth), batch(batch),
+      isInPlace(isOneGroup && !op.isLatent()), lanes(e.vectorWidth()) {
   auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
-  if (!isOneGroup && !keysType.getElementType().isF32())
-    keysScratch = floats(width * kBlock);
-  if (!isOneGroup && !valuesType.getElementType().isF32())
-    valuesScratch = floats(width * kBlock);
-  if (isOneGroup && valuesType.isQuantized())
-    valuesScratch = floats(width * kBlock / kQuants);
+  if (!op.isLatent())
+    valuesType = op.getValues().getType();
+  if (!isInPlace && !keysType.getElementType().isF32())
+    keysScratch = floats(keysType.getWidth() * kBlock);
+  if (op.isLatent() || (!isInPlace && !valuesType.getElementType().isF32()))
+    valuesScratch = floats(valueWidth * kBlock);
+  else if (isInPlace && valuesType.isQuantized())
+    valuesScratch = floats(valueWidth * kBlock / kQuants);
 }
 
 /// Whether a position that the token attends to has no page, which is noted.
@@ -105,7 +110,8 @@ Value CacheKeys::inScratch(ir::CacheType type, Value block, Value scratch) {
     return dequantized(type, block, scratch);
   Type element = type.getElementType();
   int64_t step = 4 * lanes; // A block has 64 elements for each of the width.
-  e.loop(e.index(0), e.index(width * kBlock), step, [&](Value from) {
+  Value count = e.index(type.getWidth() * kBlock);
+  e.loop(e.index(0), count, step, [&](Value from) {
     for (int64_t i = 0; i < step; i += lanes) {
       Value at = e.add(from, e.index(i));
       Value value = e.load(block, element, at, Lanes{lanes});
@@ -137,7 +143,8 @@ Value CacheKeys::dequantized(ir::CacheType type, Value block, Value scratch) {
   Type f16 = e.builder.getF16Type();
   Value scales = scalesOf(type, block);
   if (type.getLayout() == ir::CacheLayout::Values) {
-    e.loop(e.index(0), e.index(width * kBlock), kQuants, [&](Value first) {
+    Value count = e.index(type.getWidth() * kBlock);
+    e.loop(e.index(0), count, kQuants, [&](Value first) {
       Value half = e.load(scales, f16, e.div(first, kQuants));
       Value scale = e.splat(toFloats(e, half), lanes);
       for (int64_t i = 0; i < kQuants; i += lanes)
@@ -145,7 +152,7 @@ Value CacheKeys::dequantized(ir::CacheType type, Value block, Value scratch) {
     });
     return scratch;
   }
-  e.loop(e.index(0), e.index(width), kQuants, [&](Value d) {
+  e.loop(e.index(0), e.index(type.getWidth()), kQuants, [&](Value d) {
     SmallVector<Value> vectors;
     Value first = e.mul(e.div(d, kQuants), kBlock);
     for (int64_t lane = 0; lane < kBlock; lane += lanes) {
@@ -168,7 +175,7 @@ Value CacheKeys::valueScales(Value block, Value next) {
   Type f16 = e.builder.getF16Type();
   Value from = scalesOf(valuesType, block), ahead = scalesOf(valuesType, next);
   constexpr int64_t kLine = 64 / sizeof(uint16_t);
-  Value count = e.index(kBlock * width / kQuants);
+  Value count = e.index(kBlock * valueWidth / kQuants);
   e.loop(e.index(0), count, kLine, [&](Value first) {
     e.prefetch(e.address(ahead, f16, first));
     for (int64_t i = 0; i < kLine; i += lanes) {
@@ -180,33 +187,77 @@ Value CacheKeys::valueScales(Value block, Value next) {
   return valuesScratch;
 }
 
+//===----------------------------------------------------------------------===//
+// Latents
+//===----------------------------------------------------------------------===//
+
+/// Elements [column, column + columns) of the keys from `key` on.
+void CacheKeys::transposeLatents(Value keys, Value key, Value column,
+                                 int64_t columns) {
+  Type f32 = e.builder.getF32Type();
+  SmallVector<Value> vectors;
+  for (int64_t i = 0; i < lanes; ++i) {
+    Value row = e.add(column, e.index(std::min(i, columns - 1)));
+    vectors.push_back(
+        e.load(keys, f32, e.add(e.mul(row, kBlock), key), Lanes{lanes}));
+  }
+  transposeLanes(e, vectors);
+  Lanes access{lanes};
+  if (columns < lanes)
+    access.mask = e.firstLanes(e.index(columns), lanes);
+  for (auto [i, vector] : llvm::enumerate(vectors)) {
+    Value row = e.mul(e.add(key, e.index(i)), valueWidth);
+    e.store(vector, valuesScratch, e.add(row, column), access);
+  }
+}
+
+/// The values in a block of keys, f32 [width][64], as f32 in scratch.
+Value CacheKeys::latents(Value keys) {
+  int64_t whole = valueWidth / lanes * lanes;
+  e.loop(e.index(0), e.index(kBlock), lanes, [&](Value key) {
+    e.loop(e.index(0), e.index(whole), lanes,
+           [&](Value column) { transposeLatents(keys, key, column, lanes); });
+    if (whole < valueWidth)
+      transposeLatents(keys, key, e.index(whole), valueWidth - whole);
+  });
+  return valuesScratch;
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
 KeyBlock CacheKeys::block(const TokenRun &run, Value keyHead, Value position) {
-  Value keys = e.pointer(op.getKeys()), values = e.pointer(op.getValues());
+  Value keys = e.pointer(op.getKeys());
+  Value keyBlock = blockPointer(keysType, keys, run, keyHead, position);
+  Type f32 = e.builder.getF32Type();
+  if (!isInPlace && keysScratch)
+    keyBlock = inScratch(keysType, keyBlock, keysScratch);
+  if (op.isLatent())
+    return {position, keyBlock, latents(keyBlock), f32, f32, valueWidth};
+  Value values = e.pointer(op.getValues());
+  Value valueBlock = blockPointer(valuesType, values, run, keyHead, position);
+  if (!isInPlace) {
+    if (valuesScratch)
+      valueBlock = inScratch(valuesType, valueBlock, valuesScratch);
+    return {position, keyBlock, valueBlock, f32, f32, valueWidth};
+  }
   auto stored = [&](ir::CacheType type) -> Type {
     return type.isQuantized() ? e.builder.getI8Type() : type.getElementType();
   };
-  KeyBlock block{position, blockPointer(keysType, keys, run, keyHead, position),
-                 blockPointer(valuesType, values, run, keyHead, position),
-                 stored(keysType), stored(valuesType)};
-  if (isOneGroup) { // Few rows wait for memory.
-    Value next = e.add(position, e.index(kBlock));
-    Value last = e.sub(run.end(e), e.index(1));
-    next = e.min(next, last);
-    block.nextKeys = blockPointer(keysType, keys, run, keyHead, next);
-    block.nextValues = blockPointer(valuesType, values, run, keyHead, next);
-    if (keysType.isQuantized()) {
-      block.keyScales = scalesOf(keysType, block.keys);
-      block.nextKeyScales = scalesOf(keysType, block.nextKeys);
-    }
-    if (valuesType.isQuantized())
-      block.valueScales = valueScales(block.values, block.nextValues);
-    return block;
+  KeyBlock block{position,         keyBlock,           valueBlock,
+                 stored(keysType), stored(valuesType), valueWidth};
+  // Few rows wait for memory.
+  Value next = e.add(position, e.index(kBlock));
+  next = e.min(next, e.sub(run.end(e), e.index(1)));
+  block.nextKeys = blockPointer(keysType, keys, run, keyHead, next);
+  block.nextValues = blockPointer(valuesType, values, run, keyHead, next);
+  if (keysType.isQuantized()) {
+    block.keyScales = scalesOf(keysType, block.keys);
+    block.nextKeyScales = scalesOf(keysType, block.nextKeys);
   }
-  if (keysScratch)
-    block.keys = inScratch(keysType, block.keys, keysScratch);
-  if (valuesScratch)
-    block.values = inScratch(valuesType, block.values, valuesScratch);
-  block.keyElement = block.valueElement = e.builder.getF32Type();
+  if (valuesType.isQuantized())
+    block.valueScales = valueScales(block.values, block.nextValues);
   return block;
 }
 

@@ -16,8 +16,8 @@ namespace {
 constexpr int64_t kBlock = TENON_CACHE_BLOCK;
 constexpr int64_t kChain = 512; // elements of a product's chain
 
-/// Operands of both gradients.
-enum Operand : unsigned { kQ, kK, kV, kDy, kLse, kDelta };
+/// Operands of both gradients: those after the values, if there are any.
+enum Operand : unsigned { kQ = 0, kDy = 3, kLse, kDelta };
 
 ir::Emit mathOf(KernelEmitter &e, Value like) {
   return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
@@ -29,7 +29,8 @@ GradRows::GradRows(Elements &elements, const ir::AttentionShape &shape,
                    int64_t mostRows, int64_t groupRows)
     : elements(elements), e(elements.emitter()), shape(shape),
       groupRows(groupRows), lanes(e.vectorWidth()),
-      rowPitch(llvm::alignTo(shape.width, lanes)), f32(e.builder.getF32Type()) {
+      rowPitch(std::max(columns(), valueColumns())),
+      f32(e.builder.getF32Type()) {
   auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
   q = floats(mostRows * rowPitch);
   dy = floats(mostRows * rowPitch);
@@ -43,10 +44,11 @@ void GradRows::stage(Value row, Value token, Value head) {
   SmallVector<Value> leading{token, head};
   Value at = e.mul(row, rowPitch);
   stageRow(elements, shape.op->getOperand(kQ), leading, q, at);
-  stageRow(elements, shape.op->getOperand(kDy), leading, dy, at);
+  unsigned absent = shape.isLatent ? 1 : 0;
+  stageRow(elements, shape.op->getOperand(kDy - absent), leading, dy, at);
   auto copy = [&](unsigned operand, Value scratch) {
     Elements::Scope scope(elements);
-    Value x = shape.op->getOperand(operand);
+    Value x = shape.op->getOperand(operand - absent);
     elements.prepare(x, leading);
     e.store(elements.element(x, leading, Lanes{}), scratch, row);
   };
@@ -70,17 +72,18 @@ int64_t GradRows::vectorsBeside(int64_t rows, int64_t most) const {
 
 /// Products of elements [from, to) of the group's rows and `vectors` vectors of
 /// keys: sums [rows][vectors].
-SmallVector<Value> GradRows::chain(Value rows, Value columns, Value key,
+SmallVector<Value> GradRows::chain(const Factors &factors, Value key,
                                    int64_t vectors, int64_t from, int64_t to) {
   SmallVector<Value> zeros(groupRows * vectors, e.splat(e.f32(0), lanes));
   auto body = [&](Value d, ValueRange carried) {
     SmallVector<Value> next(carried), keys;
     Value at = e.add(e.mul(d, kBlock), key);
     for (int64_t v = 0; v < vectors; ++v)
-      keys.push_back(
-          e.load(columns, f32, e.add(at, e.index(v * lanes)), Lanes{lanes}));
+      keys.push_back(e.load(factors.columns, f32, e.add(at, e.index(v * lanes)),
+                            Lanes{lanes}));
     for (int64_t row = 0; row < groupRows; ++row) {
-      Value element = e.load(rows, f32, e.add(d, e.index(row * rowPitch)));
+      Value element =
+          e.load(factors.rows, f32, e.add(d, e.index(row * rowPitch)));
       Value x = e.splat(element, lanes);
       for (int64_t v = 0; v < vectors; ++v) {
         Value &sum = next[row * vectors + v];
@@ -93,13 +96,13 @@ SmallVector<Value> GradRows::chain(Value rows, Value columns, Value key,
 }
 
 /// out[row][key] of a group by the product rule.
-void GradRows::emitProducts(Value rows, Value columns, Value out) {
+void GradRows::emitProducts(const Factors &factors, Value out) {
   int64_t vectors = vectorsBeside(groupRows, kBlock / lanes);
   e.loop(e.index(0), e.index(kBlock), vectors * lanes, [&](Value key) {
     SmallVector<Value> total;
-    for (int64_t from = 0; from < shape.width; from += kChain) {
-      int64_t to = std::min(shape.width, from + kChain);
-      SmallVector<Value> next = chain(rows, columns, key, vectors, from, to);
+    for (int64_t from = 0; from < factors.width; from += kChain) {
+      int64_t to = std::min(factors.width, from + kChain);
+      SmallVector<Value> next = chain(factors, key, vectors, from, to);
       for (size_t i = 0; i < next.size() && from > 0; ++i)
         next[i] = mathOf(e, next[i]).add(total[i], next[i]);
       total = std::move(next);
@@ -131,8 +134,10 @@ void GradRows::emitSlopes(Value row) {
 
 void GradRows::emitGroup(Value first, Value keys, Value values) {
   Value at = e.mul(first, rowPitch), out = e.mul(first, kBlock);
-  emitProducts(e.address(q, f32, at), keys, e.address(weights, f32, out));
-  emitProducts(e.address(dy, f32, at), values, e.address(slopes, f32, out));
+  emitProducts({e.address(q, f32, at), keys, shape.width},
+               e.address(weights, f32, out));
+  emitProducts({e.address(dy, f32, at), values, shape.valueWidth},
+               e.address(slopes, f32, out));
   e.loop(first, e.add(first, e.index(groupRows)), 1,
          [&](Value row) { emitSlopes(row); });
 }
@@ -181,12 +186,13 @@ void GradRows::addTile(const Outputs &outputs, Value column, int64_t vectors,
 }
 
 void GradRows::addColumns(const Outputs &outputs, Value from, Value to) {
-  int64_t vectors = vectorsBeside(outputs.count, rowPitch / lanes);
-  int64_t step = vectors * lanes, whole = rowPitch / step * step;
+  int64_t columns = outputs.sums.columns;
+  int64_t vectors = vectorsBeside(outputs.count, columns / lanes);
+  int64_t step = vectors * lanes, whole = columns / step * step;
   e.loop(e.index(0), e.index(whole), step,
          [&](Value column) { addTile(outputs, column, vectors, from, to); });
-  if (whole < rowPitch)
-    addTile(outputs, e.index(whole), (rowPitch - whole) / lanes, from, to);
+  if (whole < columns)
+    addTile(outputs, e.index(whole), (columns - whole) / lanes, from, to);
 }
 
 // The terms that all outputs have share a register tile; those before and after
@@ -237,8 +243,29 @@ void GradRows::mergeRow(Value segment, Value total, Value row, Value isFirst) {
   });
 }
 
+void GradRows::scaleRow(Value sums, Value row, double factor) {
+  Value first = e.mul(row, rowPitch);
+  Value scale = e.splat(e.f32(static_cast<float>(factor)), lanes);
+  e.loop(e.index(0), e.index(columns()), lanes, [&](Value column) {
+    Value at = e.add(first, column);
+    Value sum = e.load(sums, f32, at, Lanes{lanes});
+    e.store(mathOf(e, sum).mul(sum, scale), sums, at, Lanes{lanes});
+  });
+}
+
+void GradRows::addLatent(Value values, Value keys, Value row) {
+  Value first = e.mul(row, rowPitch);
+  e.columns(e.index(shape.valueWidth), lanes, [&](const Lanes &run) {
+    Value at = e.add(first, run.offset);
+    Lanes access{run.width, run.mask};
+    Value key = e.load(keys, f32, at, access);
+    Value value = e.load(values, f32, at, access);
+    e.store(mathOf(e, key).add(key, value), keys, at, access);
+  });
+}
+
 void GradRows::storeRow(const Nest &nest, Value result, ValueRange leading,
-                        Value sums, Value row, double factor) {
+                        Value sums, Value row) {
   std::optional<unsigned> number = yieldNumber(nest, result);
   if (!number)
     return;
@@ -247,12 +274,9 @@ void GradRows::storeRow(const Nest &nest, Value result, ValueRange leading,
   SmallVector<Value> index(leading);
   index.push_back(e.index(0));
   Value first = e.mul(row, rowPitch);
-  Value scale = e.splat(e.f32(static_cast<float>(factor)), lanes);
-  e.columns(e.index(shape.width), lanes, [&](const Lanes &columns) {
-    Value sum = e.load(sums, f32, e.add(first, columns.offset), Lanes{lanes});
-    if (factor != 1)
-      sum = mathOf(e, sum).mul(sum, scale);
-    elements.store(sum, type, pointer, index, columns);
+  e.columns(e.index(type.getDimSize(2)), lanes, [&](const Lanes &run) {
+    Value sum = e.load(sums, f32, e.add(first, run.offset), Lanes{lanes});
+    elements.store(sum, type, pointer, index, run);
   });
 }
 

@@ -30,6 +30,7 @@ struct WeightedSums {
   mlir::Value terms; // f32 [terms][pitch]
   mlir::Value weights;
   int64_t outputStride, termStride; // of the weights
+  int64_t columns;                  // of a row: whole vectors
 };
 
 class GradRows {
@@ -37,14 +38,19 @@ public:
   GradRows(Elements &elements, const ir::AttentionShape &shape,
            int64_t mostRows, int64_t groupRows);
 
-  /// Elements between rows of scratch: whole vectors hold the width.
+  /// Elements between rows of scratch: whole vectors hold any row.
   int64_t pitch() const { return rowPitch; }
+  /// Elements of whole vectors that hold a row of queries or keys; of values.
+  int64_t columns() const { return llvm::alignTo(shape.width, lanes); }
+  int64_t valueColumns() const {
+    return llvm::alignTo(shape.valueWidth, lanes);
+  }
 
   /// Reads one row's operands.
   void stage(mlir::Value row, mlir::Value token, mlir::Value head);
 
   /// Weights and slopes of the group that starts at row `first`, for keys and
-  /// values [width][64].
+  /// values [width][64] (their own).
   void emitGroup(mlir::Value first, mlir::Value keys, mlir::Value values);
 
   /// The terms [from, to) of an output; both ascend by output, and from <= to.
@@ -60,19 +66,28 @@ public:
   /// one's is copied.
   void mergeRow(mlir::Value segment, mlir::Value total, mlir::Value row,
                 mlir::Value isFirst);
-  /// Stores factor * a row of sums, rounded, where `result` is yielded.
+  /// Multiplies a row of sums.
+  void scaleRow(mlir::Value sums, mlir::Value row, double factor);
+  /// Adds a row of values to the first elements of one of keys.
+  void addLatent(mlir::Value values, mlir::Value keys, mlir::Value row);
+  /// Stores a row of sums, rounded, where `result` is yielded.
   void storeRow(const Nest &nest, mlir::Value result, mlir::ValueRange leading,
-                mlir::Value sums, mlir::Value row, double factor);
+                mlir::Value sums, mlir::Value row);
 
   mlir::Value q, dy;           // f32 [rows][pitch]
   mlir::Value weights, slopes; // f32 [rows][64]
 
 private:
   int64_t vectorsBeside(int64_t rows, int64_t most) const;
-  llvm::SmallVector<mlir::Value> chain(mlir::Value rows, mlir::Value columns,
-                                       mlir::Value key, int64_t vectors,
-                                       int64_t from, int64_t to);
-  void emitProducts(mlir::Value rows, mlir::Value columns, mlir::Value out);
+  /// Rows [pitch] and what they are multiplied with, [width][64].
+  struct Factors {
+    mlir::Value rows, columns;
+    int64_t width;
+  };
+  llvm::SmallVector<mlir::Value> chain(const Factors &factors, mlir::Value key,
+                                       int64_t vectors, int64_t from,
+                                       int64_t to);
+  void emitProducts(const Factors &factors, mlir::Value out);
   void emitSlopes(mlir::Value row);
   /// Following outputs.
   struct Outputs {

@@ -50,7 +50,8 @@ private:
   int64_t groupRows, chunkTokens;
   Elements elements;
   GradRows rows;
-  HeadRows keyRows, valueRows;
+  HeadRows keyRows;
+  std::optional<HeadRows> valueRows; // none: in the keys
   Value keyHead;
   Value keys, values;           // f32 [width][64]
   Value keySums, valueSums;     // f32 [64][pitch], of the segment
@@ -69,10 +70,13 @@ GradKeysNest::GradKeysNest(KernelEmitter &e, const Nest &nest)
       chunkTokens(mostChunkTokens(shape)), elements(e),
       rows(elements, shape,
            llvm::alignTo(chunkTokens * shape.group(), groupRows), groupRows),
-      keyRows(elements, op.getK()), valueRows(elements, op.getV()) {
+      keyRows(elements, op.getK()) {
   auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
-  keys = floats(shape.width * kBlock);
-  values = floats(shape.width * kBlock);
+  keys = values = floats(shape.width * kBlock);
+  if (!op.isLatent()) {
+    valueRows.emplace(elements, op.getV());
+    values = floats(shape.valueWidth * kBlock);
+  }
   for (Value *each : {&keySums, &valueSums, &keyTotals, &valueTotals})
     *each = floats(kBlock * rows.pitch());
 }
@@ -92,8 +96,9 @@ void GradKeysNest::addChunk(const TokenRun &run, Value token, Value tokens) {
       to = e.add(from, e.index(shape.window));
     return std::pair(inChunk(from), inChunk(to));
   };
-  WeightedSums ofValues{valueSums, rows.dy, rows.weights, 1, kBlock};
-  WeightedSums ofKeys{keySums, rows.q, rows.slopes, 1, kBlock};
+  WeightedSums ofValues{valueSums, rows.dy, rows.weights,
+                        1,         kBlock,  rows.valueColumns()};
+  WeightedSums ofKeys{keySums, rows.q, rows.slopes, 1, kBlock, rows.columns()};
   e.loop(e.index(0), run.tokens, kKeysBeside, [&](Value key) {
     rows.addTerms(ofValues, kKeysBeside, key, rangeOf);
   });
@@ -154,7 +159,8 @@ void GradKeysNest::emitSegment(const TokenRun &run, Value end, Value segment) {
 void GradKeysNest::emitRun(TokenRuns &runs, const TokenRun &run) {
   HeadRows::Range range{run.first, run.tokens, keyHead};
   keyRows.stageTransposed(range, keys);
-  valueRows.stageTransposed(range, values);
+  if (valueRows)
+    valueRows->stageTransposed(range, values);
   Value limit = e.extent(shape.q.getType(), 0);
   if (shape.window) { // The last key is in range of so many tokens.
     Value last = e.add(run.first, e.sub(run.tokens, e.index(1)));
@@ -167,8 +173,12 @@ void GradKeysNest::emitRun(TokenRuns &runs, const TokenRun &run) {
          [&](Value segment) { emitSegment(run, end, segment); });
   e.loop(e.index(0), run.tokens, 1, [&](Value key) {
     SmallVector<Value> leading{e.add(run.first, key), keyHead};
-    rows.storeRow(nest, op.getDk(), leading, keyTotals, key, shape.scale);
-    rows.storeRow(nest, op.getDv(), leading, valueTotals, key, 1);
+    rows.scaleRow(keyTotals, key, shape.scale);
+    if (op.isLatent())
+      rows.addLatent(valueTotals, keyTotals, key);
+    else
+      rows.storeRow(nest, op.getDv(), leading, valueTotals, key);
+    rows.storeRow(nest, op.getDk(), leading, keyTotals, key);
   });
 }
 

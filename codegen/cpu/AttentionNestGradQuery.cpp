@@ -42,19 +42,23 @@ private:
   ir::SelfAttentionGradQueryOp op;
   Elements elements;
   GradRows rows;
-  HeadRows keyRows, valueRows;
-  Value keys, values, keyTerms; // f32 [width][64] twice, [64][pitch]
-  Value sums, total;            // f32 [rows][pitch]: of the segment, before it
+  HeadRows keyRows;
+  std::optional<HeadRows> valueRows; // none: in the keys
+  Value keys, values, keyTerms;      // f32 [width][64] twice, [64][pitch]
+  Value sums, total; // f32 [rows][pitch]: of the segment, before it
 };
 
 GradQueryNest::GradQueryNest(KernelEmitter &e, const Nest &nest)
     : e(e), nest(nest), tile(e, nest),
       op(cast<ir::SelfAttentionGradQueryOp>(tile.shape.op)), elements(e),
       rows(elements, tile.shape, tile.groups * tile.groupRows, tile.groupRows),
-      keyRows(elements, op.getK()), valueRows(elements, op.getV()) {
+      keyRows(elements, op.getK()) {
   auto floats = [&](int64_t count) { return e.scratch(count * sizeof(float)); };
-  keys = floats(tile.shape.width * kBlock);
-  values = floats(tile.shape.width * kBlock);
+  keys = values = floats(tile.shape.width * kBlock);
+  if (!op.isLatent()) {
+    valueRows.emplace(elements, op.getV());
+    values = floats(tile.shape.valueWidth * kBlock);
+  }
   keyTerms = floats(rows.pitch() * kBlock);
   sums = floats(tile.groups * tile.groupRows * rows.pitch());
   total = floats(tile.groups * tile.groupRows * rows.pitch());
@@ -65,7 +69,8 @@ void GradQueryNest::emitBlock(const TokenRun &run, Value position) {
   Value count = e.min(e.sub(run.end(e), position), e.index(kBlock));
   HeadRows::Range range{first, count, tile.keyHead};
   keyRows.stageTransposed(range, keys);
-  valueRows.stageTransposed(range, values);
+  if (valueRows)
+    valueRows->stageTransposed(range, values);
   keyRows.stage(range, keyTerms, rows.pitch());
   auto inBlock = [&](Value limit) {
     Value offset = e.max(e.sub(limit, position), e.index(0));
@@ -75,7 +80,7 @@ void GradQueryNest::emitBlock(const TokenRun &run, Value position) {
     return std::pair(inBlock(tile.fromOf(run, row)),
                      inBlock(tile.toOf(run, row)));
   };
-  WeightedSums weighted{sums, keyTerms, rows.slopes, kBlock, 1};
+  WeightedSums weighted{sums, keyTerms, rows.slopes, kBlock, 1, rows.columns()};
   e.loop(e.index(0), tile.groupsOf(run), 1, [&](Value group) {
     Value row = e.mul(group, tile.groupRows);
     Value last = e.add(row, e.index(tile.groupRows - 1));
@@ -114,7 +119,8 @@ void GradQueryNest::emitRun(const TokenRun &run) {
          [&](Value segment) { emitSegment(run, segment); });
   e.loop(e.index(0), tile.rowsOf(run), 1, [&](Value row) {
     SmallVector<Value> leading{tile.tokenOf(run, row), tile.headOf(run, row)};
-    rows.storeRow(nest, op.getDq(), leading, total, row, tile.shape.scale);
+    rows.scaleRow(total, row, tile.shape.scale);
+    rows.storeRow(nest, op.getDq(), leading, total, row);
   });
 }
 

@@ -137,10 +137,11 @@ public:
   RowKeys(KernelEmitter &emitter, Elements &elements, ir::SelfAttentionOp op,
           const BatchPointers &batch)
       : e(emitter), op(op), batch(batch), keyRows(elements, op.getK()),
-        valueRows(elements, op.getV()) {
-    int64_t width = op.getQ().getType().getDimSize(2);
+        // Latents lie in scratch with the rest of their rows.
+        valueRows(elements, op.isLatent() ? op.getK() : op.getV()) {
+    int64_t width = op.getK().getType().getDimSize(2);
     keys = e.scratch(width * kBlock * sizeof(float));
-    values = e.scratch(width * kBlock * sizeof(float));
+    values = e.scratch(valueRows.rowWidth() * kBlock * sizeof(float));
   }
 
   Value isMissing(Value token) override {
@@ -151,10 +152,10 @@ public:
     Value first = e.add(e.sub(run.first, run.position), position);
     Value count = e.min(e.sub(run.end(e), position), e.index(kBlock));
     keyRows.stageTransposed({first, count, keyHead}, keys);
-    valueRows.stage({first, count, keyHead}, values,
-                    op.getQ().getType().getDimSize(2));
+    int64_t valuePitch = valueRows.rowWidth();
+    valueRows.stage({first, count, keyHead}, values, valuePitch);
     Type f32 = e.builder.getF32Type();
-    return {position, keys, values, f32, f32};
+    return {position, keys, values, f32, f32, valuePitch};
   }
 
 private:
@@ -162,7 +163,7 @@ private:
   ir::SelfAttentionOp op;
   BatchPointers batch;
   HeadRows keyRows, valueRows;
-  Value keys, values; // f32 [width][64], [64][width]
+  Value keys, values; // f32 [width][64], [64][width of its rows]
 };
 
 } // namespace

@@ -27,22 +27,22 @@ Value interleaved(OpBuilder &b, Location loc, Value x, Value y, bool isUpper) {
   return vector::ShuffleOp::create(b, loc, x, y, order);
 }
 
-/// As many vectors as they have lanes, transposed: each step shuffles the rows
-/// as a deck of cards, and log2(lanes) of them exchange both halves of an
-/// element's address.
-void transpose(OpBuilder &b, Location loc, MutableArrayRef<Value> vectors) {
+} // namespace
+
+// Each step shuffles the rows as a deck of cards, and log2(lanes) of them
+// exchange both halves of an element's address.
+void transposeLanes(KernelEmitter &e, MutableArrayRef<Value> vectors) {
+  OpBuilder &b = e.builder;
   size_t half = vectors.size() / 2;
   for (size_t step = 1; step < vectors.size(); step *= 2) {
     SmallVector<Value> next;
     for (size_t i = 0; i < half; ++i)
       for (bool isUpper : {false, true})
-        next.push_back(
-            interleaved(b, loc, vectors[i], vectors[i + half], isUpper));
+        next.push_back(interleaved(b, e.builder.getLoc(), vectors[i],
+                                   vectors[i + half], isUpper));
     llvm::copy(next, vectors.begin());
   }
 }
-
-} // namespace
 
 void stageRow(Elements &elements, Value operand, ValueRange leading,
               Value scratch, Value at) {
@@ -103,7 +103,7 @@ void HeadRows::transposeTile(const Memory &memory, ArrayRef<Value> rows,
     ir::Emit emit(e.builder, e.builder.getLoc(), stored.getType());
     vectors.push_back(emit.extend(stored));
   }
-  transpose(e.builder, e.builder.getLoc(), vectors);
+  transposeLanes(e, vectors);
   for (int64_t i = 0; i < columns; ++i) {
     Value at = e.mul(e.add(column, e.index(i)), kBlock);
     e.store(vectors[i], scratch, e.add(at, key), Lanes{lanes});

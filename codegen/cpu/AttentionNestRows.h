@@ -26,6 +26,9 @@ public:
   /// Reserves scratch where the operand is not memory.
   HeadRows(Elements &elements, mlir::Value operand);
 
+  /// Elements of a row.
+  int64_t rowWidth() const { return width; }
+
   /// Row i goes to scratch[i * pitch]; what the pitch adds is not written.
   void stage(const Range &range, mlir::Value scratch, int64_t pitch);
 
@@ -51,6 +54,10 @@ private:
   int64_t heads, width, lanes;
   mlir::Value copy; // f32 [64][width], where the operand is not memory
 };
+
+/// Transposes as many vectors as each has lanes.
+void transposeLanes(KernelEmitter &emitter,
+                    llvm::MutableArrayRef<mlir::Value> vectors);
 
 /// A row of `operand` at the indices of its leading axes to scratch[at ..],
 /// f32.

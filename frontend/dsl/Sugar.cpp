@@ -461,23 +461,6 @@ Tensor positions(const Batch &batch, Site site) {
   return Tensor();
 }
 
-Tensor attention(const Tensor &q, const Cache &keys, const Cache &values,
-                 const Batch &batch, double scale, int64_t window, Site site) {
-  Tracer *tracer = tracerOf(q.handle());
-  if (!tracer || !tracer->isDifferentiating() || !keys.handle().state ||
-      !values.handle().state)
-    return attentionOverCaches(q, keys, values, batch, scale, window, site);
-  mlir::Value k = tracer->rowsOf(*keys.handle().state);
-  mlir::Value v = tracer->rowsOf(*values.handle().state);
-  if (!k || !v)
-    return fail(q, site,
-                "attention expects keys and values that the same module has "
-                "appended where a loss is differentiated, got caches without");
-  return selfAttention(q, Tensor(tracer->wrap(k)), Tensor(tracer->wrap(v)),
-                       batch, scale, window, site)
-      .y;
-}
-
 Tensor crossEntropy(const Tensor &logits, const Tensor &targets, Site site) {
   Shape shape = targets.shape();
   std::vector<Dim> dims(shape.begin(), shape.end());

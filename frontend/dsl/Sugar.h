@@ -110,8 +110,15 @@ Tensor positions(const Batch &batch, Site site = Site::current());
 /// Causal attention of each token over its sequence's cache (`tn.attention`).
 /// Where a loss is differentiated, over the rows that this call appended
 /// (`tn.self_attention`), which gives the same bits.
-/// Shapes: q [T, H, W]; result the same.
+/// Shapes: q [T, H, W], keys of width W, values of width V; result [T, H, V].
 Tensor attention(const Tensor &q, const Cache &keys, const Cache &values,
+                 const Batch &batch, double scale, int64_t window = 0,
+                 Site site = Site::current());
+
+/// The same, without a cache of values: they are the first `valueWidth`
+/// elements of the keys.
+/// Shapes: q [T, H, W], keys of width W; result [T, H, valueWidth].
+Tensor attention(const Tensor &q, const Cache &keys, int64_t valueWidth,
                  const Batch &batch, double scale, int64_t window = 0,
                  Site site = Site::current());
 

@@ -84,7 +84,8 @@ Parameter operandParameter(const NamedTypeConstraint &operand) {
     call = "operands";
     type = "const std::vector<Tensor> &";
   }
-  return {type, name, operand.isOptional() ? "Tensor()" : "",
+  std::string absent = (handleType(operand) + "()").str();
+  return {type, name, operand.isOptional() ? absent : "",
           "op." + call + "(\"" + name + "\", " + name + ");"};
 }
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ir/tn/Attention.h"
+#include "ir/tn/AttentionShape.h"
 #include "ir/tn/Verify.h"
 
 #include <algorithm>
@@ -92,22 +93,31 @@ LogicalResult CacheAppendOp::verify() {
 
 LogicalResult AttentionOp::verify() {
   RankedTensorType q = tensorType(getQ());
-  CacheType keys = getKeys().getType(), values = getValues().getType();
+  CacheType keys = getKeys().getType();
   if (failed(expectRank(*this, "q", 3, q))) // C1
     return failure();
   if (q.isDynamicDim(1) || q.getDimSize(1) % keys.getHeads() != 0)
     return emitOpError("expects heads of q to be a multiple of the ")
            << keys.getHeads() << " heads of keys, got " << q;
   if (keys.getLayout() != CacheLayout::Keys ||
-      values.getLayout() != CacheLayout::Values) // C2
-    return emitOpError("expects caches of layout keys and values, got ")
-           << keys << " and " << values;
-  if (keys.getHeads() != values.getHeads() ||
-      keys.getWidth() != q.getDimSize(2) ||
-      values.getWidth() != q.getDimSize(2))
-    return emitOpError("expects caches of equal heads and of width ")
-           << q.getDimSize(2) << ", that of q, got " << keys << " and "
-           << values;
+      keys.getWidth() != q.getDimSize(2)) // C2
+    return emitOpError("expects keys of layout keys and of width ")
+           << q.getDimSize(2) << ", that of q, got " << keys;
+  int64_t valueWidth = static_cast<int64_t>(getLatent());
+  if (failed(verifyLatent(*this, bool(getValues()), valueWidth,
+                          keys.getWidth()))) // C5
+    return failure();
+  if (getValues()) {
+    CacheType values = getValues().getType();
+    if (values.getLayout() != CacheLayout::Values ||
+        values.getHeads() != keys.getHeads()) // C2
+      return emitOpError("expects values of layout values and of ")
+             << keys.getHeads() << " heads, those of keys, got " << values;
+    valueWidth = values.getWidth();
+  }
+  if (failed(expectType(*this, "y", attended(q, valueWidth),
+                        getY().getType()))) // C1
+    return failure();
   if (static_cast<int64_t>(getWindow()) < 0) // C3
     return emitOpError("expects window >= 0, got ")
            << static_cast<int64_t>(getWindow());

@@ -61,7 +61,7 @@ def Tn_CacheAppendOp : Tn_Op<"cache_append", [Pure, AllTypesMatch<["cache", "upd
   let hasVerifier = 1;
 }
 
-def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
+def Tn_AttentionOp : Tn_Op<"attention", [Pure,
     DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
   let dslName = "attentionOverCaches"; // Sugar.h has `attention`.
   let summary = "Causal attention of each token over its sequence's cache";
@@ -71,6 +71,10 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
 
         score_j = scale * sum_d q[t, h, d] * k_j[g, d]
         y[t, h, :] = sum_j softmax(score)_j * v_j[g, :]
+
+    Values may be of another width V than the keys' W. With `latent V` there is no
+    cache of values: v_j[g, :] is the first V elements of k_j[g, :], as latent
+    attention has it, where a row is what keys and values are made of.
 
     Numerics (order is part of the meaning): keys in blocks of 64 from position 0
     of the sequence. A score is one f32 chain over d (segments of 512) by fused
@@ -85,18 +89,32 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure, AllTypesMatch<["q", "y"]>,
     y = O_d / L, rounded to the type of y. NaN scores are a failure of the step,
     and so is a key in range whose position has no page.
 
-    (C1) q is [T, H, W], H a multiple of the heads. (C2) keys has layout keys,
-    values layout values; both have the same heads and width W.
-    (C3) window >= 0; 0 means none. (C4) scale > 0.
-    Source: Dao et al. 2022, algorithm 1.
+    (C1) q is [T, H, W], H a multiple of the heads; y is [T, H, V] of q's element
+    type. (C2) keys has layout keys and width W, values layout values and the same
+    heads. (C3) window >= 0; 0 means none. (C4) scale > 0. (C5) either values are
+    given or `latent`, which is in [1, W].
+    Source: Dao et al. 2022, algorithm 1; of latents: DeepSeek-AI 2024, section 2.1.
+
+    ```mlir
+    %y = tn.attention %q, %keys latent 512, %batch scale 0.1
+        : tensor<1x16x576xf32>, !tn.cache<keys, 1 x 576 x bf16>
+        -> tensor<1x16x512xf32>
+    ```
   }];
-  let arguments = (ins Tn_FloatTensor:$q, Tn_CacheType:$keys, Tn_CacheType:$values,
-                       Tn_BatchType:$batch, F64Attr:$scale,
-                       DefaultValuedAttr<I64Attr, "0">:$window);
+  let arguments = (ins Tn_FloatTensor:$q, Tn_CacheType:$keys,
+                       Optional<Tn_CacheType>:$values, Tn_BatchType:$batch,
+                       F64Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$latent);
   let results = (outs Tn_FloatTensor:$y);
   let assemblyFormat = [{
-    $q `,` $keys `,` $values `,` $batch `scale` $scale (`window` $window^)? attr-dict
-    `:` type($q) `,` type($keys) `,` type($values)
+    $q `,` $keys (`latent` $latent^):(`,` $values)? `,` $batch `scale` $scale
+    (`window` $window^)? attr-dict
+    `:` type($q) `,` type($keys) (`,` type($values)^)? `->` type($y)
+  }];
+  let extraClassDeclaration = [{
+    /// Whether values are the first elements of the keys.
+    bool isLatent() { return getLatent() != 0; }
   }];
   let hasVerifier = 1;
 }

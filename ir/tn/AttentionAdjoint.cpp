@@ -23,19 +23,22 @@ LogicalResult SelfAttentionOp::buildAdjoint(Adjoint &adjoint) {
   Formula delta = (g * adjoint.of(getY())).reduced(Reduction::Sum);
   if (adjoint.hasGradient(1))
     delta = delta - adjoint.gradient(1);
-  RankedTensorType q = tensorType(getQ()), k = tensorType(getK()),
-                   v = tensorType(getV());
+  RankedTensorType q = tensorType(getQ()), k = tensorType(getK());
   Value dy = g.cast(q.getElementType()).value();
   if (adjoint.wants(0))
     adjoint.give(0, g.make<SelfAttentionGradQueryOp>(
                         q, getQ(), getK(), getV(), dy, getLse(), delta.value(),
-                        getBatch(), getScale(), getWindow()));
-  if (!adjoint.wants(1) && !adjoint.wants(2))
+                        getBatch(), getScale(), getWindow(), getLatent()));
+  if (!adjoint.wants(1) && (isLatent() || !adjoint.wants(2)))
     return success();
+  SmallVector<Type> types{k};
+  if (!isLatent())
+    types.push_back(getV().getType());
   Formula dk = g.make<SelfAttentionGradKeysOp>(
-      TypeRange{k, v}, getQ(), getK(), getV(), dy, getLse(), delta.value(),
-      getBatch(), getScale(), getWindow());
+      types, getQ(), getK(), getV(), dy, getLse(), delta.value(), getBatch(),
+      getScale(), getWindow(), getLatent());
   adjoint.give(1, dk);
-  adjoint.give(2, adjoint.exactly(dk.value().getDefiningOp()->getResult(1)));
+  if (!isLatent())
+    adjoint.give(2, adjoint.exactly(dk.value().getDefiningOp()->getResult(1)));
   return success();
 }

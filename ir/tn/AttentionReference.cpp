@@ -2,6 +2,7 @@
 
 #include "ir/tn/AttentionReference.h"
 #include "ir/reference/Storage.h"
+#include "ir/tn/AttentionShape.h"
 #include "ir/tn/Verify.h"
 
 #include <limits>
@@ -164,7 +165,7 @@ void addBlock(Contract &a, const Query<Contract> &query, int64_t block,
   std::array<float, kKeyBlock> tree = p;
   part.sum = part.sum * keep + sumTree(a, tree.data(), kKeyBlock);
   part.maximum = maximum;
-  for (int64_t d = 0; d < query.width; ++d) {
+  for (int64_t d = 0; d < query.valueWidth; ++d) {
     float sum = part.values[d] * keep;
     for (int64_t j = from; j < to; ++j)
       sum = a.fma(p[j - block], query.values[j - query.from][d], sum);
@@ -193,7 +194,7 @@ Attended<Contract> ref::attend(const Query<Contract> &query) {
   int64_t segment = query.from / kKeySegment * kKeySegment;
   for (; segment < query.to; segment += kKeySegment) {
     Partial<Contract> part;
-    part.values.resize(query.width);
+    part.values.resize(query.valueWidth);
     bool isFirst = true;
     for (int64_t block = segment; block < segment + kKeySegment;
          block += kKeyBlock) {
@@ -214,14 +215,14 @@ Attended<Contract> ref::attend(const Query<Contract> &query) {
 
 /// The mathematics, directly.
 Attended<Real> ref::attend(const Query<Real> &query) {
-  std::vector<double> scores, y(query.width);
+  std::vector<double> scores, y(query.valueWidth);
   for (int64_t j = query.from; j < query.to; ++j)
     scores.push_back(query.score(j));
   double maximum = *std::max_element(scores.begin(), scores.end()), sum = 0;
   for (size_t j = 0; j < scores.size(); ++j) {
     double p = std::exp(scores[j] - maximum);
     sum += p;
-    for (int64_t d = 0; d < query.width; ++d)
+    for (int64_t d = 0; d < query.valueWidth; ++d)
       y[d] += p * query.values[j][d];
   }
   for (double &value : y)
@@ -245,8 +246,8 @@ llvm::Expected<bool> findRows(Query<A> &query, const Cache<A> &keys,
       return value.takeError();
     if (!*key || !*value)
       return false;
-    query.keys.push_back(*key + head * query.width);
-    query.values.push_back(*value + head * query.width);
+    query.keys.push_back(*key + head * keys.width);
+    query.values.push_back(*value + head * values.width);
   }
   return true;
 }
@@ -256,19 +257,22 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
                               ArrayRef<ref::Value<A>> in,
                               SmallVectorImpl<ref::Value<A>> &out) {
   const Tensor<A> &q = tensor<A>(in[0]);
-  const Cache<A> &keys = cache<A>(in[1]), &values = cache<A>(in[2]);
-  const Batch &tokens = batch<A>(in[3]);
+  const Cache<A> &keys = cache<A>(in[1]);
+  const Cache<A> &values = op.isLatent() ? keys : cache<A>(in[2]);
+  const Batch &tokens = batch<A>(in.back());
   if (llvm::Error error = expectTokens(q.shape[0], tokens))
     return error;
-  Tensor<A> y = makeTensor<A>(q.element, q.shape);
-  int64_t heads = q.shape[1], width = q.shape[2], window = op.getWindow();
+  AttentionShape shape = *attentionShape(op);
+  int64_t heads = shape.heads, valueWidth = shape.valueWidth;
+  Tensor<A> y = makeTensor<A>(q.element, {q.shape[0], heads, valueWidth});
   for (int64_t row = 0; row < q.shape[0] * heads; ++row) {
-    int64_t t = row / heads, head = row % heads / (heads / keys.heads);
+    int64_t t = row / heads, head = row % heads / shape.group();
     int64_t to = int64_t(tokens.position[t]) + 1;
-    Query<A> query{&q.floats[row * width],
-                   A().constant(op.getScale().convertToDouble()),
-                   width,
-                   firstInRange(to, window),
+    Query<A> query{&q.floats[row * shape.width],
+                   A().constant(shape.scale),
+                   shape.width,
+                   valueWidth,
+                   firstInRange(to, shape.window),
                    to,
                    {},
                    {}};
@@ -283,8 +287,8 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
     if (query.hasNanScore())
       context.fail(TENON_FAILURE_NAN, "tn.attention", t, 0);
     std::vector<Float<A>> result = attend(query).values;
-    for (int64_t d = 0; d < width; ++d)
-      y.floats[row * width + d] = rounded<A>(result[d], y.element);
+    for (int64_t d = 0; d < valueWidth; ++d)
+      y.floats[row * valueWidth + d] = rounded<A>(result[d], y.element);
   }
   out.push_back(std::move(y));
   return llvm::Error::success();

@@ -36,18 +36,21 @@ inline int64_t firstInRange(int64_t to, int64_t window) {
 template <typename A> struct Query {
   const Float<A> *q;
   Float<A> scale;
-  int64_t width;
+  int64_t width, valueWidth;
   int64_t from, to;                           // positions [from, to)
   std::vector<const Float<A> *> keys, values; // of position from + i
 
   /// The product rule over a row of the query's token and one of position j.
-  Float<A> product(const Float<A> *row, const Float<A> *other) const {
+  static Float<A> product(const Float<A> *row, const Float<A> *other,
+                          int64_t count) {
     A a;
     return sumProducts(
-        a, width, [&](int64_t d) { return row[d]; },
+        a, count, [&](int64_t d) { return row[d]; },
         [&](int64_t d) { return other[d]; });
   }
-  Float<A> score(int64_t j) const { return product(q, keys[j - from]) * scale; }
+  Float<A> score(int64_t j) const {
+    return product(q, keys[j - from], width) * scale;
+  }
   bool hasNanScore() const {
     for (int64_t j = from; j < to; ++j)
       if (Float<A> s = score(j); s != s)

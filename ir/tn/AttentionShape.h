@@ -20,8 +20,10 @@ struct AttentionShape {
   mlir::Operation *op;
   mlir::TypedValue<mlir::RankedTensorType> q; // [T, H, W]
   mlir::Value batch;
-  int64_t heads, keyHeads, width;
-  int64_t window; // 0: none
+  int64_t heads, keyHeads;
+  int64_t width, valueWidth; // of rows of queries and keys; of values
+  bool isLatent;             // values are the first elements of keys
+  int64_t window;            // 0: none
   double scale;
 
   /// Query heads that share a head of the keys.
@@ -30,6 +32,14 @@ struct AttentionShape {
 
 /// Tells the shape of an op of attention; nothing of any other.
 std::optional<AttentionShape> attentionShape(mlir::Operation *op);
+
+/// The type of what queries q, [T, H, W], get of values: [T, H, valueWidth].
+mlir::RankedTensorType attended(mlir::RankedTensorType q, int64_t valueWidth);
+
+/// Fails at `op` unless it has an operand of values, or takes as many elements
+/// of the keys, of `width`, for them as `latent` says.
+mlir::LogicalResult verifyLatent(mlir::Operation *op, bool hasValues,
+                                 int64_t latent, int64_t width);
 
 } // namespace tenon::ir
 #endif // TENON_IR_TN_ATTENTIONSHAPE_H

@@ -45,7 +45,7 @@ Hook topK, argmax, random, sample, emit;
 // Mixture of experts
 Hook moeRoute, moeDispatch, moeGather, moeCombine, groupedMatmul, groupedOuter;
 // Attention
-Hook selfAttention;
+Hook attention, selfAttention;
 
 /// The type that NumPy's broadcasting gives two tensors of one element type.
 mlir::FailureOr<mlir::RankedTensorType>

@@ -18,14 +18,20 @@ using namespace tenon::ir;
 // Shapes
 //===----------------------------------------------------------------------===//
 
-template <typename OpT> static AttentionShape shapeOf(OpT op, int64_t heads) {
+/// Of `valueWidth` where the op has values of its own.
+template <typename OpT>
+static AttentionShape shapeOf(OpT op, int64_t keyHeads, int64_t valueWidth) {
   RankedTensorType q = op.getQ().getType();
+  if (op.isLatent())
+    valueWidth = static_cast<int64_t>(op.getLatent());
   return {op,
           op.getQ(),
           op.getBatch(),
           q.getDimSize(1),
-          heads,
+          keyHeads,
           q.getDimSize(2),
+          valueWidth,
+          op.isLatent(),
           static_cast<int64_t>(op.getWindow()),
           op.getScale().convertToDouble()};
 }
@@ -34,12 +40,15 @@ std::optional<AttentionShape> ir::attentionShape(Operation *op) {
   using Found = std::optional<AttentionShape>;
   return llvm::TypeSwitch<Operation *, Found>(op)
       .Case([](AttentionOp op) -> Found {
-        auto keys = cast<CacheType>(op.getKeys().getType());
-        return shapeOf(op, keys.getHeads());
+        auto values = op.isLatent() ? op.getKeys() : op.getValues();
+        return shapeOf(op, op.getKeys().getType().getHeads(),
+                       values.getType().getWidth());
       })
       .Case<SelfAttentionOp, SelfAttentionGradQueryOp, SelfAttentionGradKeysOp>(
           [](auto op) -> Found {
-            return shapeOf(op, op.getK().getType().getDimSize(1));
+            auto values = op.isLatent() ? op.getK() : op.getV();
+            return shapeOf(op, op.getK().getType().getDimSize(1),
+                           values.getType().getDimSize(2));
           })
       .Default([](Operation *) -> Found { return std::nullopt; });
 }
@@ -49,17 +58,32 @@ static RankedTensorType numbersOf(RankedTensorType q) {
   return withElement(takeAxes(q, {0, 1}), Float32Type::get(q.getContext()));
 }
 
+RankedTensorType ir::attended(RankedTensorType q, int64_t valueWidth) {
+  return tensorOf({q.getDimSize(0), q.getDimSize(1), valueWidth},
+                  {symbolOf(q, 0), symbolOf(q, 1), {}}, q.getElementType());
+}
+
 //===----------------------------------------------------------------------===//
 // Verifiers
 //===----------------------------------------------------------------------===//
+
+LogicalResult ir::verifyLatent(Operation *op, bool hasValues, int64_t latent,
+                               int64_t width) {
+  if (hasValues != (latent != 0) && latent >= 0 && latent <= width)
+    return success();
+  return op->emitOpError("expects values, or `latent` in [1, ")
+         << width << "], the width of the keys, got "
+         << (hasValues ? "values" : "no values") << " and latent " << latent;
+}
 
 template <typename OpT>
 static LogicalResult verifyRows(OpT op, StringRef name, RankedTensorType x) {
   RankedTensorType q = op.getQ().getType();
   if (failed(expectRank(op, name, 3, x)) ||
-      failed(expectSameExtent(op, "q", q, 0, name, x, 0)) ||
-      failed(expectSameExtent(op, "q", q, 2, name, x, 2)))
+      failed(expectSameExtent(op, "q", q, 0, name, x, 0)))
     return failure();
+  if (x.isDynamicDim(2))
+    return op.emitOpError("expects ") << name << " of static width, got " << x;
   if (!x.isDynamicDim(1) && x.getDimSize(1) > 0 &&
       q.getDimSize(1) % x.getDimSize(1) == 0)
     return success();
@@ -67,18 +91,28 @@ static LogicalResult verifyRows(OpT op, StringRef name, RankedTensorType x) {
          << name << ", got " << q << " and " << x;
 }
 
-template <typename OpT> static LogicalResult verifySelfAttention(OpT op) {
-  RankedTensorType q = op.getQ().getType();
+/// `made` is called `name`: y, or a cotangent of it.
+template <typename OpT>
+static LogicalResult verifySelfAttention(OpT op, StringRef name, Value made) {
+  RankedTensorType q = op.getQ().getType(), k = op.getK().getType();
   if (failed(expectRank(op, "q", 3, q))) // C1
     return failure();
   if (q.isDynamicDim(1) || q.isDynamicDim(2))
     return op.emitOpError("expects q of static heads and width, got ") << q;
-  if (failed(verifyRows(op, "k", op.getK().getType())) ||
-      failed(verifyRows(op, "v", op.getV().getType())) ||
-      failed(expectSameExtent(op, "k", op.getK().getType(), 1, "v",
-                              op.getV().getType(), 1)))
+  if (failed(verifyRows(op, "k", k)) ||
+      failed(expectSameExtent(op, "q", q, 2, "k", k, 2)) ||
+      failed(verifyLatent(op, bool(op.getV()),
+                          static_cast<int64_t>(op.getLatent()),
+                          k.getDimSize(2)))) // C5
     return failure();
-  if (failed(expectType(op, "lse", numbersOf(q), op.getLse().getType()))) // C2
+  if (op.getV() &&
+      (failed(verifyRows(op, "v", op.getV().getType())) ||
+       failed(expectSameExtent(op, "k", k, 1, "v", op.getV().getType(), 1))))
+    return failure();
+  int64_t valueWidth = attentionShape(op)->valueWidth;
+  if (failed(expectType(op, name, attended(q, valueWidth),
+                        made.getType())) ||                               // C6
+      failed(expectType(op, "lse", numbersOf(q), op.getLse().getType()))) // C2
     return failure();
   if (static_cast<int64_t>(op.getWindow()) < 0) // C3
     return op.emitOpError("expects window >= 0, got ")
@@ -89,27 +123,63 @@ template <typename OpT> static LogicalResult verifySelfAttention(OpT op) {
   return success();
 }
 
-LogicalResult SelfAttentionOp::verify() { return verifySelfAttention(*this); }
+LogicalResult SelfAttentionOp::verify() {
+  return verifySelfAttention(*this, "y", getY());
+}
 
 LogicalResult SelfAttentionGradQueryOp::verify() {
-  return verifySelfAttention(*this);
+  return verifySelfAttention(*this, "dy", getDy());
 }
 
 LogicalResult SelfAttentionGradKeysOp::verify() {
-  return verifySelfAttention(*this);
+  if (failed(verifySelfAttention(*this, "dy", getDy())) ||
+      failed(expectType(*this, "dk", getK().getType(), getDk().getType())))
+    return failure();
+  if (bool(getV()) != bool(getDv())) // C7
+    return emitOpError("expects dv where there is v, and only there");
+  if (!getV())
+    return success();
+  return expectType(*this, "dv", getV().getType(), getDv().getType());
 }
 
 //===----------------------------------------------------------------------===//
 // Result types
 //===----------------------------------------------------------------------===//
 
-LogicalResult infer::selfAttention(const Request &request,
-                                   SmallVectorImpl<Type> &out) {
+/// The type of y; `latent`, or else operand 2 has the values' width.
+static FailureOr<RankedTensorType> typeOfY(const infer::Request &request) {
   auto q = dyn_cast<RankedTensorType>(request.operands[0]);
   if (!q || q.getRank() != 3)
     return request.error() << "expects q of rank 3, got "
                            << request.operands[0];
-  out.push_back(q);
-  out.push_back(numbersOf(q));
+  auto latent = request.attributes.getAs<IntegerAttr>("latent");
+  if (latent && latent.getInt() != 0)
+    return attended(q, latent.getInt());
+  if (auto values = dyn_cast<CacheType>(request.operands[2]))
+    return attended(q, values.getWidth());
+  auto v = dyn_cast<RankedTensorType>(request.operands[2]);
+  if (!v || v.getRank() != 3 || v.isDynamicDim(2))
+    return request.error() << "expects values of rank 3 and static width, or "
+                              "`latent`, got "
+                           << request.operands[2];
+  return attended(q, v.getDimSize(2));
+}
+
+LogicalResult infer::attention(const Request &request,
+                               SmallVectorImpl<Type> &out) {
+  FailureOr<RankedTensorType> y = typeOfY(request);
+  if (failed(y))
+    return failure();
+  out.push_back(*y);
+  return success();
+}
+
+LogicalResult infer::selfAttention(const Request &request,
+                                   SmallVectorImpl<Type> &out) {
+  FailureOr<RankedTensorType> y = typeOfY(request);
+  if (failed(y))
+    return failure();
+  out.push_back(*y);
+  out.push_back(numbersOf(*y));
   return success();
 }

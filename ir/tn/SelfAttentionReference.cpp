@@ -29,23 +29,33 @@ bool expectOrder(Operation *op, const Batch &tokens, Context &context) {
   return true;
 }
 
+/// Queries, keys and values: v is k where that holds the values.
+template <typename A> struct Rows {
+  const Tensor<A> &q, &k, &v;
+
+  Rows(const AttentionShape &shape, ArrayRef<ref::Value<A>> in)
+      : q(tensor<A>(in[0])), k(tensor<A>(in[1])),
+        v(tensor<A>(in[shape.isLatent ? 1 : 2])) {}
+};
+
 /// The query of a row (a token and a head), with what it attends to.
 template <typename A>
 Query<A> queryOf(const AttentionShape &shape, int64_t row, const Batch &tokens,
-                 const Tensor<A> &q, const Tensor<A> &k, const Tensor<A> &v) {
+                 const Rows<A> &rows) {
   int64_t t = row / shape.heads, g = row % shape.heads / shape.group();
-  int64_t to = int64_t(tokens.position[t]) + 1, width = shape.width;
-  Query<A> query{q.floats.data() + row * width,
+  int64_t to = int64_t(tokens.position[t]) + 1;
+  Query<A> query{rows.q.floats.data() + row * shape.width,
                  A().constant(shape.scale),
-                 width,
+                 shape.width,
+                 shape.valueWidth,
                  firstInRange(to, shape.window),
                  to,
                  {},
                  {}};
   for (int64_t j = query.from; j < to; ++j) {
-    int64_t key = ((t - to + 1 + j) * shape.keyHeads + g) * width;
-    query.keys.push_back(k.floats.data() + key);
-    query.values.push_back(v.floats.data() + key);
+    int64_t key = (t - to + 1 + j) * shape.keyHeads + g;
+    query.keys.push_back(rows.k.floats.data() + key * rows.k.columns());
+    query.values.push_back(rows.v.floats.data() + key * rows.v.columns());
   }
   return query;
 }
@@ -54,24 +64,26 @@ template <typename A>
 llvm::Error evaluateSelfAttention(SelfAttentionOp op, Context &context,
                                   ArrayRef<ref::Value<A>> in,
                                   SmallVectorImpl<ref::Value<A>> &out) {
-  const Tensor<A> &q = tensor<A>(in[0]);
-  const Batch &tokens = batch<A>(in[3]);
+  AttentionShape shape = *attentionShape(op);
+  Rows<A> rows(shape, in);
+  const Tensor<A> &q = rows.q;
+  const Batch &tokens = batch<A>(in.back());
   if (llvm::Error error = expectTokens(q.shape[0], tokens))
     return error;
-  AttentionShape shape = *attentionShape(op);
-  Tensor<A> y = makeTensor<A>(q.element, q.shape);
+  Tensor<A> y =
+      makeTensor<A>(q.element, {q.shape[0], q.shape[1], shape.valueWidth});
   Tensor<A> lse = makeTensor<A>(Float32Type::get(op.getContext()),
                                 {q.shape[0], q.shape[1]});
   bool isOrdered = expectOrder(op, tokens, context);
   for (int64_t row = 0; isOrdered && row < lse.size(); ++row) {
-    Query<A> query =
-        queryOf<A>(shape, row, tokens, q, tensor<A>(in[1]), tensor<A>(in[2]));
+    Query<A> query = queryOf<A>(shape, row, tokens, rows);
     if (query.hasNanScore())
       context.fail(TENON_FAILURE_NAN, "tn.self_attention", row / shape.heads,
                    0);
     Attended<A> result = attend(query);
-    for (int64_t d = 0; d < shape.width; ++d)
-      y.floats[row * shape.width + d] = rounded<A>(result.values[d], y.element);
+    for (int64_t d = 0; d < shape.valueWidth; ++d)
+      y.floats[row * shape.valueWidth + d] =
+          rounded<A>(result.values[d], y.element);
     lse.floats[row] = result.logSum;
   }
   out.push_back(std::move(y));
@@ -92,18 +104,21 @@ template <typename A> struct Pair {
 /// The operands of a gradient, and the pairs of its rows.
 template <typename A> struct Gradient {
   AttentionShape shape;
-  const Tensor<A> &q, &k, &v, &dy, &lse, &delta;
+  Rows<A> rows;
+  const Tensor<A> &dy, &lse, &delta;
   const Batch &tokens;
 
   std::vector<Pair<A>> pairsOf(int64_t row) const {
-    Query<A> query = queryOf<A>(shape, row, tokens, q, k, v);
+    Query<A> query = queryOf<A>(shape, row, tokens, rows);
+    int64_t valueWidth = shape.valueWidth;
     std::vector<Pair<A>> pairs;
     for (int64_t j = query.from; j < query.to; ++j) {
       A a;
       size_t i = j - query.from;
       auto p = a.exp(query.score(j) - lse.floats[row]);
-      auto dp = query.product(&dy.floats[row * shape.width], query.values[i]);
-      int64_t key = (query.keys[i] - k.floats.data()) / shape.width;
+      auto dp = query.product(&dy.floats[row * valueWidth], query.values[i],
+                              valueWidth);
+      int64_t key = (query.keys[i] - rows.k.floats.data()) / shape.width;
       pairs.push_back({row, key, p, p * (dp - delta.floats[row])});
     }
     return pairs;
@@ -112,9 +127,14 @@ template <typename A> struct Gradient {
 
 template <typename A, typename OpT>
 Gradient<A> gradientOf(OpT op, ArrayRef<ref::Value<A>> in) {
-  return {*attentionShape(op), tensor<A>(in[0]), tensor<A>(in[1]),
-          tensor<A>(in[2]),    tensor<A>(in[3]), tensor<A>(in[4]),
-          tensor<A>(in[5]),    batch<A>(in[6])};
+  AttentionShape shape = *attentionShape(op);
+  size_t dy = shape.isLatent ? 2 : 3;
+  return {shape,
+          Rows<A>(shape, in),
+          tensor<A>(in[dy]),
+          tensor<A>(in[dy + 1]),
+          tensor<A>(in[dy + 2]),
+          batch<A>(in.back())};
 }
 
 /// Sums of `width` elements in segments of 512 positions.
@@ -131,6 +151,12 @@ template <typename A> struct SegmentedSum {
     for (size_t d = 0; d < x.size(); ++d)
       sum[d] = A().fma(factor, x[d], sum[d]);
   }
+  /// Multiplies the sums of all segments.
+  void finish(Float<A> factor) {
+    close();
+    for (Float<A> &each : total)
+      each = each * factor;
+  }
   void close() {
     if (total.empty())
       total = sum;
@@ -141,14 +167,11 @@ template <typename A> struct SegmentedSum {
   }
 };
 
-/// Writes factor * (what was summed) to row `row` of y.
+/// Writes the sums to row `row` of y.
 template <typename A>
-void storeSum(SegmentedSum<A> &sum, Float<A> factor, Tensor<A> &y,
-              int64_t row) {
-  sum.close();
-  for (size_t d = 0; d < sum.total.size(); ++d)
-    y.floats[row * sum.total.size() + d] =
-        rounded<A>(sum.total[d] * factor, y.element);
+void storeRow(ArrayRef<Float<A>> sums, Tensor<A> &y, int64_t row) {
+  for (size_t d = 0; d < sums.size(); ++d)
+    y.floats[row * sums.size() + d] = rounded<A>(sums[d], y.element);
 }
 
 template <typename A>
@@ -161,9 +184,10 @@ llvm::Error evaluateGradQuery(SelfAttentionGradQueryOp op, Context &context,
                               ArrayRef<ref::Value<A>> in,
                               SmallVectorImpl<ref::Value<A>> &out) {
   Gradient<A> gradient = gradientOf<A>(op, in);
-  if (llvm::Error error = expectTokens(gradient.q.shape[0], gradient.tokens))
+  if (llvm::Error error =
+          expectTokens(gradient.rows.q.shape[0], gradient.tokens))
     return error;
-  Tensor<A> dq = makeTensor<A>(gradient.q.element, gradient.q.shape);
+  Tensor<A> dq = makeTensor<A>(gradient.rows.q.element, gradient.rows.q.shape);
   bool isOrdered = expectOrder(op, gradient.tokens, context);
   auto scale = A().constant(gradient.shape.scale);
   for (int64_t row = 0; isOrdered && row < gradient.lse.size(); ++row) {
@@ -172,9 +196,10 @@ llvm::Error evaluateGradQuery(SelfAttentionGradQueryOp op, Context &context,
     for (const Pair<A> &pair : gradient.pairsOf(row)) {
       int64_t behind = t - pair.key / gradient.shape.keyHeads;
       sum.add(gradient.tokens.position[t] - behind, pair.ds,
-              rowOf(gradient.k, pair.key));
+              rowOf(gradient.rows.k, pair.key));
     }
-    storeSum(sum, scale, dq, row);
+    sum.finish(scale);
+    storeRow<A>(sum.total, dq, row);
   }
   out.push_back(std::move(dq));
   return llvm::Error::success();
@@ -185,26 +210,36 @@ llvm::Error evaluateGradKeys(SelfAttentionGradKeysOp op, Context &context,
                              ArrayRef<ref::Value<A>> in,
                              SmallVectorImpl<ref::Value<A>> &out) {
   Gradient<A> gradient = gradientOf<A>(op, in);
-  if (llvm::Error error = expectTokens(gradient.q.shape[0], gradient.tokens))
+  if (llvm::Error error =
+          expectTokens(gradient.rows.q.shape[0], gradient.tokens))
     return error;
-  Tensor<A> dk = makeTensor<A>(gradient.k.element, gradient.k.shape);
-  Tensor<A> dv = makeTensor<A>(gradient.v.element, gradient.v.shape);
+  Tensor<A> dk = makeTensor<A>(gradient.rows.k.element, gradient.rows.k.shape);
+  std::optional<Tensor<A>> dv; // dk has it where there is none
+  if (!op.isLatent())
+    dv = makeTensor<A>(gradient.rows.v.element, gradient.rows.v.shape);
   bool isOrdered = expectOrder(op, gradient.tokens, context);
   std::vector<SegmentedSum<A>> keys(dk.rows()), values(dk.rows());
   // Rows of q ascend by token, then by head, so each sum's terms do.
   for (int64_t row = 0; isOrdered && row < gradient.lse.size(); ++row)
     for (const Pair<A> &pair : gradient.pairsOf(row)) {
       int64_t position = gradient.tokens.position[row / gradient.shape.heads];
-      keys[pair.key].add(position, pair.ds, rowOf(gradient.q, row));
+      keys[pair.key].add(position, pair.ds, rowOf(gradient.rows.q, row));
       values[pair.key].add(position, pair.p, rowOf(gradient.dy, row));
     }
   auto scale = A().constant(gradient.shape.scale);
   for (int64_t key = 0; isOrdered && key < dk.rows(); ++key) {
-    storeSum(keys[key], scale, dk, key);
-    storeSum(values[key], A().constant(1), dv, key);
+    keys[key].finish(scale);
+    values[key].finish(A().constant(1));
+    ArrayRef<Float<A>> ofValues = values[key].total;
+    if (dv)
+      storeRow<A>(ofValues, *dv, key);
+    for (size_t d = 0; !dv && d < ofValues.size(); ++d)
+      keys[key].total[d] = keys[key].total[d] + ofValues[d];
+    storeRow<A>(keys[key].total, dk, key);
   }
   out.push_back(std::move(dk));
-  out.push_back(std::move(dv));
+  if (dv)
+    out.push_back(std::move(*dv));
   return llvm::Error::success();
 }
 

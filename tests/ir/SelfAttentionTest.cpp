@@ -23,11 +23,14 @@ using Value = ref::Value<Real>;
 struct Shape {
   std::vector<int32_t> lengths; // of the sequences
   int64_t heads, keyHeads, width, window;
+  int64_t valueWidth;
+  bool isLatent = false; // Values are the keys' first elements.
 };
 
-std::string replaced(std::string text, const std::string &from, int64_t to) {
+std::string replaced(std::string text, const std::string &from,
+                     const std::string &to) {
   for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;)
-    text.replace(at, from.size(), std::to_string(to));
+    text.replace(at, from.size(), to);
   return text;
 }
 
@@ -35,23 +38,25 @@ std::string replaced(std::string text, const std::string &from, int64_t to) {
 constexpr const char *kText = R"(
 !q = tensor<$Tx$Hx$Wxf32>
 !k = tensor<$Tx$Gx$Wxf32>
+!v = tensor<$Tx$Gx$Vxf32>
+!y = tensor<$Tx$Hx$Vxf32>
 !n = tensor<$Tx$Hxf32>
-func.func @forward(%q: !q, %k: !k, %v: !k, %b: !tn.batch) -> (!q, !n) {
-  %y, %l = tn.self_attention %q, %k, %v, %b scale 0.4 window $N
-      : !q, !k, !k -> !n
-  return %y, %l : !q, !n
+func.func @forward(%q: !q, %k: !k$ARG, %b: !tn.batch) -> (!y, !n) {
+  %y, %l = tn.self_attention %q, %k $OPERAND, %b scale 0.4 window $N
+      : !q, !k $TYPE -> !y, !n
+  return %y, %l : !y, !n
 }
-func.func @backward(%q: !q, %k: !k, %v: !k, %b: !tn.batch, %dy: !q)
-    -> (!q, !k, !k) {
-  %y, %l = tn.self_attention %q, %k, %v, %b scale 0.4 window $N
-      : !q, !k, !k -> !n
-  %m = tn.mul %dy, %y : !q
-  %d = tn.reduce sum %m : !q -> !n
-  %dq = tn.self_attention_grad_query %q, %k, %v, %dy, %l, %d, %b scale 0.4
-      window $N : !q, !k, !k, !n
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %v, %dy, %l, %d, %b scale 0.4
-      window $N : !q, !k, !k, !n
-  return %dq, %dk, %dv : !q, !k, !k
+func.func @backward(%q: !q, %k: !k$ARG, %b: !tn.batch, %dy: !y)
+    -> (!q, !k $TYPE) {
+  %y, %l = tn.self_attention %q, %k $OPERAND, %b scale 0.4 window $N
+      : !q, !k $TYPE -> !y, !n
+  %m = tn.mul %dy, %y : !y
+  %d = tn.reduce sum %m : !y -> !n
+  %dq = tn.self_attention_grad_query %q, %k $OPERAND, %dy, %l, %d, %b scale 0.4
+      window $N : !q, !k, !y, !n $TYPE
+  %dk $RESULT = tn.self_attention_grad_keys %q, %k $OPERAND, %dy, %l, %d, %b
+      scale 0.4 window $N : !q, !k, !y, !n $TYPE -> !k $TYPE
+  return %dq, %dk $RESULT : !q, !k $TYPE
 }
 )";
 
@@ -59,7 +64,7 @@ class SelfAttentionGradient : public ::testing::TestWithParam<Shape> {
 protected:
   SelfAttentionGradient();
 
-  Tensor noise(int64_t heads);
+  Tensor noise(int64_t heads, int64_t width);
   std::vector<Value> run(const char *function, const std::vector<Value> &in);
   /// sum(dy * y)
   double loss(const std::vector<Value> &in, const Tensor &dy);
@@ -78,20 +83,28 @@ SelfAttentionGradient::SelfAttentionGradient() {
       batch.position.push_back(p);
     }
   std::string text = kText;
-  text = replaced(text, "$T", static_cast<int64_t>(batch.position.size()));
-  text = replaced(text, "$H", shape.heads);
-  text = replaced(text, "$G", shape.keyHeads);
-  text = replaced(text, "$W", shape.width);
-  text = replaced(text, "$N", shape.window);
+  auto set = [&](const char *name, int64_t value) {
+    text = replaced(text, name, std::to_string(value));
+  };
+  bool isLatent = shape.isLatent;
+  text = replaced(text, "$ARG", isLatent ? "" : ", %v: !v");
+  text = replaced(text, "$OPERAND", isLatent ? "latent $V" : ", %v");
+  text = replaced(text, "$TYPE", isLatent ? "" : ", !v");
+  text = replaced(text, "$RESULT", isLatent ? "" : ", %dv");
+  set("$T", static_cast<int64_t>(batch.position.size()));
+  set("$H", shape.heads);
+  set("$G", shape.keyHeads);
+  set("$W", shape.width);
+  set("$V", shape.valueWidth);
+  set("$N", shape.window);
   context.loadDialect<TnDialect, mlir::func::FuncDialect>();
   module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
 }
 
-Tensor SelfAttentionGradient::noise(int64_t heads) {
+Tensor SelfAttentionGradient::noise(int64_t heads, int64_t width) {
   Tensor x;
   x.element = mlir::Float32Type::get(&context);
-  x.shape = {static_cast<int64_t>(batch.position.size()), heads,
-             GetParam().width};
+  x.shape = {static_cast<int64_t>(batch.position.size()), heads, width};
   std::uniform_real_distribution<double> draw(-1, 1);
   for (int64_t i = 0; i < x.size(); ++i)
     x.floats.push_back(draw(random));
@@ -123,13 +136,16 @@ TEST_P(SelfAttentionGradient, IsThatOfCentralDifferences) {
   constexpr double kStep = 1e-4, kRelative = 1e-6;
   constexpr int64_t kSamples = 40; // of each operand's elements
   const Shape &shape = GetParam();
-  Tensor dy = noise(shape.heads);
-  std::vector<Value> in{noise(shape.heads), noise(shape.keyHeads),
-                        noise(shape.keyHeads), batch};
+  Tensor dy = noise(shape.heads, shape.valueWidth);
+  std::vector<Value> in{noise(shape.heads, shape.width),
+                        noise(shape.keyHeads, shape.width)};
+  if (!shape.isLatent)
+    in.push_back(noise(shape.keyHeads, shape.valueWidth));
+  in.push_back(batch);
   std::vector<Value> with = in;
   with.push_back(dy);
   std::vector<Value> gradients = run("backward", with);
-  for (size_t operand = 0; operand < 3; ++operand) {
+  for (size_t operand = 0; operand < gradients.size(); ++operand) {
     const Tensor &gradient = std::get<Tensor>(gradients[operand]);
     double largest = 0;
     for (double each : gradient.floats)
@@ -152,13 +168,15 @@ TEST_P(SelfAttentionGradient, IsThatOfCentralDifferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SelfAttentionGradient,
-                         ::testing::Values(Shape{{2}, 1, 1, 2, 0},
-                                           Shape{{9}, 2, 2, 5, 0},
-                                           Shape{{5, 1, 7}, 6, 2, 4, 0},
-                                           Shape{{11, 3, 6}, 4, 1, 3, 4},
-                                           Shape{{70}, 2, 1, 4, 65},
-                                           Shape{{130, 1, 20}, 3, 3, 8, 0}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, SelfAttentionGradient,
+    ::testing::Values(
+        Shape{{2}, 1, 1, 2, 0, 2}, Shape{{9}, 2, 2, 5, 0, 5},
+        Shape{{5, 1, 7}, 6, 2, 4, 0, 4}, Shape{{11, 3, 6}, 4, 1, 3, 4, 3},
+        Shape{{70}, 2, 1, 4, 65, 4}, Shape{{130, 1, 20}, 3, 3, 8, 0, 8},
+        Shape{{5, 1, 7}, 6, 2, 4, 0, 3}, Shape{{11, 3, 6}, 4, 1, 3, 4, 7},
+        Shape{{9}, 2, 2, 5, 0, 3, true}, Shape{{11, 3, 6}, 4, 1, 3, 4, 3, true},
+        Shape{{70, 5}, 3, 1, 6, 65, 4, true}));
 
 } // namespace
 } // namespace tenon::ir

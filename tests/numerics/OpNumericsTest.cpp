@@ -88,10 +88,11 @@ Sums sumsOf(Operation *op, ArrayRef<Value> in) {
     // A gradient's operands are not all arguments; the batch is the last.
     const auto &batch = std::get<Batch>(in.back());
     int64_t keys = *llvm::max_element(batch.position) + 1;
-    sums.terms = attention->width + keys;
+    sums.terms = std::max(attention->width, attention->valueWidth) + keys;
     if (isa<ir::SelfAttentionGradQueryOp, ir::SelfAttentionGradKeysOp>(op)) {
       sums.terms += keys * attention->group();
-      sums.scale *= 4.0 * static_cast<double>(attention->width); // a slope
+      int64_t width = std::max(attention->width, attention->valueWidth);
+      sums.scale *= 4.0 * static_cast<double>(width); // a slope
     }
   }
   return sums;

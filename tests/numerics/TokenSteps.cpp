@@ -84,17 +84,19 @@ static bool attention(GraphBuilder &g, StringRef op) {
   MLIRContext *context = g.builder.getContext();
   constexpr int64_t widths[] = {2, 6, 8, 16, 24, 32, 34, 64, 96};
   int64_t heads = 1 + g.below(2), width = g.pick(widths);
-  auto make = [&](ir::CacheLayout layout) {
+  auto make = [&](ir::CacheLayout layout, int64_t width) {
     return g.newCache(ir::CacheType::get(context, layout, heads, width,
                                          cacheElement(g, width)));
   };
-  size_t keys = make(ir::CacheLayout::Keys);
-  size_t values = make(ir::CacheLayout::Values);
+  size_t keys = make(ir::CacheLayout::Keys, width);
+  std::optional<size_t> values; // none: in the keys
+  if (g.below(3))
+    values = make(ir::CacheLayout::Values, g.below(2) ? width : g.pick(widths));
   bool appends = g.isProgram() || (!g.isAlone() && g.below(3));
   if (appends)
     append(g, keys);
-  if (appends)
-    append(g, values);
+  if (appends && values)
+    append(g, *values);
   SsaValue q =
       dressed(g, g.tensor({T, heads * (1 + g.below(3)), width}, g.floatType()));
   SmallVector<NamedAttribute> attributes = {
@@ -102,8 +104,13 @@ static bool attention(GraphBuilder &g, StringRef op) {
   constexpr int64_t windows[] = {1, 3, 64, 100, 513};
   if (g.below(2))
     attributes.push_back(g.i64("window", g.pick(windows)));
-  g.add(op, {q, g.cache(keys), g.cache(values), g.batch()}, q.getType(),
-        attributes);
+  SmallVector<SsaValue> operands{q, g.cache(keys)};
+  if (values)
+    operands.push_back(g.cache(*values));
+  else
+    attributes.push_back(g.i64("latent", 1 + g.below(width)));
+  operands.push_back(g.batch());
+  g.infer(op, ir::infer::attention, operands, attributes);
   if (!appends && !g.isAlone())
     append(g, keys);
   return true;
@@ -111,7 +118,7 @@ static bool attention(GraphBuilder &g, StringRef op) {
 
 /// What the ops over a step's own rows share.
 struct StepRows {
-  SmallVector<SsaValue> rows; // q, k, v
+  SmallVector<SsaValue> rows; // q, k, and v if it is not in k
   SmallVector<NamedAttribute> attributes;
   SsaValue batch;
 };
@@ -126,9 +133,15 @@ static std::optional<StepRows> stepRows(GraphBuilder &g) {
   int64_t heads = 1 + g.below(3), width = g.pick(widths);
   made.rows = {
       dressed(g, g.tensor({T, heads * (1 + g.below(3)), width}, g.floatType())),
-      dressed(g, g.tensor({T, heads, width}, g.floatType())),
       dressed(g, g.tensor({T, heads, width}, g.floatType()))};
   made.attributes = {g.f64("scale", 1 / std::sqrt(double(width)))};
+  if (g.below(3)) {
+    int64_t values = g.below(2) ? width : g.pick(widths);
+    made.rows.push_back(
+        dressed(g, g.tensor({T, heads, values}, g.floatType())));
+  } else {
+    made.attributes.push_back(g.i64("latent", 1 + g.below(width)));
+  }
   if (g.below(2))
     made.attributes.push_back(g.i64("window", g.pick(windows)));
   return made;
@@ -151,14 +164,16 @@ static bool selfAttentionGrad(GraphBuilder &g, StringRef op) {
   std::optional<StepRows> step = stepRows(g);
   if (!step)
     return false;
-  SsaValue lse = addSelfAttention(g, *step)->getResult(1);
+  Operation *forward = addSelfAttention(g, *step);
+  SsaValue lse = forward->getResult(1);
   SmallVector<SsaValue> operands(step->rows);
-  operands.push_back(g.argument(g.typeOf(step->rows[0])));
+  operands.push_back(g.argument(g.typeOf(forward->getResult(0))));
   operands.push_back(lse);
   operands.push_back(g.argument(g.typeOf(lse)));
   operands.push_back(step->batch);
   bool isQuery = op.ends_with("query");
-  auto results = ArrayRef(step->rows).slice(isQuery ? 0 : 1, isQuery ? 1 : 2);
+  auto rows = ArrayRef(step->rows);
+  auto results = isQuery ? rows.take_front(1) : rows.drop_front(1);
   return g.add(op, operands, ValueRange(results).getTypes(), step->attributes);
 }
 

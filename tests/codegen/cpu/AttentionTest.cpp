@@ -26,6 +26,10 @@ struct Shape {
   int64_t heads, cacheHeads, width, window, pageBlocks;
   std::string element;
   int64_t mostTokens = 64; // What the schedule is made for.
+  int64_t valueWidth = 0;  // 0: width
+  bool isLatent = false;   // Values are the keys' first elements.
+
+  int64_t values() const { return valueWidth ? valueWidth : width; }
 };
 
 /// Following tokens of one sequence.
@@ -62,12 +66,12 @@ Batch batchOf(const std::vector<Chunk> &chunks, int64_t pageBlocks) {
 
 // A cache of NaN but for the rows that the batch may read.
 Cache filledCache(Random &random, mlir::Type element, const Shape &shape,
-                  const Batch &batch) {
+                  int64_t width, const Batch &batch) {
   Cache cache;
   cache.element = element;
   cache.heads = shape.cacheHeads;
-  cache.width = shape.width;
-  int64_t stride = shape.cacheHeads * shape.width;
+  cache.width = width;
+  int64_t stride = shape.cacheHeads * width;
   int64_t slots = batch.pages.size() * batch.pageBlocks * kBlock;
   cache.rows.assign(slots * stride, std::numeric_limits<float>::quiet_NaN());
   for (size_t t = 0; t < batch.sequence.size(); ++t) {
@@ -80,32 +84,46 @@ Cache filledCache(Random &random, mlir::Type element, const Shape &shape,
   return cache;
 }
 
+std::string replaced(std::string text, const std::string &from,
+                     const std::string &to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+       at += to.size())
+    text.replace(at, from.size(), to);
+  return text;
+}
+
 std::string attentionText(const Shape &shape) {
-  std::string heads =
-      std::to_string(shape.heads) + "x" + std::to_string(shape.width);
-  std::string dims =
-      std::to_string(shape.heads) + ", " + std::to_string(shape.width);
-  std::string q = "tensor<?x" + heads + "xf32, #tn.dims<T, " + dims + ">>";
-  auto cache = [&](const char *layout) {
-    return "!tn.cache<" + std::string(layout) + ", " +
-           std::to_string(shape.cacheHeads) + " x " +
-           std::to_string(shape.width) + " x " + shape.element + ">";
+  std::string text = R"(
+!q = tensor<?x$Hx$Wxf32, #tn.dims<T, $H, $W>>
+!y = tensor<?x$Hx$Vxf32, #tn.dims<T, $H, $V>>
+!k = !tn.cache<keys, $G x $W x $E>
+$Dfunc.func @f(%q: !q, %k: !k, $A%b: !tn.batch) -> !y
+    attributes {tn.symbols = [#tn.symbol<"T", 1 to $M>]} {
+  %r = tn.kernel(%q, %k, $U%b) : (!q, !k, $T!tn.batch) -> !y {
+  ^bb0(%q1: !q, %k1: !k, $B%b1: !tn.batch):
+    %y = tn.attention %q1, %k1$O, %b1 scale 0.125 window $N : !q, !k$S -> !y
+    tn.yield %y : !y
+  } {label = "attention"}
+  return %r : !y
+})";
+  std::string width = std::to_string(shape.values());
+  auto values = [&](const char *what, const std::string &own) {
+    text = replaced(text, what, shape.isLatent ? "" : own);
   };
-  std::string types = "(" + q + ", " + cache("keys") + ", " + cache("values") +
-                      ", !tn.batch) -> " + q;
-  return "func.func @f(%q: " + q + ", %k: " + cache("keys") +
-         ", %v: " + cache("values") + ", %b: !tn.batch) -> " + q +
-         " attributes {tn.symbols = [#tn.symbol<\"T\", 1 to " +
-         std::to_string(shape.mostTokens) +
-         ">]} {\n"
-         "  %r = tn.kernel(%q, %k, %v, %b) : " +
-         types + " {\n  ^bb0(%a: " + q + ", %c: " + cache("keys") +
-         ", %d: " + cache("values") +
-         ", %e: !tn.batch):\n"
-         "    %y = tn.attention %a, %c, %d, %e scale 0.125 window " +
-         std::to_string(shape.window) + " : " + q + ", " + cache("keys") +
-         ", " + cache("values") + "\n    tn.yield %y : " + q +
-         "\n  } {label = \"attention\"}\n  return %r : " + q + "\n}";
+  text = replaced(text, "$O", shape.isLatent ? " latent " + width : ", %v1");
+  values("$D", "!v = !tn.cache<values, $G x $V x $E>\n");
+  values("$A", "%v: !v, ");
+  values("$B", "%v1: !v, ");
+  values("$T", "!v, ");
+  values("$U", "%v, ");
+  values("$S", ", !v");
+  text = replaced(text, "$V", width);
+  text = replaced(text, "$H", std::to_string(shape.heads));
+  text = replaced(text, "$G", std::to_string(shape.cacheHeads));
+  text = replaced(text, "$W", std::to_string(shape.width));
+  text = replaced(text, "$M", std::to_string(shape.mostTokens));
+  text = replaced(text, "$N", std::to_string(shape.window));
+  return replaced(text, "$E", shape.element);
 }
 
 class Attention : public ::testing::TestWithParam<base::CpuFeatures> {
@@ -136,26 +154,36 @@ void Attention::check(const Shape &shape, const std::vector<Chunk> &chunks,
   Batch batch = batchOf(chunks, shape.pageBlocks);
   int64_t tokens = static_cast<int64_t>(batch.sequence.size());
   Tensor q = randomTensor(random, f32, {tokens, shape.heads, shape.width});
-  Cache keys = filledCache(random, element, shape, batch);
-  Cache values = filledCache(random, element, shape, batch);
+  Cache keys = filledCache(random, element, shape, shape.width, batch);
+  Cache values = keys; // Latents are read of these.
+  if (!shape.isLatent)
+    values = filledCache(random, element, shape, shape.values(), batch);
   if (edit)
     edit(q, keys, values, batch);
   llvm::StringMap<int64_t> symbols{{"T", tokens},
                                    {"P", batch.pagesPerSequence},
                                    {"pageBlocks", shape.pageBlocks}};
-  std::vector<Value> expected =
-      (*runner)->expected(symbols, {q, keys, values, batch});
+  std::vector<Value> inputs{q, keys, values, batch};
+  if (shape.isLatent)
+    inputs.erase(inputs.begin() + 2);
+  std::vector<Value> expected = (*runner)->expected(symbols, inputs);
   const Tensor &want = std::get<Tensor>(expected[0]);
 
   mlir::TypeRange types = (*runner)->kernel().getInputs().getTypes();
   std::string qBytes = toBytes(q);
   std::string kBytes = llvm::cantFail(ir::ref::cacheToBytes(types[1], keys));
-  std::string vBytes = llvm::cantFail(ir::ref::cacheToBytes(types[2], values));
-  GuardedBytes y(qBytes.size());
-  tenon_failure failure =
-      (*runner)->run(symbols, {qBytes.data(), kBytes.data(), vBytes.data(),
-                               batch.sequence.data(), batch.position.data(),
-                               batch.pages.data(), y.data()});
+  std::vector<void *> buffers{qBytes.data(), kBytes.data()};
+  std::string vBytes;
+  if (!shape.isLatent) {
+    vBytes = llvm::cantFail(ir::ref::cacheToBytes(types[2], values));
+    buffers.push_back(vBytes.data());
+  }
+  for (std::vector<int32_t> *each :
+       {&batch.sequence, &batch.position, &batch.pages})
+    buffers.push_back(each->data());
+  GuardedBytes y(want.floats.size() * sizeof(float));
+  buffers.push_back(y.data());
+  tenon_failure failure = (*runner)->run(symbols, buffers);
   EXPECT_EQ(failure.kind, TENON_FAILURE_NONE);
   EXPECT_EQ(firstDifference(want, fromBytes(f32, want.shape, y.data())), "");
 }
@@ -209,6 +237,28 @@ TEST_P(Attention, LongChunksOverQuantizedCaches) {
   check({2, 2, 96, 0, 2, kQuants, 4096}, chunks);
   check({3, 1, 32, 70, 1, kQuants, 4096}, chunks);
   check({8, 1, 64, 200, 4, kQuants, 512}, chunks);
+}
+
+TEST_P(Attention, ValuesOfAnotherWidth) {
+  check({4, 2, 32, 100, 3, "f16", 64, 24});
+  for (auto [width, values] :
+       {std::pair{24, 16}, {16, 24}, {7, 33}, {192, 128}, {9, 3}, {600, 520}})
+    check({6, 1, width, 0, 1, "f32", 2, values}, {{0, 69, 2}});
+  const std::vector<Chunk> chunks = {{0, 0, 130}, {1, 470, 100}, {2, 1023, 2}};
+  check({2, 2, 64, 0, 2, kQuants, 4096, 32}, chunks);
+  check({2, 2, 32, 0, 2, kQuants, 64, 96});
+}
+
+TEST_P(Attention, Latents) {
+  const std::vector<Chunk> chunks = {{0, 0, 130}, {1, 470, 100}, {2, 1023, 2}};
+  check({4, 1, 64, 0, 1, "f32", 64, 48, true});
+  check({4, 2, 24, 100, 3, "f16", 64, 7, true});
+  check({3, 1, 40, 70, 1, "bf16", 4096, 33, true}, chunks);
+  check({2, 2, 64, 0, 2, kQuants, 4096, 40, true}, chunks);
+  check({16, 1, 576, 0, 2, "bf16", 4, 512, true}, {{0, 69, 2}, {1, 600, 2}});
+  check({5, 1, 576, 0, 1, kQuants, 1, 512, true}, {{0, 600, 1}});
+  for (int64_t values : {1, 8, 17, 32})
+    check({6, 1, 32, 0, 1, "f32", 2, values, true}, {{0, 69, 2}});
 }
 
 // Scales that are subnormal halves are numbers; one of NaN is in no range.

@@ -24,6 +24,10 @@ struct Shape {
   int64_t heads, keyHeads, width, window = 0;
   std::string queries = "f32", keys = "f32";
   int64_t mostTokens = 64; // What the schedule is made for.
+  int64_t valueWidth = 0;  // 0: width
+  bool isLatent = false;   // Values are the keys' first elements.
+
+  int64_t values() const { return valueWidth ? valueWidth : width; }
 };
 
 /// One batch of sequences of so many tokens.
@@ -51,10 +55,12 @@ std::string replaced(std::string text, const std::string &from,
 std::string kernelText(const Shape &shape, const std::string &arguments,
                        const std::string &body, const std::string &results,
                        const std::string &yielded) {
-  // Q: queries; K: keys; N: a number for each query.
+  // Q: queries; K: keys; V: values; Y: what queries get; N: a number for each.
   std::string text = R"(
 !q = tensor<?x$Hx$Wx$Q, #tn.dims<T, $H, $W>>
 !k = tensor<?x$Gx$Wx$K, #tn.dims<T, $G, $W>>
+!y = tensor<?x$Hx$Vx$Q, #tn.dims<T, $H, $V>>
+!v = tensor<?x$Gx$Vx$K, #tn.dims<T, $G, $V>>
 !n = tensor<?x$Hxf32, #tn.dims<T, $H>>
 func.func @f($F) -> ($R)
     attributes {tn.symbols = [#tn.symbol<"T", 1 to $M>]} {
@@ -90,34 +96,53 @@ func.func @f($F) -> ($R)
   set("$H", shape.heads);
   set("$G", shape.keyHeads);
   set("$W", shape.width);
+  set("$V", shape.values());
   set("$N", shape.window);
   set("$M", shape.mostTokens);
   text = replaced(text, "$Q", shape.queries);
   return replaced(text, "$K", shape.keys);
 }
 
-std::string forwardText(const Shape &shape) {
-  return kernelText(shape, "%q: !q, %k: !k, %v: !k, %b: !tn.batch",
-                    "%y, %l = tn.self_attention %q, %k, %v, %b scale 0.125 "
-                    "window $N : !q, !k, !k -> !n",
-                    "!q, !n", "%y, %l");
+/// The operands after q: k and v, or k alone.
+std::string keysOf(const Shape &shape) {
+  return shape.isLatent ? "%k latent " + std::to_string(shape.valueWidth)
+                        : "%k, %v";
 }
 
-const char *const kGradArguments = "%q: !q, %k: !k, %v: !k, %dy: !q, "
-                                   "%l: !n, %d: !n, %b: !tn.batch";
+std::string forwardText(const Shape &shape) {
+  bool own = !shape.isLatent;
+  return kernelText(shape,
+                    own ? "%q: !q, %k: !k, %v: !v, %b: !tn.batch"
+                        : "%q: !q, %k: !k, %b: !tn.batch",
+                    "%y, %l = tn.self_attention %q, " + keysOf(shape) +
+                        ", %b scale 0.125 window $N : !q, !k" +
+                        (own ? ", !v" : "") + " -> !y, !n",
+                    "!y, !n", "%y, %l");
+}
+
+/// `results`: of the op, where it tells them.
+std::string gradText(const Shape &shape, const std::string &op,
+                     const std::string &results, const std::string &types,
+                     const std::string &yielded) {
+  bool own = !shape.isLatent;
+  std::string arguments = own ? "%q: !q, %k: !k, %v: !v, " : "%q: !q, %k: !k, ";
+  return kernelText(shape, arguments + "%dy: !y, %l: !n, %d: !n, %b: !tn.batch",
+                    yielded + " = tn.self_attention_grad_" + op + " %q, " +
+                        keysOf(shape) +
+                        ", %dy, %l, %d, %b scale 0.125 window $N : !q, !k, !y, "
+                        "!n" +
+                        (own ? ", !v" : "") + results,
+                    types, yielded);
+}
 
 std::string gradQueryText(const Shape &shape) {
-  return kernelText(shape, kGradArguments,
-                    "%dq = tn.self_attention_grad_query %q, %k, %v, %dy, %l, "
-                    "%d, %b scale 0.125 window $N : !q, !k, !k, !n",
-                    "!q", "%dq");
+  return gradText(shape, "query", "", "!q", "%dq");
 }
 
 std::string gradKeysText(const Shape &shape) {
-  return kernelText(shape, kGradArguments,
-                    "%dk, %dv = tn.self_attention_grad_keys %q, %k, %v, %dy, "
-                    "%l, %d, %b scale 0.125 window $N : !q, !k, !k, !n",
-                    "!k, !k", "%dk, %dv");
+  if (shape.isLatent)
+    return gradText(shape, "keys", " -> !k", "!k", "%dk");
+  return gradText(shape, "keys", " -> !k, !v", "!k, !v", "%dk, %dv");
 }
 
 /// What a kernel made, beside what it ought to.
@@ -230,11 +255,20 @@ void SelfAttention::check(const Shape &shape,
   mlir::Type keys = elementOf(shape.keys);
   Tensor q = randomTensor(random, queries, {tokens, shape.heads, shape.width});
   Tensor k = randomTensor(random, keys, {tokens, shape.keyHeads, shape.width});
-  Tensor v = randomTensor(random, keys, {tokens, shape.keyHeads, shape.width});
-  std::vector<Value> forward = compare(forwardText(shape), {q, k, v, batch});
-  Tensor dy = randomTensor(random, queries, q.shape);
+  Tensor v =
+      randomTensor(random, keys, {tokens, shape.keyHeads, shape.values()});
+  std::vector<Value> rows{q, k};
+  if (!shape.isLatent)
+    rows.push_back(v);
+  std::vector<Value> inputs = rows;
+  inputs.push_back(batch);
+  std::vector<Value> forward = compare(forwardText(shape), inputs);
+  Tensor dy =
+      randomTensor(random, queries, {tokens, shape.heads, shape.values()});
   Tensor delta = randomTensor(random, f32, {tokens, shape.heads});
-  std::vector<Value> inputs{q, k, v, dy, forward[1], delta, batch};
+  inputs = rows;
+  for (const Value &each : {Value(dy), forward[1], Value(delta), Value(batch)})
+    inputs.push_back(each);
   compare(gradQueryText(shape), inputs);
   compare(gradKeysText(shape), inputs);
 }
@@ -275,6 +309,27 @@ TEST_P(SelfAttention, WidthsOfEveryRegisterTile) {
 TEST_P(SelfAttention, HeadsThatFillARegisterTileBadly) {
   for (int64_t heads : {1, 2, 3, 5, 7, 11, 64})
     check({heads, 1, 8}, {9, 20});
+}
+
+TEST_P(SelfAttention, ValuesOfAnotherWidth) {
+  for (auto [width, values] : {std::pair{24, 16},
+                               {16, 24},
+                               {7, 33},
+                               {192, 128},
+                               {9, 3},
+                               {600, 520},
+                               {3, 560}})
+    check({2, 1, width, 0, "f32", "f32", 512, values}, {66, 3});
+  check({4, 2, 40, 70, "bf16", "bf16", 4096, 24}, {200, 66, 2});
+}
+
+TEST_P(SelfAttention, Latents) {
+  for (auto [width, values] :
+       {std::pair{24, 16}, {16, 16}, {7, 3}, {33, 1}, {96, 64}, {576, 512}})
+    check({5, 1, width, 0, "f32", "f32", 512, values, true}, {66, 3});
+  check({4, 2, 40, 0, "bf16", "bf16", 4096, 24, true}, {1, 65, 20});
+  check({3, 1, 40, 70, "f32", "f16", 4096, 33, true}, {200, 66, 2});
+  check({2, 1, 16, 513, "f32", "f32", 4096, 8, true}, {1100});
 }
 
 // Positions that no sequence of the step has; none may be an address.

@@ -126,7 +126,7 @@ func.func @f(%c: tensor<i1>, %x: !t, %b: !tn.batch, %k: !k, %v: !v)
     %k1 = tn.cache_append %k, %x, %b : !k, !t
     tn.yield %k1, %v : !k, !v
   }
-  %y = tn.attention %x, %n#0, %n#1, %b scale 0.5 : !t, !k, !v
+  %y = tn.attention %x, %n#0, %n#1, %b scale 0.5 : !t, !k, !v -> !t
   return %y, %n#0, %n#1 : !t, !k, !v
 })",
              {{flag(true), floats({1, 1, 2}), batch(0, 1)},

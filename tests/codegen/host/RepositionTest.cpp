@@ -30,7 +30,7 @@ func.func @f(%end: tensor<i32>, %x: !t, %b: !tn.batch, %p: !p, %k: !k, %v: !v)
     %n = tn.reposition %b, %q : !p
     %k1 = tn.cache_append %c, %a, %n : !k, !t
     %v1 = tn.cache_append %d, %a, %n : !v, !t
-    %y = tn.attention %a, %k1, %v1, %n scale 0.5 : !t, !k, !v
+    %y = tn.attention %a, %k1, %v1, %n scale 0.5 : !t, !k, !v -> !t
     %z = tn.add %y, %x : !t
     %q1 = tn.add %q, %ones : !p
     tn.yield %j, %z, %q1, %k1, %v1 : tensor<i32>, !t, !p, !k, !v

@@ -242,11 +242,11 @@ func.func @f(%end: tensor<i32>, %x: !t, %b: !tn.batch, %k: !k, %v: !v)
     %j = tn.add %i, %one : tensor<i32>
     %k1 = tn.cache_append %c, %a, %n : !k, !t
     %v1 = tn.cache_append %d, %a, %n : !v, !t
-    %y = tn.attention %a, %k1, %v1, %n scale 0.5 : !t, !k, !v
+    %y = tn.attention %a, %k1, %v1, %n scale 0.5 : !t, !k, !v -> !t
     %z = tn.add %y, %x : !t
     tn.yield %j, %z, %k1, %n, %v1 : tensor<i32>, !t, !k, !tn.batch, !v
   } -> tensor<i32>, !t, !k, !tn.batch, !v
-  %y = tn.attention %r#1, %r#2, %r#4, %r#3 scale 0.5 : !t, !k, !v
+  %y = tn.attention %r#1, %r#2, %r#4, %r#3 scale 0.5 : !t, !k, !v -> !t
   return %y, %r#2, %r#4 : !t, !k, !v
 })",
              {{number(2), floats({3, 1, 4}), batch(0, 3)},

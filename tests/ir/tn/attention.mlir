@@ -4,7 +4,7 @@
 // token 1 has scores 0 and ln 3, so weights 1/4 and 3/4; head 1 weighs both alike.
 // CHECK: @attention contract: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
 // CHECK: @attention real: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
-// CHECK: tn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, <keys, 1 x 2 x f32>, <values, 1 x 2 x f32>
+// CHECK: tn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, <keys, 1 x 2 x f32>, <values, 1 x 2 x f32> -> tensor<2x2x2xf32>
 func.func @attention(%q: tensor<2x2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
     %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<2x1x2xf32>,
     %vx: tensor<2x1x2xf32>, %b: !tn.batch) -> tensor<2x2x2xf32>
@@ -23,7 +23,7 @@ func.func @attention(%q: tensor<2x2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
       tensor<2x1x2xf32>
   %y = tn.attention %q, %k1, %v1, %b scale 0.5
       : tensor<2x2x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<2x2x2xf32>
   return %y : tensor<2x2x2xf32>
 }
 
@@ -50,7 +50,7 @@ func.func @window(%q: tensor<2x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
       tensor<2x1x2xf32>
   %y = tn.attention %q, %k1, %v1, %b scale 1.0 window 1
       : tensor<2x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<2x1x2xf32>
   return %y : tensor<2x1x2xf32>
 }
 
@@ -78,7 +78,7 @@ func.func @segments(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
       tensor<1x1x2xf32>
   %y = tn.attention %q, %k1, %v1, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return %y : tensor<1x1x2xf32>
 }
 
@@ -106,7 +106,7 @@ func.func @merge(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
       tensor<1x1x2xf32>
   %y = tn.attention %q, %k1, %v1, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return %y : tensor<1x1x2xf32>
 }
 
@@ -133,7 +133,7 @@ func.func @window_of_segments(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys,
       tensor<1x1x2xf32>
   %y = tn.attention %q, %k1, %v1, %b scale 1.0 window 100
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return %y : tensor<1x1x2xf32>
 }
 
@@ -156,8 +156,56 @@ func.func @quantized(%x: tensor<1x1x32xf32>, %k: !keys, %v: !quants,
   %k1 = tn.cache_append %k, %x, %b : !keys, tensor<1x1x32xf32>
   %v1 = tn.cache_append %v, %x, %b : !quants, tensor<1x1x32xf32>
   %y = tn.attention %x, %k1, %v1, %b scale 1.0
-      : tensor<1x1x32xf32>, !keys, !quants
+      : tensor<1x1x32xf32>, !keys, !quants -> tensor<1x1x32xf32>
   return %y : tensor<1x1x32xf32>
+}
+
+// -----
+
+// Values of another width than the keys.
+// CHECK: @value_width contract: tensor<1x1x1xf32> [7]
+// CHECK: @value_width real: tensor<1x1x1xf32> [7]
+func.func @value_width(%k: tensor<2x1x2xf32>, %v: tensor<2x1x1xf32>,
+    %kc: !tn.cache<keys, 1 x 2 x f32>, %vc: !tn.cache<values, 1 x 1 x f32>,
+    %b: !tn.batch) -> tensor<1x1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[5.0, 5.0]], [[0.0, 0.0]]]> : tensor<2x1x2xf32>,
+        dense<[[[7.0]], [[7.0]]]> : tensor<2x1x1xf32>,
+        {slots = 64},
+        {slots = 64},
+        {sequence = dense<0> : tensor<2xi32>, position = dense<[0, 1]>
+        : tensor<2xi32>, pages = dense<0> : tensor<1x1xi32>}]} {
+  %k1 = tn.cache_append %kc, %k, %b : !tn.cache<keys, 1 x 2 x f32>,
+      tensor<2x1x2xf32>
+  %v1 = tn.cache_append %vc, %v, %b : !tn.cache<values, 1 x 1 x f32>,
+      tensor<2x1x1xf32>
+  %y = tn.attention %k, %k1, %v1, %b scale 1.0 : tensor<2x1x2xf32>,
+      !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values, 1 x 1 x f32>
+      -> tensor<2x1x1xf32>
+  %last = tn.slice %y [1, 0, 0] [2, 1, 1] [1, 1, 1] : tensor<2x1x1xf32> -> tensor<1x1x1xf32>
+  return %last : tensor<1x1x1xf32>
+}
+
+// -----
+
+// Values are the first two of the keys' three elements: scores 0 and ln 3.
+// CHECK: @latent contract: tensor<2x1x2xf32> [4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}]
+// CHECK: @latent real: tensor<2x1x2xf32> [4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}]
+// CHECK: tn.attention %{{.*}}, %{{.*}} latent 2, %{{.*}} scale 1.000000e+00 : tensor<2x1x3xf32>, !tn.cache<keys, 1 x 3 x f32> -> tensor<2x1x2xf32>
+func.func @latent(%q: tensor<2x1x3xf32>, %k: tensor<2x1x3xf32>,
+    %kc: !tn.cache<keys, 1 x 3 x f32>, %b: !tn.batch) -> tensor<2x1x2xf32>
+    attributes {tn.test_inputs = [
+        dense<[[[0.0, 0.0, 1.0]], [[0.0, 0.0, 1.0]]]> : tensor<2x1x3xf32>,
+        dense<[[[4.0, 0.0, 0.0]], [[0.0, 8.0, 1.0986122886681098]]]>
+        : tensor<2x1x3xf32>,
+        {slots = 64},
+        {sequence = dense<0> : tensor<2xi32>, position = dense<[0, 1]>
+        : tensor<2xi32>, pages = dense<0> : tensor<1x1xi32>}]} {
+  %k1 = tn.cache_append %kc, %k, %b : !tn.cache<keys, 1 x 3 x f32>,
+      tensor<2x1x3xf32>
+  %y = tn.attention %q, %k1 latent 2, %b scale 1.0 : tensor<2x1x3xf32>,
+      !tn.cache<keys, 1 x 3 x f32> -> tensor<2x1x2xf32>
+  return %y : tensor<2x1x2xf32>
 }
 
 // -----
@@ -176,7 +224,7 @@ func.func @nan(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
         : tensor<1xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
   %y = tn.attention %q, %k, %v, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return %y : tensor<1x1x2xf32>
 }
 
@@ -196,7 +244,7 @@ func.func @no_page(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
         : tensor<1xi32>, pages = dense<[[0, -1]]> : tensor<1x2xi32>}]} {
   %y = tn.attention %q, %k, %v, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return %y : tensor<1x1x2xf32>
 }
 
@@ -206,7 +254,7 @@ func.func @attention_c1(%q: tensor<2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
     %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
   // expected-error@+1 {{expects q of rank 3}}
   %y = tn.attention %q, %k, %v, %b scale 1.0 : tensor<2x2xf32>, !tn.cache<keys,
-      1 x 2 x f32>, !tn.cache<values, 1 x 2 x f32>
+      1 x 2 x f32>, !tn.cache<values, 1 x 2 x f32> -> tensor<2x2xf32>
   return
 }
 
@@ -217,7 +265,7 @@ func.func @attention_c1_heads(%q: tensor<2x3x2xf32>, %k: !tn.cache<keys,
   // expected-error@+1 {{expects heads of q to be a multiple of the 2 heads of keys}}
   %y = tn.attention %q, %k, %v, %b scale 1.0
       : tensor<2x3x2xf32>, !tn.cache<keys, 2 x 2 x f32>, !tn.cache<values,
-      2 x 2 x f32>
+      2 x 2 x f32> -> tensor<2x3x2xf32>
   return
 }
 
@@ -225,10 +273,10 @@ func.func @attention_c1_heads(%q: tensor<2x3x2xf32>, %k: !tn.cache<keys,
 
 func.func @attention_c2(%q: tensor<1x1x2xf32>, %k: !tn.cache<values,
     1 x 2 x f32>, %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
-  // expected-error@+1 {{expects caches of layout keys and values}}
+  // expected-error@+1 {{expects keys of layout keys and of width 2, that of q}}
   %y = tn.attention %q, %k, %v, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<values, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return
 }
 
@@ -236,10 +284,10 @@ func.func @attention_c2(%q: tensor<1x1x2xf32>, %k: !tn.cache<values,
 
 func.func @attention_c2_width(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys,
     1 x 2 x f32>, %v: !tn.cache<values, 1 x 4 x f32>, %b: !tn.batch) {
-  // expected-error@+1 {{expects caches of equal heads and of width 2, that of q}}
+  // expected-error@+1 {{expects y of type 'tensor<1x1x4xf32>', got 'tensor<1x1x2xf32>'}}
   %y = tn.attention %q, %k, %v, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 4 x f32>
+      1 x 4 x f32> -> tensor<1x1x2xf32>
   return
 }
 
@@ -250,7 +298,7 @@ func.func @attention_c3(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
   // expected-error@+1 {{expects window >= 0, got -1}}
   %y = tn.attention %q, %k, %v, %b scale 1.0 window -1
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return
 }
 
@@ -261,6 +309,27 @@ func.func @attention_c4(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
   // expected-error@+1 {{expects a positive scale}}
   %y = tn.attention %q, %k, %v, %b scale 0.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
-      1 x 2 x f32>
+      1 x 2 x f32> -> tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_values(%q: tensor<1x2x2xf32>, %k: !tn.cache<keys,
+    2 x 2 x f32>, %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects values of layout values and of 2 heads, those of keys}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0 : tensor<1x2x2xf32>,
+      !tn.cache<keys, 2 x 2 x f32>, !tn.cache<values, 1 x 2 x f32>
+      -> tensor<1x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c5(%q: tensor<1x2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %b: !tn.batch) {
+  // expected-error@+1 {{expects values, or `latent` in [1, 2], the width of the keys, got no values and latent 3}}
+  %y = tn.attention %q, %k latent 3, %b scale 1.0 : tensor<1x2x2xf32>,
+      !tn.cache<keys, 1 x 2 x f32> -> tensor<1x2x3xf32>
   return
 }

@@ -6,7 +6,7 @@
 // CHECK: @self_attention contract: tensor<2x2xf32> [0, 0, 1.38629{{[0-9]*}}, 0.69314{{[0-9]*}}]
 // CHECK: @self_attention real: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
 // CHECK: @self_attention real: tensor<2x2xf32> [0, 0, 1.38629{{[0-9]*}}, 0.69314{{[0-9]*}}]
-// CHECK: tn.self_attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2xf32>
+// CHECK: tn.self_attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2x2xf32>, tensor<2x2xf32>
 func.func @self_attention(%q: tensor<2x2x2xf32>, %k: tensor<2x1x2xf32>,
     %v: tensor<2x1x2xf32>, %b: !tn.batch)
     -> (tensor<2x2x2xf32>, tensor<2x2xf32>)
@@ -18,7 +18,7 @@ func.func @self_attention(%q: tensor<2x2x2xf32>, %k: tensor<2x1x2xf32>,
         {sequence = dense<[0, 0]> : tensor<2xi32>, position = dense<[0, 1]>
         : tensor<2xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
   %y, %l = tn.self_attention %q, %k, %v, %b scale 0.5
-      : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2xf32>
+      : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2x2xf32>, tensor<2x2xf32>
   return %y, %l : tensor<2x2x2xf32>, tensor<2x2xf32>
 }
 
@@ -37,7 +37,7 @@ func.func @window(%q: tensor<3x1x1xf32>, %v: tensor<3x1x1xf32>, %b: !tn.batch)
         {sequence = dense<[1, 0, 0]> : tensor<3xi32>, position = dense<[0, 0, 1]>
         : tensor<3xi32>, pages = dense<[[0], [0]]> : tensor<2x1xi32>}]} {
   %y, %l = tn.self_attention %q, %q, %v, %b scale 1.0 window 1
-      : tensor<3x1x1xf32>, tensor<3x1x1xf32>, tensor<3x1x1xf32> -> tensor<3x1xf32>
+      : tensor<3x1x1xf32>, tensor<3x1x1xf32>, tensor<3x1x1xf32> -> tensor<3x1x1xf32>, tensor<3x1xf32>
   return %y, %l : tensor<3x1x1xf32>, tensor<3x1xf32>
 }
 
@@ -52,7 +52,7 @@ func.func @nan(%q: tensor<1x1x1xf32>, %b: !tn.batch)
         {sequence = dense<0> : tensor<1xi32>, position = dense<0> : tensor<1xi32>,
         pages = dense<[[0]]> : tensor<1x1xi32>}]} {
   %y, %l = tn.self_attention %q, %q, %q, %b scale 1.0
-      : tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1xf32> -> tensor<1x1xf32>
+      : tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1xf32> -> tensor<1x1x1xf32>, tensor<1x1xf32>
   return %y, %l : tensor<1x1x1xf32>, tensor<1x1xf32>
 }
 
@@ -68,7 +68,7 @@ func.func @gap(%q: tensor<2x1x1xf32>, %b: !tn.batch)
         {sequence = dense<0> : tensor<2xi32>, position = dense<[0, 2]>
         : tensor<2xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
   %y, %l = tn.self_attention %q, %q, %q, %b scale 1.0
-      : tensor<2x1x1xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<2x1xf32>
+      : tensor<2x1x1xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<2x1x1xf32>, tensor<2x1xf32>
   return %y, %l : tensor<2x1x1xf32>, tensor<2x1xf32>
 }
 
@@ -84,7 +84,7 @@ func.func @other_sequence(%q: tensor<2x1x1xf32>, %b: !tn.batch)
         {sequence = dense<[0, 1]> : tensor<2xi32>, position = dense<[0, 1]>
         : tensor<2xi32>, pages = dense<[[0], [1]]> : tensor<2x1xi32>}]} {
   %y, %l = tn.self_attention %q, %q, %q, %b scale 1.0
-      : tensor<2x1x1xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<2x1xf32>
+      : tensor<2x1x1xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<2x1x1xf32>, tensor<2x1xf32>
   return %y, %l : tensor<2x1x1xf32>, tensor<2x1xf32>
 }
 
@@ -93,7 +93,7 @@ func.func @other_sequence(%q: tensor<2x1x1xf32>, %b: !tn.batch)
 func.func @self_attention_c1(%q: tensor<2x2xf32>, %k: tensor<2x1x2xf32>, %l: tensor<2x2xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects q of rank 3, got 'tensor<2x2xf32>'}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2xf32>, tensor<2x2xf32>
   return
 }
 
@@ -102,7 +102,7 @@ func.func @self_attention_c1(%q: tensor<2x2xf32>, %k: tensor<2x1x2xf32>, %l: ten
 func.func @self_attention_c1_heads(%q: tensor<2x3x2xf32>, %k: tensor<2x2x2xf32>,
     %l: tensor<2x3xf32>, %b: !tn.batch) {
   // expected-error@+1 {{expects heads of q to be a multiple of those of k}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x3x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32> -> tensor<2x3xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x3x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32> -> tensor<2x3x2xf32>, tensor<2x3xf32>
   return
 }
 
@@ -111,7 +111,7 @@ func.func @self_attention_c1_heads(%q: tensor<2x3x2xf32>, %k: tensor<2x2x2xf32>,
 func.func @self_attention_c1_width(%q: tensor<2x2x4xf32>, %k: tensor<2x2x2xf32>,
     %l: tensor<2x2xf32>, %b: !tn.batch) {
   // expected-error@+1 {{expects axis 2 of q equal to axis 2 of k}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x2x4xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32> -> tensor<2x2xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x2x4xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32> -> tensor<2x2x4xf32>, tensor<2x2xf32>
   return
 }
 
@@ -120,7 +120,7 @@ func.func @self_attention_c1_width(%q: tensor<2x2x4xf32>, %k: tensor<2x2x2xf32>,
 func.func @self_attention_c1_tokens(%q: tensor<3x2x2xf32>, %k: tensor<2x2x2xf32>,
     %l: tensor<3x2xf32>, %b: !tn.batch) {
   // expected-error@+1 {{expects axis 0 of q equal to axis 0 of k}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<3x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32> -> tensor<3x2xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<3x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32> -> tensor<3x2x2xf32>, tensor<3x2xf32>
   return
 }
 
@@ -129,7 +129,7 @@ func.func @self_attention_c1_tokens(%q: tensor<3x2x2xf32>, %k: tensor<2x2x2xf32>
 func.func @self_attention_c2(%q: tensor<2x2x2xf32>, %k: tensor<2x1x2xf32>, %l: tensor<2x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects lse of type 'tensor<2x2xf32>', got 'tensor<2x1xf32>'}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x1xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32> -> tensor<2x2x2xf32>, tensor<2x1xf32>
   return
 }
 
@@ -138,7 +138,7 @@ func.func @self_attention_c2(%q: tensor<2x2x2xf32>, %k: tensor<2x1x2xf32>, %l: t
 func.func @self_attention_c3(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects window >= 0, got -1}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 window -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 window -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1xf32>
   return
 }
 
@@ -147,6 +147,22 @@ func.func @self_attention_c3(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: t
 func.func @self_attention_c4(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects a positive scale, got 0.0}}
-  %y, %lse = tn.self_attention %q, %k, %k, %b scale 0.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1xf32>
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 0.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1xf32>
+  return
+}
+
+// -----
+
+func.func @self_attention_c5(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects values, or `latent` in [1, 2], the width of the keys, got no values and latent 3}}
+  %y, %lse = tn.self_attention %q, %k latent 3, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1x3xf32>, tensor<1x1xf32>
+  return
+}
+
+// -----
+
+func.func @self_attention_c6(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects y of type 'tensor<1x1x1xf32>', got 'tensor<1x1x2xf32>'}}
+  %y, %lse = tn.self_attention %q, %k latent 1, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1xf32>
   return
 }

@@ -6,7 +6,7 @@
 // CHECK: @self_attention_grad_keys contract: tensor<2x1x2xf32> [{{1.25|1.2500[0-9]*|1.2499[0-9]*}}, {{1.25|1.2500[0-9]*|1.2499[0-9]*}}, {{0.75|0.7500[0-9]*|0.7499[0-9]*}}, {{0.75|0.7500[0-9]*|0.7499[0-9]*}}]
 // CHECK: @self_attention_grad_keys real: tensor<2x1x2xf32> [{{-0.375|-0.3750[0-9]*|-0.3749[0-9]*}}, 0, {{0.375|0.3750[0-9]*|0.3749[0-9]*}}, 0]
 // CHECK: @self_attention_grad_keys real: tensor<2x1x2xf32> [{{1.25|1.2500[0-9]*|1.2499[0-9]*}}, {{1.25|1.2500[0-9]*|1.2499[0-9]*}}, {{0.75|0.7500[0-9]*|0.7499[0-9]*}}, {{0.75|0.7500[0-9]*|0.7499[0-9]*}}]
-// CHECK: tn.self_attention_grad_keys %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1xf32>
+// CHECK: tn.self_attention_grad_keys %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1xf32>, tensor<2x1x2xf32> -> tensor<2x1x2xf32>, tensor<2x1x2xf32>
 func.func @self_attention_grad_keys(%q: tensor<2x1x2xf32>, %k: tensor<2x1x2xf32>,
     %v: tensor<2x1x2xf32>, %dy: tensor<2x1x2xf32>, %l: tensor<2x1xf32>,
     %d: tensor<2x1xf32>, %b: !tn.batch) -> (tensor<2x1x2xf32>, tensor<2x1x2xf32>)
@@ -20,7 +20,7 @@ func.func @self_attention_grad_keys(%q: tensor<2x1x2xf32>, %k: tensor<2x1x2xf32>
         {sequence = dense<[0, 0]> : tensor<2xi32>, position = dense<[0, 1]>
         : tensor<2xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
   %dk, %dv = tn.self_attention_grad_keys %q, %k, %v, %dy, %l, %d, %b scale 0.5
-      : tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1xf32>
+      : tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1xf32>, tensor<2x1x2xf32> -> tensor<2x1x2xf32>, tensor<2x1x2xf32>
   return %dk, %dv : tensor<2x1x2xf32>, tensor<2x1x2xf32>
 }
 
@@ -36,7 +36,7 @@ func.func @late(%q: tensor<1x1x1xf32>, %l: tensor<1x1xf32>, %b: !tn.batch)
         {sequence = dense<0> : tensor<1xi32>, position = dense<1> : tensor<1xi32>,
         pages = dense<[[0]]> : tensor<1x1xi32>}]} {
   %x, %z = tn.self_attention_grad_keys %q, %q, %q, %q, %l, %l, %b scale 1.0
-      : tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1xf32>
+      : tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1xf32>, tensor<1x1x1xf32> -> tensor<1x1x1xf32>, tensor<1x1x1xf32>
   return %x : tensor<1x1x1xf32>
 }
 
@@ -45,7 +45,7 @@ func.func @late(%q: tensor<1x1x1xf32>, %l: tensor<1x1xf32>, %b: !tn.batch)
 func.func @self_attention_grad_keys_c1(%q: tensor<2x2xf32>, %k: tensor<2x1x2xf32>, %l: tensor<2x2xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects q of rank 3, got 'tensor<2x2xf32>'}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x2xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x2xf32>, tensor<2x1x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x1x2xf32> -> tensor<2x1x2xf32>, tensor<2x1x2xf32>
   return
 }
 
@@ -54,7 +54,7 @@ func.func @self_attention_grad_keys_c1(%q: tensor<2x2xf32>, %k: tensor<2x1x2xf32
 func.func @self_attention_grad_keys_c1_heads(%q: tensor<2x3x2xf32>, %k: tensor<2x2x2xf32>,
     %l: tensor<2x3xf32>, %b: !tn.batch) {
   // expected-error@+1 {{expects heads of q to be a multiple of those of k}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x3x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<2x3xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x3x2xf32>, tensor<2x2x2xf32>, tensor<2x3x2xf32>, tensor<2x3xf32>, tensor<2x2x2xf32> -> tensor<2x2x2xf32>, tensor<2x2x2xf32>
   return
 }
 
@@ -63,7 +63,7 @@ func.func @self_attention_grad_keys_c1_heads(%q: tensor<2x3x2xf32>, %k: tensor<2
 func.func @self_attention_grad_keys_c1_width(%q: tensor<2x2x4xf32>, %k: tensor<2x2x2xf32>,
     %l: tensor<2x2xf32>, %b: !tn.batch) {
   // expected-error@+1 {{expects axis 2 of q equal to axis 2 of k}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x2x4xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x2x4xf32>, tensor<2x2x2xf32>, tensor<2x2x4xf32>, tensor<2x2xf32>, tensor<2x2x2xf32> -> tensor<2x2x2xf32>, tensor<2x2x2xf32>
   return
 }
 
@@ -72,7 +72,7 @@ func.func @self_attention_grad_keys_c1_width(%q: tensor<2x2x4xf32>, %k: tensor<2
 func.func @self_attention_grad_keys_c1_tokens(%q: tensor<3x2x2xf32>, %k: tensor<2x2x2xf32>,
     %l: tensor<3x2xf32>, %b: !tn.batch) {
   // expected-error@+1 {{expects axis 0 of q equal to axis 0 of k}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<3x2x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>, tensor<3x2xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<3x2x2xf32>, tensor<2x2x2xf32>, tensor<3x2x2xf32>, tensor<3x2xf32>, tensor<2x2x2xf32> -> tensor<2x2x2xf32>, tensor<2x2x2xf32>
   return
 }
 
@@ -81,7 +81,7 @@ func.func @self_attention_grad_keys_c1_tokens(%q: tensor<3x2x2xf32>, %k: tensor<
 func.func @self_attention_grad_keys_c2(%q: tensor<2x2x2xf32>, %k: tensor<2x1x2xf32>, %l: tensor<2x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects lse of type 'tensor<2x2xf32>', got 'tensor<2x1xf32>'}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 : tensor<2x2x2xf32>, tensor<2x1x2xf32>, tensor<2x2x2xf32>, tensor<2x1xf32>, tensor<2x1x2xf32> -> tensor<2x1x2xf32>, tensor<2x1x2xf32>
   return
 }
 
@@ -90,7 +90,7 @@ func.func @self_attention_grad_keys_c2(%q: tensor<2x2x2xf32>, %k: tensor<2x1x2xf
 func.func @self_attention_grad_keys_c3(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects window >= 0, got -1}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 window -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 1.0 window -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1x2xf32>
   return
 }
 
@@ -99,6 +99,14 @@ func.func @self_attention_grad_keys_c3(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf
 func.func @self_attention_grad_keys_c4(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects a positive scale, got 0.0}}
-  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 0.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>
+  %dk, %dv = tn.self_attention_grad_keys %q, %k, %k, %q, %l, %l, %b scale 0.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @self_attention_grad_keys_c7(%q: tensor<1x1x2xf32>, %n: tensor<1x1xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects dv where there is v, and only there}}
+  %dk = tn.self_attention_grad_keys %q, %q, %q, %q, %n, %n, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>
   return
 }

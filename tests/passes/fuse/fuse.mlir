@@ -469,7 +469,7 @@ func.func @reads_before_the_change(%q: tensor<2x1x8xf32>,
     !tn.cache<values, 1 x 8 x f32>) attributes {tn.symbols = []} {
   %x = tn.neg %q : tensor<2x1x8xf32>
   %y = tn.attention %x, %k, %v, %b scale 1.0 : tensor<2x1x8xf32>,
-      !tn.cache<keys, 1 x 8 x f32>, !tn.cache<values, 1 x 8 x f32>
+      !tn.cache<keys, 1 x 8 x f32>, !tn.cache<values, 1 x 8 x f32> -> tensor<2x1x8xf32>
   %k1 = tn.cache_append %k, %x, %b
       : !tn.cache<keys, 1 x 8 x f32>, tensor<2x1x8xf32>
   %r = tn.reshape %y : tensor<2x1x8xf32> -> tensor<2x8xf32>

@@ -14,7 +14,7 @@ func.func private @loss(%x: tensor<1x8xf32>, %k: !tn.cache<keys, 1 x 8 x f32>,
   %q = tn.reshape %x : tensor<1x8xf32> -> tensor<1x1x8xf32>
   // expected-error@+1 {{'tn.attention' op has no adjoint, and lies between what gradients are asked for and the loss}}
   %y = tn.attention %q, %k, %v, %b scale 1.0 : tensor<1x1x8xf32>,
-      !tn.cache<keys, 1 x 8 x f32>, !tn.cache<values, 1 x 8 x f32>
+      !tn.cache<keys, 1 x 8 x f32>, !tn.cache<values, 1 x 8 x f32> -> tensor<1x1x8xf32>
   %z = tn.reshape %y : tensor<1x1x8xf32> -> tensor<8xf32>
   %l = tn.reduce sum %z : tensor<8xf32> -> tensor<f32>
   return %l : tensor<f32>
