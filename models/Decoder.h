@@ -21,6 +21,9 @@ struct DecoderOptions {
   int64_t maxSequences = 512; ///< of one call
   int64_t maxStops = 64;      ///< stop tokens of `generate`
   CacheElement cacheType = CacheElement::f32;
+  /// Of latent attention: it is over the latents, which the caches hold, and
+  /// not over the keys and values made of them. Rounding differs.
+  bool absorbsLatents = true;
   /// Beside the weights, which then stay as they are where one trains.
   std::optional<AdapterOptions> adapters = {};
   std::string adapterFiles = {}; ///< Or: adapters as these files have them.

@@ -3,6 +3,7 @@
 #include "models/Registry.h"
 
 #include "models/Adapters.h"
+#include "models/deepseek/Model.h"
 #include "models/gemma/Model.h"
 #include "models/gpt2/Model.h"
 #include "models/llama/Model.h"
@@ -12,10 +13,17 @@ namespace tenon::models {
 
 std::span<const Architecture> architectures() {
   static constexpr Architecture kArchitectures[] = {
-      {"gemma3", gemma::buildGemma},  {"gemma3_text", gemma::buildGemma},
-      {"gpt2", gpt2::buildGpt2},      {"llama", llama::buildLlama},
-      {"qwen2", qwen::buildQwen},     {"qwen3", qwen::buildQwen},
-      {"qwen3_moe", qwen::buildQwen}, {"qwen3moe", qwen::buildQwen},
+      {"deepseek2", deepseek::buildDeepseek}, // in GGUF, of either
+      {"deepseek_v2", deepseek::buildDeepseek},
+      {"deepseek_v3", deepseek::buildDeepseek},
+      {"gemma3", gemma::buildGemma},
+      {"gemma3_text", gemma::buildGemma},
+      {"gpt2", gpt2::buildGpt2},
+      {"llama", llama::buildLlama},
+      {"qwen2", qwen::buildQwen},
+      {"qwen3", qwen::buildQwen},
+      {"qwen3_moe", qwen::buildQwen},
+      {"qwen3moe", qwen::buildQwen},
   };
   return kArchitectures;
 }

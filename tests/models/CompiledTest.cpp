@@ -55,16 +55,17 @@ Arrays forwardArguments(const std::vector<int32_t> &tokens, int32_t begin) {
 /// Runs a prompt of 39 tokens, then a step of one, so that both variants run:
 /// the compiled model at `path` and the one at `oraclePath` by definition.
 void expectContract(const std::string &path, const std::string &oraclePath,
-                    const std::vector<int32_t> &tokens) {
+                    const std::vector<int32_t> &tokens,
+                    const models::DecoderOptions &model = {}) {
   auto files = ModelFiles::open(path);
   ASSERT_TRUE(files.ok()) << files.status();
-  auto program = models::traceModel(*files);
+  auto program = models::traceModel(*files, model);
   ASSERT_TRUE(program.ok()) << program.status();
   SessionOptions options;
   options.limits = {{"R", 64}}; // logits of a whole prompt
   auto session = Session::open(*program, Weights::of(*files), options);
   ASSERT_TRUE(session.ok()) << session.status();
-  auto oracle = ReferenceModel<ir::ref::Contract>::open(oraclePath);
+  auto oracle = ReferenceModel<ir::ref::Contract>::open(oraclePath, model);
   ASSERT_TRUE(oracle.ok()) << oracle.status();
 
   for (size_t begin = 0; size_t end : {39, 40}) {
@@ -124,8 +125,20 @@ TEST_P(Compiled, LoopsAsTheOracleDoes) {
 INSTANTIATE_TEST_SUITE_P(Tiny, Compiled,
                          ::testing::Values("tiny_qwen2", "tiny_qwen3moe",
                                            "tiny_gpt2", "tiny_llama",
-                                           "tiny_gemma3"),
+                                           "tiny_gemma3", "tiny_deepseek2",
+                                           "tiny_deepseek3"),
                          [](const auto &info) { return info.param; });
+
+// The files that hold one matrix of keys and values, and both forms.
+TEST(LatentAttention, EqualsContractBitForBit) {
+  for (const char *name : {"tiny_deepseek2", "tiny_deepseek3"})
+    for (bool absorbs : {true, false}) {
+      models::DecoderOptions options;
+      options.absorbsLatents = absorbs;
+      std::string path = goldenPath(name, "model.safetensors");
+      expectContract(path, path, goldenCases(name)[2].tokens, options);
+    }
+}
 
 class PackedWeights : public ::testing::TestWithParam<int64_t> {};
 

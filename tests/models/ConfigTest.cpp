@@ -1,7 +1,8 @@
 //===- ConfigTest.cpp - Sizes from GGUF and from config.json --------------===//
 
-#include "models/gemma/Config.h"
+#include "models/deepseek/Config.h"
 #include "models/Registry.h"
+#include "models/gemma/Config.h"
 #include "models/qwen/Model.h"
 #include "tests/models/GoldenCases.h"
 #include "tests/support/TempFolder.h"
@@ -69,16 +70,23 @@ TEST(LlamaConfig, FormatsDifferInPairs) {
   }
 }
 
-/// What is read of tiny_llama's config.json with one text replaced.
-absl::StatusOr<models::llama::Config> llamaWith(const std::string &from,
-                                                const std::string &to) {
-  TempFolder folder;
-  std::ifstream in(goldenPath("tiny_llama", "config.json"));
+/// A model's config.json with one text replaced.
+std::string replacedConfig(const std::string &model, const std::string &from,
+                           const std::string &to) {
+  std::ifstream in(goldenPath(model, "config.json"));
   std::stringstream text;
   text << in.rdbuf();
   std::string config = text.str();
   EXPECT_NE(config.find(from), std::string::npos);
   config.replace(config.find(from), from.size(), to);
+  return config;
+}
+
+/// What is read of tiny_llama's config.json with one text replaced.
+absl::StatusOr<models::llama::Config> llamaWith(const std::string &from,
+                                                const std::string &to) {
+  TempFolder folder;
+  std::string config = replacedConfig("tiny_llama", from, to);
   auto files = ModelFiles::describe(folder.add("config.json", config),
                                     base::ElementType::BF16);
   EXPECT_TRUE(files.ok()) << files.status();
@@ -122,6 +130,70 @@ TEST(LlamaConfig, VariationsAreRefused) {
               HasSubstr("expects the activation 'silu', got 'gelu'"));
   EXPECT_THAT(llamaError("\"vocab_size\"", "\"vocab\""),
               HasSubstr("vocab_size"));
+}
+
+TEST(DeepseekConfig, BothFormatsSayTheSame) {
+  for (const char *name : {"model.gguf", "model.safetensors"}) {
+    auto files = ModelFiles::open(goldenPath("tiny_deepseek2", name));
+    ASSERT_TRUE(files.ok()) << files.status();
+    auto config = models::deepseek::readConfig(*files, {});
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->queryRank, 0);
+    EXPECT_EQ(config->latentWidth, 32);
+    EXPECT_EQ(config->plainWidth, 16);
+    EXPECT_EQ(config->turnedWidth, 8);
+    EXPECT_EQ(config->valueWidth, 12);
+    EXPECT_EQ(config->rope.layout, RopeLayout::Interleaved);
+    EXPECT_EQ(config->rope.scaling.kind, ir::RopeScaling::Yarn);
+    EXPECT_EQ(config->rope.scaling.factor, 40);
+    EXPECT_EQ(config->rope.scaling.originalContext, 16);
+    EXPECT_EQ(config->rope.amplitude, 1);
+    double magnitude = 0.1 * 0.707 * std::log(40.0) + 1;
+    EXPECT_NEAR(config->scale, magnitude * magnitude / std::sqrt(24.0), 1e-7);
+    EXPECT_EQ(config->splitUp, files->isGguf());
+    EXPECT_TRUE(config->isAbsorbed);
+  }
+  auto old = ModelFiles::open(goldenPath("tiny_deepseek3", "model.gguf"));
+  ASSERT_TRUE(old.ok()) << old.status();
+  auto config = models::deepseek::readConfig(*old, {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->queryRank, 48);
+  EXPECT_EQ(config->plainWidth, 16);
+  EXPECT_FALSE(config->isAbsorbed);
+}
+
+/// Reads tiny_deepseek3's config.json with one text replaced.
+absl::StatusOr<models::deepseek::Config> deepseekWith(const std::string &from,
+                                                      const std::string &to) {
+  TempFolder folder;
+  std::string config = replacedConfig("tiny_deepseek3", from, to);
+  auto files = ModelFiles::describe(folder.add("config.json", config),
+                                    base::ElementType::BF16);
+  EXPECT_TRUE(files.ok()) << files.status();
+  return models::deepseek::readConfig(*files, {});
+}
+
+TEST(DeepseekConfig, MagnitudesThatDifferAreRopesAmplitude) {
+  auto config = deepseekWith("\"mscale\": 1.0", "\"mscale\": 2.0");
+  ASSERT_TRUE(config.ok()) << config.status();
+  double all = 0.1 * std::log(4.0) + 1, own = 0.2 * std::log(4.0) + 1;
+  EXPECT_DOUBLE_EQ(config->rope.amplitude, own / all);
+  EXPECT_DOUBLE_EQ(config->scale, all * all / std::sqrt(24.0));
+}
+
+TEST(DeepseekConfig, VariationsAreRefused) {
+  using ::testing::HasSubstr;
+  auto error = [](const std::string &from, const std::string &to) {
+    return std::string(deepseekWith(from, to).status().message());
+  };
+  EXPECT_EQ(error("silu", "silu"), "");
+  EXPECT_THAT(
+      error("\"first_k_dense_replace\": 2", "\"first_k_dense_replace\": 1"),
+      HasSubstr("got 4 experts from layer 1 on"));
+  EXPECT_THAT(error("\"yarn\"", "\"linear\""),
+              HasSubstr("or YaRN's, got 'linear'"));
+  EXPECT_THAT(error("\"attention_bias\": false", "\"attention_bias\": true"),
+              HasSubstr("expects weights without biases"));
 }
 
 TEST(Described, WeightsAreOfTheTypeThatRowsHold) {

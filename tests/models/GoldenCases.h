@@ -22,7 +22,7 @@ struct GoldenCase {
 std::string goldenPath(const std::string &model, const std::string &file);
 
 /// The cases of a tiny model, "tiny_qwen2"; empty if the files do not read,
-/// which a test must reject. do not read, which a test must reject.
+/// which a test must reject.
 std::vector<GoldenCase> goldenCases(const std::string &model);
 
 } // namespace tenon::tests

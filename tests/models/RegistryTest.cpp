@@ -46,8 +46,9 @@ TEST(Registry, UnknownArchitecturesAreNamedWithTheKnown) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(
       std::string(status.message()),
-      HasSubstr("expects one of the architectures gemma3, gemma3_text, gpt2, "
-                "llama, qwen2, qwen3, qwen3_moe, qwen3moe, got 'falcon'"));
+      HasSubstr("expects one of the architectures deepseek2, deepseek_v2, "
+                "deepseek_v3, gemma3, gemma3_text, gpt2, llama, qwen2, qwen3, "
+                "qwen3_moe, qwen3moe, got 'falcon'"));
 }
 
 TEST(Registry, EveryMissingWeightIsNamed) {

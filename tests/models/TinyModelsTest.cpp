@@ -95,6 +95,18 @@ TEST_P(TinyModels, CutsDoNotChangeABit) {
   EXPECT_EQ(joined, *expected);
 }
 
+// Both forms of latent attention are the same mathematics.
+TEST(LatentAttention, OverKeysAndValuesIsThatOverLatents) {
+  models::DecoderOptions options;
+  options.absorbsLatents = false;
+  for (const char *name : {"tiny_deepseek2", "tiny_deepseek3"})
+    for (const char *file : {"model.gguf", "model.safetensors"}) {
+      auto model = ReferenceModel<Real>::open(goldenPath(name, file), options);
+      ASSERT_TRUE(model.ok()) << model.status();
+      expectGolden(**model, goldenCases(name), 1e-6);
+    }
+}
+
 TEST_P(TinyModels, TemperatureZeroTakesTheLikeliest) {
   auto model = open<Contract>();
   ASSERT_TRUE(model);
@@ -127,7 +139,11 @@ INSTANTIATE_TEST_SUITE_P(
                       Tiny{"tiny_qwen3moe", "model.gguf"},
                       Tiny{"tiny_qwen3moe", "model.safetensors"},
                       Tiny{"tiny_gemma3", "model.gguf"},
-                      Tiny{"tiny_gemma3", "model.safetensors"}),
+                      Tiny{"tiny_gemma3", "model.safetensors"},
+                      Tiny{"tiny_deepseek2", "model.gguf"},
+                      Tiny{"tiny_deepseek2", "model.safetensors"},
+                      Tiny{"tiny_deepseek3", "model.gguf"},
+                      Tiny{"tiny_deepseek3", "model.safetensors"}),
     [](const auto &info) {
       std::string name = info.param.model + "_" + info.param.file;
       std::replace(name.begin(), name.end(), '.', '_');

@@ -99,7 +99,8 @@ TEST_P(TrainedModels, ChunksOfLogitsLearnTheSame) {
 INSTANTIATE_TEST_SUITE_P(All, TrainedModels,
                          ::testing::Values("tiny_qwen2", "tiny_qwen3moe",
                                            "tiny_gpt2", "tiny_gemma3",
-                                           "tiny_llama"),
+                                           "tiny_llama", "tiny_deepseek2",
+                                           "tiny_deepseek3"),
                          [](const auto &info) { return info.param; });
 
 } // namespace

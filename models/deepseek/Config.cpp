@@ -1,0 +1,103 @@
+//===- Config.cpp - The sizes of a DeepSeek-V2 or -V3 model ---------------===//
+
+#include "models/deepseek/Config.h"
+
+#include <cmath>
+
+namespace tenon::models::deepseek {
+namespace {
+
+/// Reads rope, and what its scaling multiplies scores with.
+double readRope(const ModelFiles &files, ConfigReader &read, Config &c) {
+  c.rope.layout = RopeLayout::Interleaved; // in either format
+  c.rope.theta = read.number("rope.freq_base", "rope_theta", 1e4);
+  std::string kind = read.text("", "rope_scaling.rope_type", "none");
+  kind = read.text("rope.scaling.type", "rope_scaling.type", kind);
+  if (kind == "none" || kind == "default")
+    return 1;
+  read.expect(kind == "yarn",
+              "expects rope without scaling, or YaRN's, got '" + kind + "'");
+  ir::RopeScaling &scaling = c.rope.scaling;
+  scaling.kind = ir::RopeScaling::Yarn;
+  scaling.factor = read.number("rope.scaling.factor", "rope_scaling.factor");
+  scaling.originalContext =
+      read.integer("rope.scaling.original_context_length",
+                   "rope_scaling.original_max_position_embeddings");
+  scaling.betaFast =
+      read.number("rope.scaling.yarn_beta_fast", "rope_scaling.beta_fast", 32);
+  scaling.betaSlow =
+      read.number("rope.scaling.yarn_beta_slow", "rope_scaling.beta_slow", 1);
+  read.expect(scaling.factor >= 1 && scaling.originalContext > 0,
+              "expects YaRN's factor >= 1 and its original context > 0");
+  if (files.isGguf()) { // It has 0.1 mscale_all_dim alone.
+    double slope = read.number("rope.scaling.yarn_log_multiplier", "", 0);
+    return ir::yarnMagnitude(scaling.factor, 10 * slope);
+  }
+  double all = read.number("", "rope_scaling.mscale_all_dim", 0);
+  double magnitude = ir::yarnMagnitude(scaling.factor, all);
+  double own = read.number("", "rope_scaling.mscale", 1);
+  c.rope.amplitude = ir::yarnMagnitude(scaling.factor, own) / magnitude;
+  return magnitude;
+}
+
+void expectVariations(const ModelFiles &files, ConfigReader &read,
+                      const Config &c) {
+  int64_t dense =
+      read.integer("leading_dense_block_count", "first_k_dense_replace", 0);
+  int64_t experts = read.integer("expert_count", "n_routed_experts", 0);
+  read.expect(experts == 0 || dense >= c.layers,
+              "expects feed-forward parts without experts, got " +
+                  std::to_string(experts) + " experts from layer " +
+                  std::to_string(dense) + " on");
+  read.expect(!read.flag("attention_bias", false),
+              "expects weights without biases, got some");
+  std::string activation = read.text("", "hidden_act", "silu");
+  read.expect(activation == "silu",
+              "expects the activation 'silu', got '" + activation + "'");
+  read.expect(c.turnedWidth > 0 && c.turnedWidth % 2 == 0 && c.plainWidth > 0,
+              "expects heads of which an even number of elements turns and "
+              "some do not, got " +
+                  std::to_string(c.turnedWidth) + " that turn and " +
+                  std::to_string(c.plainWidth) + " that do not");
+  if (files.hasWeights() && files.isGguf())
+    read.expect(c.splitUp || files.has("blk.0.attn_kv_b.weight"),
+                "expects the tensors 'attn_k_b' and 'attn_v_b', or "
+                "'attn_kv_b', of each layer, got none of them");
+}
+
+} // namespace
+
+absl::StatusOr<Config> readConfig(const ModelFiles &files,
+                                  const DecoderOptions &options) {
+  ConfigReader read(files);
+  Config c;
+  c.readSizes(files, read, 1);
+  c.cacheType = options.cacheType;
+  c.queryRank = read.integer("attention.q_lora_rank", "q_lora_rank", 0);
+  c.latentWidth = read.integer("attention.kv_lora_rank", "kv_lora_rank");
+  c.turnedWidth = read.integer("rope.dimension_count", "qk_rope_head_dim");
+  // Older GGUF files have the widths of heads as others do.
+  bool isGguf = files.isGguf();
+  int64_t whole = isGguf ? read.integer("attention.key_length", "", 0) : 0;
+  whole = isGguf ? read.integer("attention.key_length_mla", "", whole) : 0;
+  c.plainWidth = read.integer("", "qk_nope_head_dim", whole - c.turnedWidth);
+  int64_t values = isGguf ? read.integer("attention.value_length", "", 0) : 0;
+  c.valueWidth = isGguf ? read.integer("attention.value_length_mla", "", values)
+                        : read.integer("", "v_head_dim");
+  double magnitude = readRope(files, read, c);
+  c.scale = magnitude * magnitude /
+            std::sqrt(static_cast<double>(c.plainWidth + c.turnedWidth));
+  c.tied = files.hasWeights()
+               ? !files.has(isGguf ? "output.weight" : "lm_head.weight")
+               : read.flag("tie_word_embeddings", false);
+  c.splitUp = files.has("blk.0.attn_k_b.weight");
+  // Of one matrix of blocks for both, heads are no views.
+  c.isAbsorbed = options.absorbsLatents &&
+                 (c.splitUp || !files.has("blk.0.attn_kv_b.weight"));
+  expectVariations(files, read, c);
+  if (!read.status().ok())
+    return read.status();
+  return c;
+}
+
+} // namespace tenon::models::deepseek

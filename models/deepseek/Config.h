@@ -1,0 +1,30 @@
+//===- Config.h - The sizes of a DeepSeek-V2 or -V3 model -------*- C++ -*-===//
+
+#ifndef TENON_MODELS_DEEPSEEK_CONFIG_H
+#define TENON_MODELS_DEEPSEEK_CONFIG_H
+
+#include "models/DecoderConfig.h"
+
+namespace tenon::models::deepseek {
+
+struct Config : DecoderConfig {
+  RopeOptions rope;
+  int64_t queryRank;   ///< Of what queries are made of; 0: of the input itself.
+  int64_t latentWidth; ///< Of what keys and values are made of.
+  int64_t plainWidth; ///< Elements of a query's or key's head that do not turn.
+  int64_t turnedWidth; ///< Those that do; a key's are the same in every head.
+  int64_t valueWidth;
+  double scale;    ///< Of scores.
+  bool tied;       ///< The head is the embedding.
+  bool splitUp;    ///< The file has the matrices of keys and of values apart.
+  bool isAbsorbed; ///< Attention is over latents; see Attention.h.
+};
+
+/// Reads the sizes of a DeepSeek-V2 or -V3.
+/// Errors: NOT_FOUND, INVALID_ARGUMENT (a value), UNIMPLEMENTED (a variation
+///         that this model has not: experts, biases, other scalings than YaRN).
+absl::StatusOr<Config> readConfig(const ModelFiles &files,
+                                  const DecoderOptions &options);
+
+} // namespace tenon::models::deepseek
+#endif // TENON_MODELS_DEEPSEEK_CONFIG_H

@@ -1,0 +1,36 @@
+//===- Weights.cpp - The names of weights in files of DeepSeek ------------===//
+
+#include "models/deepseek/Model.h"
+
+namespace tenon::models::deepseek {
+
+std::vector<WeightName> weightNames(bool hasQueryRank) {
+  std::vector<WeightName> names = decoderNames({
+      {"head.weight", "output.weight", "lm_head.weight"},
+      {"layers.*.feed_forward_norm.weight", "blk.*.ffn_norm.weight",
+       "model.layers.*.post_attention_layernorm.weight"},
+      {"layers.*.attention.latent.weight", "blk.*.attn_kv_a_mqa.weight",
+       "model.layers.*.self_attn.kv_a_proj_with_mqa.weight"},
+      {"layers.*.attention.latent_norm.weight", "blk.*.attn_kv_a_norm.weight",
+       "model.layers.*.self_attn.kv_a_layernorm.weight"},
+      {"layers.*.attention.latent_up.weight", "blk.*.attn_kv_b.weight",
+       "model.layers.*.self_attn.kv_b_proj.weight"},
+      {"layers.*.attention.latent_up.keys", "blk.*.attn_k_b.weight", ""},
+      {"layers.*.attention.latent_up.values", "blk.*.attn_v_b.weight", ""},
+      {"layers.*.attention.query.down.weight", "blk.*.attn_q_a.weight",
+       "model.layers.*.self_attn.q_a_proj.weight"},
+      {"layers.*.attention.query.norm.weight", "blk.*.attn_q_a_norm.weight",
+       "model.layers.*.self_attn.q_a_layernorm.weight"},
+  });
+  if (hasQueryRank)
+    names.push_back({"layers.*.attention.query.up.weight",
+                     "blk.*.attn_q_b.weight",
+                     "model.layers.*.self_attn.q_b_proj.weight"});
+  else
+    names.push_back({"layers.*.attention.query.up.weight",
+                     "blk.*.attn_q.weight",
+                     "model.layers.*.self_attn.q_proj.weight"});
+  return names;
+}
+
+} // namespace tenon::models::deepseek

@@ -1,0 +1,261 @@
+"""Tiny DeepSeek-V2 and -V3 with seeded weights, as GGUF and as safetensors.
+
+The float64 forward makes keys and values of every head and turns pairs as
+complex numbers: it shares no form with the models it judges.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from golden.files import (from_bf16, to_bf16, write_gguf, write_json,
+                          write_safetensors)
+
+HERE = Path(__file__).resolve().parent
+SEED = 64
+LAYERS, WIDTH, HEADS, FFN, VOCAB, CONTEXT = 2, 64, 4, 96, 96, 640
+PLAIN, TURNED, VALUE, LATENT = 16, 8, 12, 32
+EPS = float(np.float32(1e-6))
+THETA = 1e4
+
+
+@dataclass
+class Tiny:
+    """What the two differ in. Positions pass YaRN's `original` context."""
+
+    folder: str
+    hf: dict
+    query_rank: int  # 0: queries are made of the input
+    split: bool  # GGUF has the matrices of keys and values apart.
+    factor: float
+    original: int
+    mscale: float
+    weights: dict = field(default_factory=dict)  # HF name -> float32
+
+
+def tiny(folder, architecture, model_type, **differs):
+    model = Tiny(folder, {}, **differs)
+    model.hf = {
+        "architectures": [architecture], "model_type": model_type,
+        "hidden_size": WIDTH, "intermediate_size": FFN,
+        "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS, "q_lora_rank": model.query_rank or None,
+        "kv_lora_rank": LATENT, "qk_nope_head_dim": PLAIN,
+        "qk_rope_head_dim": TURNED, "v_head_dim": VALUE, "hidden_act": "silu",
+        "n_routed_experts": 4, "first_k_dense_replace": LAYERS,
+        "rms_norm_eps": 1e-6, "rope_theta": THETA, "rope_scaling": {
+            "type": "yarn", "factor": model.factor, "beta_fast": 32,
+            "beta_slow": 1, "mscale": model.mscale,
+            "mscale_all_dim": model.mscale,
+            "original_max_position_embeddings": model.original},
+        "max_position_embeddings": CONTEXT, "attention_bias": False,
+        "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": 1,
+        "vocab_size": VOCAB, "torch_dtype": "float32"}
+    return model
+
+
+def draw(model, random):
+    def add(name, *shape):
+        if len(shape) == 2:  # Wide enough for attention to be far from flat.
+            x = random.normal(0, 1.6 / np.sqrt(shape[1]), shape)
+        else:
+            x = 1 + random.integers(-48, 49, shape) / 64
+        model.weights[name + ".weight"] = from_bf16(to_bf16(x))
+
+    heads = HEADS * (PLAIN + TURNED)
+    add("model.embed_tokens", VOCAB, WIDTH)
+    for i in range(LAYERS):
+        p = f"model.layers.{i}."
+        add(p + "input_layernorm", WIDTH)
+        if model.query_rank:
+            add(p + "self_attn.q_a_proj", model.query_rank, WIDTH)
+            add(p + "self_attn.q_a_layernorm", model.query_rank)
+            add(p + "self_attn.q_b_proj", heads, model.query_rank)
+        else:
+            add(p + "self_attn.q_proj", heads, WIDTH)
+        add(p + "self_attn.kv_a_proj_with_mqa", LATENT + TURNED, WIDTH)
+        add(p + "self_attn.kv_a_layernorm", LATENT)
+        add(p + "self_attn.kv_b_proj", HEADS * (PLAIN + VALUE), LATENT)
+        add(p + "self_attn.o_proj", WIDTH, HEADS * VALUE)
+        add(p + "post_attention_layernorm", WIDTH)
+        add(p + "mlp.gate_proj", FFN, WIDTH)
+        add(p + "mlp.up_proj", FFN, WIDTH)
+        add(p + "mlp.down_proj", WIDTH, FFN)
+    add("model.norm", WIDTH)
+    add("lm_head", VOCAB, WIDTH)
+
+
+# ----------------------------------------------------------------------------
+# The reference
+# ----------------------------------------------------------------------------
+
+def rms_norm(x, weight):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + EPS) * weight
+
+
+def yarn_frequencies(model):
+    """Slow pairs turn `factor` times slower, fast ones as they did."""
+    pairs = np.arange(TURNED // 2)
+    fast = THETA ** (-2.0 * pairs / TURNED)
+
+    def pair_of(turns):
+        return TURNED * np.log(model.original / (2 * np.pi * turns)) / (
+            2 * np.log(THETA))
+
+    low = max(np.floor(pair_of(32)), 0)
+    high = min(np.ceil(pair_of(1)), TURNED - 1)
+    if low == high:
+        high += 0.001
+    ramp = np.clip((pairs - low) / (high - low), 0, 1)
+    return fast / model.factor * ramp + fast * (1 - ramp)
+
+
+def turn(x, frequencies):
+    """x: [T, H, R], neighbours as real and imaginary parts."""
+    angles = np.arange(len(x))[:, None] * frequencies
+    z = (x[..., 0::2] + 1j * x[..., 1::2]) * np.exp(1j * angles)[:, None]
+    return np.stack([z.real, z.imag], -1).reshape(x.shape)
+
+
+def attention(model, w, x):
+    count = len(x)
+    linear = lambda name, a: a @ w(f"self_attn.{name}").T
+    if model.query_rank:
+        q = linear("q_b_proj", rms_norm(linear("q_a_proj", x),
+                                        w("self_attn.q_a_layernorm")))
+    else:
+        q = linear("q_proj", x)
+    q = q.reshape(count, HEADS, -1)
+    down = linear("kv_a_proj_with_mqa", x)
+    latent = rms_norm(down[:, :LATENT], w("self_attn.kv_a_layernorm"))
+    up = linear("kv_b_proj", latent).reshape(count, HEADS, PLAIN + VALUE)
+    frequencies = yarn_frequencies(model)
+    q_turned = turn(q[..., PLAIN:], frequencies)
+    k_turned = turn(down[:, None, LATENT:], frequencies)[:, 0]
+    magnitude = 0.1 * model.mscale * np.log(model.factor) + 1
+    score = np.einsum("qhd,khd->hqk", q[..., :PLAIN], up[..., :PLAIN])
+    score += np.einsum("qhd,kd->hqk", q_turned, k_turned)
+    score *= magnitude**2 / np.sqrt(PLAIN + TURNED)
+    hidden = np.arange(count)[:, None] < np.arange(count)
+    score = np.where(hidden, -np.inf, score)
+    p = np.exp(score - score.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    y = np.einsum("hqk,khd->qhd", p, up[..., PLAIN:])
+    return linear("o_proj", y.reshape(count, -1))
+
+
+def forward(model, tokens):
+    """The float64 logits of every token."""
+    get = lambda name: model.weights[name + ".weight"].astype(np.float64)
+    x = get("model.embed_tokens")[tokens]
+    for i in range(LAYERS):
+        w = lambda name: get(f"model.layers.{i}.{name}")
+        x = x + attention(model, w, rms_norm(x, w("input_layernorm")))
+        h = rms_norm(x, w("post_attention_layernorm"))
+        gate = h @ w("mlp.gate_proj").T
+        act = gate / (1 + np.exp(-gate)) * (h @ w("mlp.up_proj").T)
+        x = x + act @ w("mlp.down_proj").T
+    return rms_norm(x, get("model.norm")) @ get("lm_head").T
+
+
+# ----------------------------------------------------------------------------
+# Files
+# ----------------------------------------------------------------------------
+
+NAMES = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q",
+         "self_attn.q_a_proj": "attn_q_a", "self_attn.q_b_proj": "attn_q_b",
+         "self_attn.q_a_layernorm": "attn_q_a_norm",
+         "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa",
+         "self_attn.kv_a_layernorm": "attn_kv_a_norm",
+         "self_attn.kv_b_proj": "attn_kv_b", "self_attn.o_proj": "attn_output",
+         "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
+         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm",
+         "lm_head": "output"}
+
+
+def gguf_tensors(model):
+    """Keys' matrices are transposed where they are apart from the values'."""
+    for name, x in model.weights.items():
+        name = name.removesuffix(".weight")
+        if name in OUTER:
+            yield OUTER[name] + ".weight", x
+            continue
+        layer, part = name.removeprefix("model.layers.").split(".", 1)
+        if part == "self_attn.kv_b_proj" and model.split:
+            heads = x.reshape(HEADS, PLAIN + VALUE, LATENT)
+            keys = np.ascontiguousarray(heads[:, :PLAIN].swapaxes(1, 2))
+            yield f"blk.{layer}.attn_k_b.weight", keys
+            yield f"blk.{layer}.attn_v_b.weight", heads[:, PLAIN:].copy()
+            continue
+        yield f"blk.{layer}.{NAMES[part]}.weight", x
+
+
+def write_model(model, folder):
+    writer = gguf.GGUFWriter(folder / "model.gguf", "deepseek2")
+    writer.add_name(folder.name)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FFN)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(1 if model.split else HEADS)
+    writer.add_layer_norm_rms_eps(EPS)
+    writer.add_rope_freq_base(THETA)
+    writer.add_leading_dense_block_count(LAYERS)
+    writer.add_expert_count(4)
+    if model.query_rank:
+        writer.add_q_lora_rank(model.query_rank)
+    writer.add_kv_lora_rank(LATENT)
+    if model.split:
+        writer.add_key_length(LATENT + TURNED)
+        writer.add_value_length(LATENT)
+        writer.add_key_length_mla(PLAIN + TURNED)
+        writer.add_value_length_mla(VALUE)
+    else:
+        writer.add_key_length(PLAIN + TURNED)
+        writer.add_value_length(VALUE)
+    writer.add_rope_dimension_count(TURNED)
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(model.factor)
+    writer.add_rope_scaling_orig_ctx_len(model.original)
+    writer.add_rope_scaling_yarn_log_mul(0.1 * model.mscale)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("no_vocab")
+    writer.add_vocab_size(VOCAB)
+    for name, x in gguf_tensors(model):
+        writer.add_tensor(name, x)
+    write_gguf(writer)
+    (folder / "config.json").write_text(json.dumps(model.hf, indent=2) + "\n")
+    write_safetensors(folder / "model.safetensors", model.weights,
+                      {"format": "pt"})
+
+
+def make_tiny(model):
+    folder = HERE / model.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(SEED)
+    draw(model, random)
+    write_model(model, folder)
+    cases, expected = [], {}
+    for i, length in enumerate((3, 17, 40)):
+        tokens = random.integers(0, VOCAB, length).tolist()
+        exact = forward(model, tokens)
+        cases.append({"tokens": tokens})
+        expected[f"logits.{i}"] = exact.astype(np.float32)
+        print(json.dumps({"model": folder.name, "tokens": length,
+                          "max_abs": abs(exact).max()}))
+    write_json(folder / "cases.json", cases)
+    write_safetensors(folder / "expected.safetensors", expected)
+
+
+def make():
+    make_tiny(tiny("tiny_deepseek2", "DeepseekV2ForCausalLM", "deepseek_v2",
+                   query_rank=0, split=True, factor=40.0, original=16,
+                   mscale=0.707))
+    make_tiny(tiny("tiny_deepseek3", "DeepseekV3ForCausalLM", "deepseek_v3",
+                   query_rank=48, split=False, factor=4.0, original=160,
+                   mscale=1.0))
