@@ -124,7 +124,13 @@ std::string ConfigReader::text(std::string_view gguf, std::string_view json,
 bool ConfigReader::flag(std::string_view json, bool fallback) {
   if (files.config().kind() == io::ConfigKind::Gguf)
     return fallback;
-  StatusOr<bool> value = files.config().values().getBool(json, fallback);
+  return flag("", json, fallback);
+}
+
+bool ConfigReader::flag(std::string_view gguf, std::string_view json,
+                        bool fallback) {
+  StatusOr<bool> value =
+      files.config().values().getBool(key(gguf, json), fallback);
   if (!value.ok())
     return note(value.status()), fallback;
   return *value;

@@ -76,7 +76,8 @@ public:
                 std::optional<double> fallback = {});
   std::string text(std::string_view gguf, std::string_view json,
                    std::optional<std::string_view> fallback = {});
-  bool flag(std::string_view json, bool fallback); // GGUF has none of these
+  bool flag(std::string_view json, bool fallback); // which GGUF has not
+  bool flag(std::string_view gguf, std::string_view json, bool fallback);
   /// An array of numbers, flags or strings as text; empty if there is none.
   std::vector<std::string> list(std::string_view gguf, std::string_view json);
 

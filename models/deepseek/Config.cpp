@@ -40,15 +40,77 @@ double readRope(const ModelFiles &files, ConfigReader &read, Config &c) {
   return magnitude;
 }
 
+/// GGUF's numbers of what makes scores of logits.
+constexpr int64_t kSoftmax = 1, kSigmoid = 2;
+
+/// How experts are chosen: V2's ways, or V3's, which has biases.
+void readRouting(const ModelFiles &files, ConfigReader &read, Config &c,
+                 ExpertsOptions &experts) {
+  std::string own = std::to_string(c.denseLayers);
+  bool hasBias = files.has("blk." + own + ".exp_probs_b.bias");
+  bool isV3 = files.config().architecture() == "deepseek_v3" || hasBias;
+  bool hasGroups =
+      files.isGguf() && read.integer("expert_group_count", "", 1) > 1;
+  std::string method = read.text("", "topk_method",
+                                 isV3        ? "noaux_tc"
+                                 : hasGroups ? "group_limited_greedy"
+                                             : "greedy");
+  int64_t gating =
+      read.integer("expert_gating_func", "", isV3 ? kSigmoid : kSoftmax);
+  std::string scoring =
+      read.text("", "scoring_func", gating == kSigmoid ? "sigmoid" : "softmax");
+  read.expect(scoring == "softmax" || scoring == "sigmoid",
+              "expects scores of 'softmax' or 'sigmoid', got '" + scoring +
+                  "'");
+  read.expect(method == "greedy" || method == "group_limited_greedy" ||
+                  method == "noaux_tc",
+              "expects experts chosen by 'greedy', 'group_limited_greedy' or "
+              "'noaux_tc', got '" +
+                  method + "'");
+  experts.scoring = scoring == "sigmoid" ? Scoring::Sigmoid : Scoring::Softmax;
+  experts.bias = experts.top2 = method == "noaux_tc";
+  if (method != "greedy") {
+    experts.groups = read.integer("expert_group_count", "n_group", 1);
+    experts.keptGroups =
+        read.integer("expert_group_used_count", "topk_group", experts.groups);
+  }
+  experts.top2 = experts.top2 && experts.groups > 1;
+  experts.normalize = read.flag("expert_weights_norm", "norm_topk_prob", isV3);
+  experts.scale =
+      read.number("expert_weights_scale", "routed_scaling_factor", 1);
+}
+
+void readExperts(const ModelFiles &files, ConfigReader &read, Config &c) {
+  c.denseLayers =
+      read.integer("leading_dense_block_count", "first_k_dense_replace", 0);
+  int64_t count = read.integer("expert_count", "n_routed_experts", 0);
+  if (count == 0 || c.denseLayers >= c.layers)
+    return;
+  ExpertsOptions experts;
+  experts.width = c.width;
+  experts.experts = count;
+  experts.hidden =
+      read.integer("expert_feed_forward_length", "moe_intermediate_size");
+  experts.perToken = read.integer("expert_used_count", "num_experts_per_tok");
+  experts.shared = experts.hidden *
+                   read.integer("expert_shared_count", "n_shared_experts", 0);
+  readRouting(files, read, c, experts);
+  read.expect(read.integer("", "moe_layer_freq", 1) == 1,
+              "expects experts in all layers after the first ones, got some "
+              "without");
+  int64_t kept = experts.groups > 0 && count % experts.groups == 0
+                     ? count / experts.groups * experts.keptGroups
+                     : 0;
+  read.expect(experts.perToken >= 1 && experts.perToken <= kept,
+              "expects a token to have 1 to " + std::to_string(kept) +
+                  " experts, those of " + std::to_string(experts.keptGroups) +
+                  " of " + std::to_string(experts.groups) + " groups, got " +
+                  std::to_string(experts.perToken));
+  c.experts = experts;
+}
+
 void expectVariations(const ModelFiles &files, ConfigReader &read,
                       const Config &c) {
-  int64_t dense =
-      read.integer("leading_dense_block_count", "first_k_dense_replace", 0);
-  int64_t experts = read.integer("expert_count", "n_routed_experts", 0);
-  read.expect(experts == 0 || dense >= c.layers,
-              "expects feed-forward parts without experts, got " +
-                  std::to_string(experts) + " experts from layer " +
-                  std::to_string(dense) + " on");
   read.expect(!read.flag("attention_bias", false),
               "expects weights without biases, got some");
   std::string activation = read.text("", "hidden_act", "silu");
@@ -94,6 +156,7 @@ absl::StatusOr<Config> readConfig(const ModelFiles &files,
   // Of one matrix of blocks for both, heads are no views.
   c.isAbsorbed = options.absorbsLatents &&
                  (c.splitUp || !files.has("blk.0.attn_kv_b.weight"));
+  readExperts(files, read, c);
   expectVariations(files, read, c);
   if (!read.status().ok())
     return read.status();

@@ -3,7 +3,10 @@
 #ifndef TENON_MODELS_DEEPSEEK_CONFIG_H
 #define TENON_MODELS_DEEPSEEK_CONFIG_H
 
+#include "frontend/dsl/Experts.h"
 #include "models/DecoderConfig.h"
+
+#include <optional>
 
 namespace tenon::models::deepseek {
 
@@ -18,11 +21,18 @@ struct Config : DecoderConfig {
   bool tied;       ///< The head is the embedding.
   bool splitUp;    ///< The file has the matrices of keys and of values apart.
   bool isAbsorbed; ///< Attention is over latents; see Attention.h.
+  int64_t denseLayers = 0;               ///< The first ones, without experts.
+  std::optional<ExpertsOptions> experts; ///< Of the others.
+
+  bool hasExperts(int64_t layer) const {
+    return experts && layer >= denseLayers;
+  }
 };
 
 /// Reads the sizes of a DeepSeek-V2 or -V3.
 /// Errors: NOT_FOUND, INVALID_ARGUMENT (a value), UNIMPLEMENTED (a variation
-///         that this model has not: experts, biases, other scalings than YaRN).
+///         that this model has not: biases, other scalings than YaRN, experts
+///         in some of the later layers alone).
 absl::StatusOr<Config> readConfig(const ModelFiles &files,
                                   const DecoderOptions &options);
 

@@ -6,24 +6,29 @@
 
 namespace tenon::models::deepseek {
 
-Layer::Layer(Module *parent, std::string_view name, const Config &c)
-    : Module(parent, name),
+Layer::Layer(Module *parent, int64_t number, const Config &c)
+    : Module(parent, "layers." + std::to_string(number)),
       attentionNorm(this, "attention_norm", c.width, c.epsilon),
       attention(this, "attention", c),
-      feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon),
-      feedForward(this, "feed_forward", c.width, c.hidden, silu) {}
+      feedForwardNorm(this, "feed_forward_norm", c.width, c.epsilon) {
+  if (c.hasExperts(number))
+    experts.emplace(this, "experts", *c.experts);
+  else
+    feedForward.emplace(this, "feed_forward", c.width, c.hidden, silu);
+}
 
 Tensor Layer::operator()(const Tensor &x, const Batch &batch) const {
   Tensor y = x + attention(attentionNorm(x), batch);
-  return y + feedForward(feedForwardNorm(y));
+  Tensor normed = feedForwardNorm(y);
+  return y + (experts ? (*experts)(normed) : (*feedForward)(normed));
 }
 
 Model::Model(const Config &c)
     : Module(nullptr, "deepseek"),
       embedding(this, "embedding", c.vocabulary, c.width),
       norm(this, "norm", c.width, c.epsilon) {
-  for (int layer = 0; layer < c.layers; ++layer)
-    layers.emplace_back(this, "layers." + std::to_string(layer), c);
+  for (int64_t layer = 0; layer < c.layers; ++layer)
+    layers.emplace_back(this, layer, c);
   if (!c.tied)
     output.emplace(this, "head", c.width, c.vocabulary);
 }

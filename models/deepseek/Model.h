@@ -9,14 +9,15 @@ namespace tenon::models::deepseek {
 
 class Layer : public Module {
 public:
-  Layer(Module *parent, std::string_view name, const Config &c);
+  Layer(Module *parent, int64_t number, const Config &c);
   Tensor operator()(const Tensor &x, const Batch &batch) const;
 
 private:
   RmsNorm attentionNorm;
   Attention attention;
   RmsNorm feedForwardNorm;
-  GatedFeedForward feedForward;
+  std::optional<GatedFeedForward> feedForward; // or
+  std::optional<Experts> experts;
 };
 
 class Model : public Module {

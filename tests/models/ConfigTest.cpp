@@ -173,6 +173,31 @@ absl::StatusOr<models::deepseek::Config> deepseekWith(const std::string &from,
   return models::deepseek::readConfig(*files, {});
 }
 
+TEST(DeepseekConfig, ExpertsAreChosenAsTheFileSays) {
+  for (const char *name : {"model.gguf", "model.safetensors"}) {
+    for (bool isV3 : {false, true}) {
+      auto files = ModelFiles::open(
+          goldenPath(isV3 ? "tiny_deepseek3" : "tiny_deepseek2", name));
+      ASSERT_TRUE(files.ok()) << files.status();
+      auto config = models::deepseek::readConfig(*files, {});
+      ASSERT_TRUE(config.ok()) << config.status();
+      EXPECT_FALSE(config->hasExperts(0));
+      ASSERT_TRUE(config->hasExperts(1));
+      const ExpertsOptions &experts = *config->experts;
+      EXPECT_EQ(experts.experts, 8);
+      EXPECT_EQ(experts.perToken, 3);
+      EXPECT_EQ(experts.groups, 4);
+      EXPECT_EQ(experts.keptGroups, 2);
+      EXPECT_EQ(experts.shared, 64);
+      EXPECT_EQ(experts.top2, isV3);
+      EXPECT_EQ(experts.bias, isV3);
+      EXPECT_EQ(experts.normalize, isV3);
+      EXPECT_EQ(experts.scoring, isV3 ? Scoring::Sigmoid : Scoring::Softmax);
+      EXPECT_EQ(experts.scale, isV3 ? 2.5 : 1.5);
+    }
+  }
+}
+
 TEST(DeepseekConfig, MagnitudesThatDifferAreRopesAmplitude) {
   auto config = deepseekWith("\"mscale\": 1.0", "\"mscale\": 2.0");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -187,9 +212,14 @@ TEST(DeepseekConfig, VariationsAreRefused) {
     return std::string(deepseekWith(from, to).status().message());
   };
   EXPECT_EQ(error("silu", "silu"), "");
-  EXPECT_THAT(
-      error("\"first_k_dense_replace\": 2", "\"first_k_dense_replace\": 1"),
-      HasSubstr("got 4 experts from layer 1 on"));
+  EXPECT_THAT(error("\"num_experts_per_tok\": 3", "\"num_experts_per_tok\": 5"),
+              HasSubstr("1 to 4 experts, those of 2 of 4 groups, got 5"));
+  EXPECT_THAT(error("\"noaux_tc\"", "\"random\""),
+              HasSubstr("'noaux_tc', got 'random'"));
+  EXPECT_THAT(error("\"sigmoid\"", "\"tanh\""),
+              HasSubstr("'softmax' or 'sigmoid', got 'tanh'"));
+  EXPECT_THAT(error("\"moe_layer_freq\": 1", "\"moe_layer_freq\": 2"),
+              HasSubstr("all layers after the first ones"));
   EXPECT_THAT(error("\"yarn\"", "\"linear\""),
               HasSubstr("or YaRN's, got 'linear'"));
   EXPECT_THAT(error("\"attention_bias\": false", "\"attention_bias\": true"),

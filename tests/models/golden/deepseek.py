@@ -17,6 +17,8 @@ from golden.files import (from_bf16, to_bf16, write_gguf, write_json,
 HERE = Path(__file__).resolve().parent
 SEED = 64
 LAYERS, WIDTH, HEADS, FFN, VOCAB, CONTEXT = 2, 64, 4, 96, 96, 640
+DENSE, EXPERTS, CHOSEN, HIDDEN, SHARED = 1, 8, 3, 32, 2
+GROUPS, KEPT = 4, 2  # experts of 2 of 4 groups take part
 PLAIN, TURNED, VALUE, LATENT = 16, 8, 12, 32
 EPS = float(np.float32(1e-6))
 THETA = 1e4
@@ -33,6 +35,8 @@ class Tiny:
     factor: float
     original: int
     mscale: float
+    is_v3: bool  # sigmoid scores, biases, two experts of each group, ...
+    scale: float  # of the experts' weights
     weights: dict = field(default_factory=dict)  # HF name -> float32
 
 
@@ -45,7 +49,13 @@ def tiny(folder, architecture, model_type, **differs):
         "num_key_value_heads": HEADS, "q_lora_rank": model.query_rank or None,
         "kv_lora_rank": LATENT, "qk_nope_head_dim": PLAIN,
         "qk_rope_head_dim": TURNED, "v_head_dim": VALUE, "hidden_act": "silu",
-        "n_routed_experts": 4, "first_k_dense_replace": LAYERS,
+        "n_routed_experts": EXPERTS, "first_k_dense_replace": DENSE,
+        "num_experts_per_tok": CHOSEN, "moe_intermediate_size": HIDDEN,
+        "n_shared_experts": SHARED, "n_group": GROUPS, "topk_group": KEPT,
+        "norm_topk_prob": model.is_v3, "routed_scaling_factor": model.scale,
+        "scoring_func": "sigmoid" if model.is_v3 else "softmax",
+        "topk_method": "noaux_tc" if model.is_v3 else "group_limited_greedy",
+        "moe_layer_freq": 1,
         "rms_norm_eps": 1e-6, "rope_theta": THETA, "rope_scaling": {
             "type": "yarn", "factor": model.factor, "beta_fast": 32,
             "beta_slow": 1, "mscale": model.mscale,
@@ -55,6 +65,12 @@ def tiny(folder, architecture, model_type, **differs):
         "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": 1,
         "vocab_size": VOCAB, "torch_dtype": "float32"}
     return model
+
+
+def add_feed_forward(add, part, hidden):
+    add(part + "gate_proj", hidden, WIDTH)
+    add(part + "up_proj", hidden, WIDTH)
+    add(part + "down_proj", WIDTH, hidden)
 
 
 def draw(model, random):
@@ -81,9 +97,17 @@ def draw(model, random):
         add(p + "self_attn.kv_b_proj", HEADS * (PLAIN + VALUE), LATENT)
         add(p + "self_attn.o_proj", WIDTH, HEADS * VALUE)
         add(p + "post_attention_layernorm", WIDTH)
-        add(p + "mlp.gate_proj", FFN, WIDTH)
-        add(p + "mlp.up_proj", FFN, WIDTH)
-        add(p + "mlp.down_proj", WIDTH, FFN)
+        if i < DENSE:
+            add_feed_forward(add, p + "mlp.", FFN)
+            continue
+        add(p + "mlp.gate", EXPERTS, WIDTH)
+        if model.is_v3:
+            bias = random.integers(-16, 17, EXPERTS) / 64
+            model.weights[p + "mlp.gate.e_score_correction_bias"] = (
+                bias.astype(np.float32))
+        for e in range(EXPERTS):
+            add_feed_forward(add, p + f"mlp.experts.{e}.", HIDDEN)
+        add_feed_forward(add, p + "mlp.shared_experts.", SHARED * HIDDEN)
     add("model.norm", WIDTH)
     add("lm_head", VOCAB, WIDTH)
 
@@ -147,6 +171,41 @@ def attention(model, w, x):
     return linear("o_proj", y.reshape(count, -1))
 
 
+def feed_forward(w, part, x):
+    gate = x @ w(part + "gate_proj").T
+    return (gate / (1 + np.exp(-gate)) * (x @ w(part + "up_proj").T)) @ w(
+        part + "down_proj").T
+
+
+def chosen_experts(model, scores, bias):
+    """Of one token: groups first, then experts of those that are kept."""
+    choice = (scores + bias).reshape(GROUPS, -1)
+    best = np.sort(choice, -1)[:, ::-1]
+    group = best[:, :2].sum(-1) if model.is_v3 else best[:, 0]
+    kept = np.argsort(-group, kind="stable")[:KEPT]
+    masked = np.full_like(choice, -np.inf)
+    masked[kept] = choice[kept]
+    return np.argsort(-masked.reshape(-1), kind="stable")[:CHOSEN]
+
+
+def experts(model, w, bias, x):
+    logits = x @ w("mlp.gate").T
+    if model.is_v3:
+        scores = 1 / (1 + np.exp(-logits))
+    else:
+        scores = np.exp(logits - logits.max(-1, keepdims=True))
+        scores /= scores.sum(-1, keepdims=True)
+    y = feed_forward(w, "mlp.shared_experts.", x)
+    for t in range(len(x)):
+        chosen = chosen_experts(model, scores[t], bias)
+        weights = scores[t][chosen]
+        if model.is_v3:
+            weights = weights / (weights.sum() + 1e-20)
+        for e, weight in zip(chosen, weights * model.scale):
+            y[t] += weight * feed_forward(w, f"mlp.experts.{e}.", x[t])
+    return y
+
+
 def forward(model, tokens):
     """The float64 logits of every token."""
     get = lambda name: model.weights[name + ".weight"].astype(np.float64)
@@ -155,9 +214,12 @@ def forward(model, tokens):
         w = lambda name: get(f"model.layers.{i}.{name}")
         x = x + attention(model, w, rms_norm(x, w("input_layernorm")))
         h = rms_norm(x, w("post_attention_layernorm"))
-        gate = h @ w("mlp.gate_proj").T
-        act = gate / (1 + np.exp(-gate)) * (h @ w("mlp.up_proj").T)
-        x = x + act @ w("mlp.down_proj").T
+        if i < DENSE:
+            x = x + feed_forward(w, "mlp.", h)
+            continue
+        bias = model.weights.get(
+            f"model.layers.{i}.mlp.gate.e_score_correction_bias", 0.0)
+        x = x + experts(model, w, bias, h)
     return rms_norm(x, get("model.norm")) @ get("lm_head").T
 
 
@@ -172,7 +234,11 @@ NAMES = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q",
          "self_attn.kv_a_layernorm": "attn_kv_a_norm",
          "self_attn.kv_b_proj": "attn_kv_b", "self_attn.o_proj": "attn_output",
          "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
-         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+         "mlp.gate": "ffn_gate_inp",
+         "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
+         "mlp.shared_experts.up_proj": "ffn_up_shexp",
+         "mlp.shared_experts.down_proj": "ffn_down_shexp"}
 OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm",
          "lm_head": "output"}
 
@@ -185,6 +251,17 @@ def gguf_tensors(model):
             yield OUTER[name] + ".weight", x
             continue
         layer, part = name.removeprefix("model.layers.").split(".", 1)
+        if part == "mlp.gate.e_score_correction_bias":
+            yield f"blk.{layer}.exp_probs_b.bias", x
+            continue
+        if part.startswith("mlp.experts."):
+            _, _, expert, kind = part.split(".")
+            if expert == "0":
+                kind = kind.removesuffix("_proj")
+                yield f"blk.{layer}.ffn_{kind}_exps.weight", np.stack([
+                    model.weights[name.replace("experts.0.", f"experts.{e}.")
+                                  + ".weight"] for e in range(EXPERTS)])
+            continue
         if part == "self_attn.kv_b_proj" and model.split:
             heads = x.reshape(HEADS, PLAIN + VALUE, LATENT)
             keys = np.ascontiguousarray(heads[:, :PLAIN].swapaxes(1, 2))
@@ -205,8 +282,18 @@ def write_model(model, folder):
     writer.add_head_count_kv(1 if model.split else HEADS)
     writer.add_layer_norm_rms_eps(EPS)
     writer.add_rope_freq_base(THETA)
-    writer.add_leading_dense_block_count(LAYERS)
-    writer.add_expert_count(4)
+    writer.add_leading_dense_block_count(DENSE)
+    writer.add_expert_count(EXPERTS)
+    writer.add_expert_used_count(CHOSEN)
+    writer.add_expert_feed_forward_length(HIDDEN)
+    writer.add_expert_shared_count(SHARED)
+    writer.add_expert_group_count(GROUPS)
+    writer.add_expert_group_used_count(KEPT)
+    writer.add_expert_weights_scale(model.scale)
+    writer.add_expert_weights_norm(model.is_v3)
+    writer.add_expert_gating_func(
+        gguf.ExpertGatingFuncType.SIGMOID if model.is_v3
+        else gguf.ExpertGatingFuncType.SOFTMAX)
     if model.query_rank:
         writer.add_q_lora_rank(model.query_rank)
     writer.add_kv_lora_rank(LATENT)
@@ -255,7 +342,7 @@ def make_tiny(model):
 def make():
     make_tiny(tiny("tiny_deepseek2", "DeepseekV2ForCausalLM", "deepseek_v2",
                    query_rank=0, split=True, factor=40.0, original=16,
-                   mscale=0.707))
+                   mscale=0.707, is_v3=False, scale=1.5))
     make_tiny(tiny("tiny_deepseek3", "DeepseekV3ForCausalLM", "deepseek_v3",
                    query_rank=48, split=False, factor=4.0, original=160,
-                   mscale=1.0))
+                   mscale=1.0, is_v3=True, scale=2.5))
