@@ -4,7 +4,7 @@
 // token 1 has scores 0 and ln 3, so weights 1/4 and 3/4; head 1 weighs both alike.
 // CHECK: @attention contract: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
 // CHECK: @attention real: tensor<2x2x2xf32> [4, 0, 4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}, 2, 4]
-// CHECK: tn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, <keys, 1 x 2 x f32>, <values, 1 x 2 x f32> -> tensor<2x2x2xf32>
+// CHECK: tn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 5.000000e-01 : tensor<2x2x2xf32>, <keys, 1 x 2 x f32>, !tn.cache<values, 1 x 2 x f32> -> tensor<2x2x2xf32>
 func.func @attention(%q: tensor<2x2x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
     %v: !tn.cache<values, 1 x 2 x f32>, %kx: tensor<2x1x2xf32>,
     %vx: tensor<2x1x2xf32>, %b: !tn.batch) -> tensor<2x2x2xf32>
@@ -182,7 +182,7 @@ func.func @value_width(%k: tensor<2x1x2xf32>, %v: tensor<2x1x1xf32>,
   %y = tn.attention %k, %k1, %v1, %b scale 1.0 : tensor<2x1x2xf32>,
       !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values, 1 x 1 x f32>
       -> tensor<2x1x1xf32>
-  %last = tn.slice %y [1, 0, 0] [2, 1, 1] [1, 1, 1] : tensor<2x1x1xf32> -> tensor<1x1x1xf32>
+  %last = tn.slice %y axis 0 from 1 size 1 : tensor<2x1x1xf32> -> tensor<1x1x1xf32>
   return %last : tensor<1x1x1xf32>
 }
 
@@ -191,7 +191,7 @@ func.func @value_width(%k: tensor<2x1x2xf32>, %v: tensor<2x1x1xf32>,
 // Values are the first two of the keys' three elements: scores 0 and ln 3.
 // CHECK: @latent contract: tensor<2x1x2xf32> [4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}]
 // CHECK: @latent real: tensor<2x1x2xf32> [4, 0, {{1|1.0000[0-9]*|0.9999[0-9]*}}, {{6|6.0000[0-9]*|5.9999[0-9]*}}]
-// CHECK: tn.attention %{{.*}}, %{{.*}} latent 2, %{{.*}} scale 1.000000e+00 : tensor<2x1x3xf32>, !tn.cache<keys, 1 x 3 x f32> -> tensor<2x1x2xf32>
+// CHECK: tn.attention %{{.*}}, %{{.*}} latent 2, %{{.*}} scale 1.000000e+00 : tensor<2x1x3xf32>, <keys, 1 x 3 x f32> -> tensor<2x1x2xf32>
 func.func @latent(%q: tensor<2x1x3xf32>, %k: tensor<2x1x3xf32>,
     %kc: !tn.cache<keys, 1 x 3 x f32>, %b: !tn.batch) -> tensor<2x1x2xf32>
     attributes {tn.test_inputs = [

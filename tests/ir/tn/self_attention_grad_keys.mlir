@@ -110,3 +110,19 @@ func.func @self_attention_grad_keys_c7(%q: tensor<1x1x2xf32>, %n: tensor<1x1xf32
   %dk = tn.self_attention_grad_keys %q, %q, %q, %q, %n, %n, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>
   return
 }
+
+// -----
+
+func.func @self_attention_grad_keys_c5(%q: tensor<1x1x2xf32>, %d: tensor<1x1x3xf32>, %n: tensor<1x1xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects values, or `latent` in [1, 2], the width of the keys, got no values and latent 3}}
+  %dk = tn.self_attention_grad_keys %q, %q latent 3, %d, %n, %n, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1xf32> -> tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @self_attention_grad_keys_c6(%q: tensor<1x1x2xf32>, %d: tensor<1x1x3xf32>, %n: tensor<1x1xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects dy of type 'tensor<1x1x2xf32>', got 'tensor<1x1x3xf32>'}}
+  %dk, %dv = tn.self_attention_grad_keys %q, %q, %q, %d, %n, %n, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1x2xf32>
+  return
+}

@@ -100,3 +100,19 @@ func.func @self_attention_grad_query_c4(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2x
   %dq = tn.self_attention_grad_query %q, %k, %k, %q, %l, %l, %b scale 0.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>, tensor<1x1x2xf32>
   return
 }
+
+// -----
+
+func.func @self_attention_grad_query_c5(%q: tensor<1x1x2xf32>, %d: tensor<1x1x3xf32>, %n: tensor<1x1xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects values, or `latent` in [1, 2], the width of the keys, got no values and latent 3}}
+  %dq = tn.self_attention_grad_query %q, %q latent 3, %d, %n, %n, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1xf32>
+  return
+}
+
+// -----
+
+func.func @self_attention_grad_query_c6(%q: tensor<1x1x2xf32>, %d: tensor<1x1x3xf32>, %n: tensor<1x1xf32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects dy of type 'tensor<1x1x2xf32>', got 'tensor<1x1x3xf32>'}}
+  %dq = tn.self_attention_grad_query %q, %q, %q, %d, %n, %n, %b scale 1.0 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1xf32>, tensor<1x1x2xf32>
+  return
+}

@@ -16,7 +16,7 @@ func.func @reads_then_changes(%x: tensor<4x8xf32>, %k: !keys, %v: !values,
   %s = tn.silu %x : tensor<4x8xf32>
   %q = tn.reshape %s : tensor<4x8xf32> -> tensor<4x1x8xf32>
   %y = tn.attention %q, %k, %v, %b scale 0.5
-      : tensor<4x1x8xf32>, <keys, 1 x 8 x f32>, <values, 1 x 8 x f32> -> tensor<4x1x8xf32>
+      : tensor<4x1x8xf32>, <keys, 1 x 8 x f32>, !values -> tensor<4x1x8xf32>
   %c = tn.cache_append %k, %n, %b : <keys, 1 x 8 x f32>, tensor<4x1x8xf32>
   return %y, %c : tensor<4x1x8xf32>, !keys
 }
