@@ -48,9 +48,7 @@ void stageRow(Elements &elements, Value operand, ValueRange leading,
               Value scratch, Value at) {
   Elements::Scope scope(elements);
   KernelEmitter &e = elements.emitter();
-  SmallVector<Value> index(leading);
-  index.push_back(e.index(0));
-  elements.forColumns(operand, index, [&](ValueRange i, const Lanes &run) {
+  elements.forColumns(operand, leading, [&](ValueRange i, const Lanes &run) {
     Value column = e.add(i.back(), run.offset ? run.offset : e.index(0));
     e.store(elements.element(operand, i, run), scratch, e.add(at, column),
             {run.width, run.mask});

@@ -195,7 +195,8 @@ absl::Status Session::write(std::string_view name, const Array &value) {
 }
 
 absl::StatusOr<TrainStepResult>
-Session::trainStep(std::span<const std::vector<int32_t>> texts, float rate) {
+Session::trainStep(std::span<const std::vector<int32_t>> texts, float rate,
+                   float balanceRate) {
   if (!impl->trainer) {
     auto made = exec::Trainer::create(*impl->session);
     if (!made.ok())
@@ -207,7 +208,9 @@ Session::trainStep(std::span<const std::vector<int32_t>> texts, float rate) {
   std::vector<exec::TrainSequence> batch;
   for (const std::vector<int32_t> &text : texts)
     batch.push_back({text});
-  StatusOr<exec::StepResult> made = impl->trainer->step(batch, {.rate = rate});
+  const exec::NamedNumber balance = {"balance_rate", balanceRate};
+  StatusOr<exec::StepResult> made =
+      impl->trainer->step(batch, {.rate = rate, .numbers = {&balance, 1}});
   if (!made.ok())
     return toAbsl(made.status());
   return TrainStepResult{made->loss, made->norm, made->isFinite()};

@@ -84,11 +84,13 @@ public:
            const std::function<bool(int32_t token)> &onToken = {});
 
   /// Takes a step on texts of at least two tokens, each predicted from those
-  /// before it, for programs of `models::traceTraining`.
+  /// before it, for programs of `models::traceTraining` that learn likelihood
+  /// without a capacity of experts, whose biases change by `balanceRate`.
   /// Errors: NOT_FOUND (the program is not one to train), INVALID_ARGUMENT (a
   ///         text too short, or more than a step takes).
   absl::StatusOr<TrainStepResult>
-  trainStep(std::span<const std::vector<int32_t>> texts, float rate);
+  trainStep(std::span<const std::vector<int32_t>> texts, float rate,
+            float balanceRate = 1e-3f);
 
   /// The runtime's session, for what has no method here: `exec::AdapterSet`.
   exec::Session &runtime();
