@@ -16,16 +16,48 @@ constexpr int64_t kKeysPerPage = 64;
 
 int64_t pagesFor(int64_t context) { return (context - 1) / kKeysPerPage + 1; }
 
+/// Arguments of the entries that are as `forward`.
+struct ForwardArguments {
+  ForwardArguments(Arguments &in, const Decoder &decoder,
+                   const DecoderOptions &options, bool takesStates = false) {
+    Dim T = Dim::symbol("T", 1, options.maxTokens);
+    Dim R = Dim::symbol("R", 1, options.maxTokens);
+    Dim S = Dim::symbol("S", 1, options.maxSequences);
+    Dim P = Dim::symbol("P", 1, pagesFor(decoder.context));
+    tokens = in.tensor("tokens", {T}, i32);
+    if (takesStates)
+      states = in.tensor("states", {T, decoder.width});
+    batch = in.batch("batch", T, S, P);
+    rows = in.tensor("rows", {R}, i32);
+  }
+  Tensor tokens, states, rows;
+  Batch batch;
+};
+
 Entry forwardEntry(const Decoder &decoder, const DecoderOptions &options) {
-  Dim T = Dim::symbol("T", 1, options.maxTokens);
-  Dim R = Dim::symbol("R", 1, options.maxTokens);
-  Dim S = Dim::symbol("S", 1, options.maxSequences);
-  Dim P = Dim::symbol("P", 1, pagesFor(decoder.context));
-  return {"forward", [=, decoder = decoder](Arguments &in) -> Results {
-            Tensor tokens = in.tensor("tokens", {T}, i32);
-            Batch batch = in.batch("batch", T, S, P);
-            Tensor rows = in.tensor("rows", {R}, i32);
-            return {{"logits", decoder.forward(tokens, batch, rows)}};
+  return {"forward", [=](Arguments &arguments) -> Results {
+            ForwardArguments in(arguments, decoder, options);
+            return {{"logits", decoder.forward(in.tokens, in.batch, in.rows)}};
+          }};
+}
+
+Entry forwardStatesEntry(const Decoder &decoder,
+                         const DecoderOptions &options) {
+  return {"forwardStates", [=](Arguments &arguments) -> Results {
+            ForwardArguments in(arguments, decoder, options);
+            Tensor states = decoder.drafting->states(in.tokens, in.batch);
+            return {{"logits", decoder.logits(gather(states, in.rows))},
+                    {"states", states}};
+          }};
+}
+
+Entry draftEntry(const Decoder &decoder, const DecoderOptions &options) {
+  return {"draft", [=](Arguments &arguments) -> Results {
+            ForwardArguments in(arguments, decoder, options, true);
+            Tensor states = decoder.drafting->further(in.tokens, in.states,
+                                                      in.batch, in.rows);
+            return {{"logits", decoder.drafting->logits(states)},
+                    {"states", states}};
           }};
 }
 
@@ -128,9 +160,14 @@ std::optional<std::string_view> match(std::string_view rule,
 
 std::vector<Entry> decoderEntries(const Decoder &decoder,
                                   const DecoderOptions &options) {
-  return {forwardEntry(decoder, options),
-          sampleEntry(decoder.vocabulary, options),
-          generateEntry(decoder, options)};
+  std::vector<Entry> entries = {forwardEntry(decoder, options),
+                                sampleEntry(decoder.vocabulary, options),
+                                generateEntry(decoder, options)};
+  if (decoder.drafting) {
+    entries.push_back(forwardStatesEntry(decoder, options));
+    entries.push_back(draftEntry(decoder, options));
+  }
+  return entries;
 }
 
 std::string nameInFile(std::span<const WeightName> names, std::string_view name,

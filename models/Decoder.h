@@ -24,6 +24,9 @@ struct DecoderOptions {
   /// Of latent attention: it is over the latents, which the caches hold, and
   /// not over the keys and values made of them. Rounding differs.
   bool absorbsLatents = true;
+  /// The entries that draft tokens, of models with a layer that predicts a
+  /// further token.
+  bool drafts = false;
   /// Beside the weights, which then stay as they are where one trains.
   std::optional<AdapterOptions> adapters = {};
   std::string adapterFiles = {}; ///< Or: adapters as these files have them.
@@ -40,6 +43,19 @@ struct WeightName {
 /// Of the token rows `rows` i32 [R], for tokens i32 [T].
 using Forward = std::function<Tensor(const Tensor &tokens, const Batch &batch,
                                      const Tensor &rows)>;
+
+/// The parts of a model that draft tokens, by a layer that predicts a further
+/// token of a token's state and the token after it.
+struct Drafting {
+  /// What the logits of each token are computed of: [T, D].
+  std::function<Tensor(const Tensor &tokens, const Batch &batch)> states;
+  /// The layer's own states [R, D] of rows, for tokens [T] after those that
+  /// `states` [T, D], the model's or the layer's own, and the batch are of.
+  std::function<Tensor(const Tensor &tokens, const Tensor &states,
+                       const Batch &batch, const Tensor &rows)>
+      further;
+  std::function<Tensor(const Tensor &)> logits; // [R, V] of these
+};
 
 /// A linear part whose rows the files hold in another order than safetensors
 /// do: the two that rope turns together lie side by side in each head.
@@ -60,6 +76,7 @@ struct Decoder {
   /// before each name: "transformer.".
   std::string whole = {};
   std::vector<InterleavedHeads> interleaved = {};
+  std::optional<Drafting> drafting = {}; // as DecoderOptions ask
   struct {
     std::vector<NamedTensor> weights; // none: there are no adapters
     std::string description;          // for the program's metadata
@@ -74,8 +91,8 @@ struct Decoder {
 
 /// The decoder whose `Model` is a module with `hidden`, `logits` and `head`.
 template <typename Model, typename Config>
-Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
-  auto model = std::make_shared<Model>(config);
+Decoder decoderOf(std::shared_ptr<Model> model, const Config &config,
+                  std::vector<WeightName> names) {
   return {.model = model,
           .hidden =
               [model](const Tensor &tokens, const Batch &batch,
@@ -88,6 +105,10 @@ Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
           .context = config.context,
           .width = config.width,
           .names = std::move(names)};
+}
+template <typename Model, typename Config>
+Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
+  return decoderOf(std::make_shared<Model>(config), config, std::move(names));
 }
 
 /// Makes the entries
@@ -104,6 +125,15 @@ Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
 /// token and samples the next one. It emits that, unless it is one of `stops`,
 /// and ends after a stop token, when the sink asks it to, or after `limit`
 /// trips. The result is the last token sampled.
+///
+/// And, of a decoder that drafts,
+///   forwardStates(as forward) -> logits f32[R, V], states f32[T, D]
+///   draft(tokens i32[T], states f32[T, D], batch, rows i32[R])
+///       -> logits f32[R, V], states f32[R, D]
+///
+/// `draft` takes the states of the batch's tokens and, in place of each, the
+/// token after it; its logits are those of the token after that. Its states are
+/// those of what it predicts of, to draft from them what follows.
 std::vector<Entry> decoderEntries(const Decoder &decoder,
                                   const DecoderOptions &options);
 

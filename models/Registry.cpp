@@ -36,6 +36,10 @@ absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
       absl::StatusOr<Decoder> built = architecture.build(files, options);
       absl::Status status =
           built.ok() ? attachAdapters(*built, options) : built.status();
+      if (status.ok() && options.drafts && !built->drafting)
+        return absl::InvalidArgumentError(
+            files.path() + ": expects a model with a layer that predicts a "
+                           "further token, for drafts, got one without");
       if (!status.ok())
         return status;
       return built;

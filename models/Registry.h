@@ -23,8 +23,9 @@ struct Architecture {
 std::span<const Architecture> architectures();
 
 /// Builds the model that the files hold, whichever it is.
-/// Errors: UNIMPLEMENTED (no such model, listing those there are), those of the
-///         model's configuration, those of `attachAdapters`.
+/// Errors: UNIMPLEMENTED (no such model, listing those there are),
+///         INVALID_ARGUMENT (drafts of a model without the layer for them),
+///         those of the model's configuration, those of `attachAdapters`.
 absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
                                    const DecoderOptions &options = {});
 

@@ -109,6 +109,34 @@ void readExperts(const ModelFiles &files, ConfigReader &read, Config &c) {
   c.experts = experts;
 }
 
+/// Finds the layer that predicts a further token. It is as if it were not there
+/// where nobody asks for drafts, or where the files say that it is and have not
+/// its weights. GGUF counts it among the layers; some files without it do not.
+void readFurther(const ModelFiles &files, ConfigReader &read,
+                 const DecoderOptions &options, Config &c) {
+  int64_t count =
+      read.integer("nextn_predict_layers", "num_nextn_predict_layers", 0);
+  if (count <= 0)
+    return;
+  bool isGguf = files.isGguf();
+  auto has = [&](std::string gguf, std::string safetensors, int64_t back = 0) {
+    std::string number = std::to_string(c.layers - back);
+    return files.has(isGguf
+                         ? "blk." + number + gguf + ".weight"
+                         : "model.layers." + number + safetensors + ".weight");
+  };
+  if (isGguf && (has(".nextn.eh_proj", "", count) || !has(".attn_norm", "", 1)))
+    c.layers -= count;
+  if (!options.drafts ||
+      (files.hasWeights() && !has(".nextn.eh_proj", ".eh_proj")))
+    return;
+  read.expect(count == 1, "expects one layer that predicts a further token, "
+                          "for drafts, got " +
+                              std::to_string(count));
+  c.further = {true, has(".nextn.embed_tokens", ".embed_tokens"),
+               has(".nextn.shared_head_head", ".shared_head.head")};
+}
+
 void expectVariations(const ModelFiles &files, ConfigReader &read,
                       const Config &c) {
   read.expect(!read.flag("attention_bias", false),
@@ -134,6 +162,7 @@ absl::StatusOr<Config> readConfig(const ModelFiles &files,
   ConfigReader read(files);
   Config c;
   c.readSizes(files, read, 1);
+  readFurther(files, read, options, c);
   c.cacheType = options.cacheType;
   c.queryRank = read.integer("attention.q_lora_rank", "q_lora_rank", 0);
   c.latentWidth = read.integer("attention.kv_lora_rank", "kv_lora_rank");

@@ -23,6 +23,11 @@ struct Config : DecoderConfig {
   bool isAbsorbed; ///< Attention is over latents; see Attention.h.
   int64_t denseLayers = 0;               ///< The first ones, without experts.
   std::optional<ExpertsOptions> experts; ///< Of the others.
+  /// Of the layer after the last, which predicts a further token: it is built,
+  /// and the files have an embedding and a head for it alone.
+  struct {
+    bool isBuilt = false, hasEmbedding = false, hasHead = false;
+  } further;
 
   bool hasExperts(int64_t layer) const {
     return experts && layer >= denseLayers;

@@ -23,6 +23,24 @@ Tensor Layer::operator()(const Tensor &x, const Batch &batch) const {
   return y + (experts ? (*experts)(normed) : (*feedForward)(normed));
 }
 
+Further::Further(Module *parent, const Config &c)
+    : Module(parent, "layers." + std::to_string(c.layers) + ".further"),
+      embeddingNorm(this, "embedding_norm", c.width, c.epsilon),
+      stateNorm(this, "state_norm", c.width, c.epsilon),
+      join(this, "join", 2 * c.width, c.width), layer(parent, c.layers, c),
+      norm(this, "norm", c.width, c.epsilon) {
+  if (c.further.hasEmbedding)
+    embedding.emplace(this, "embedding", c.vocabulary, c.width);
+  if (c.further.hasHead)
+    output.emplace(this, "head", c.width, c.vocabulary);
+}
+
+Tensor Further::operator()(const Tensor &embedded, const Tensor &states,
+                           const Batch &batch, const Tensor &rows) const {
+  Tensor x = join(concat({embeddingNorm(embedded), stateNorm(states)}, 1));
+  return norm(gather(outline(layer)(x, batch), rows));
+}
+
 Model::Model(const Config &c)
     : Module(nullptr, "deepseek"),
       embedding(this, "embedding", c.vocabulary, c.width),
@@ -31,14 +49,15 @@ Model::Model(const Config &c)
     layers.emplace_back(this, layer, c);
   if (!c.tied)
     output.emplace(this, "head", c.width, c.vocabulary);
+  if (c.further.isBuilt)
+    further.emplace(this, c);
 }
 
-Tensor Model::hidden(const Tensor &tokens, const Batch &batch,
-                     const Tensor &rows) const {
-  Tensor x = embedding(tokens); // [T, D]
+Tensor Model::layered(const Tensor &tokens, const Batch &batch) const {
+  Tensor x = embedding(tokens);
   for (const Layer &layer : layers)
     x = outline(layer)(x, batch);
-  return norm(gather(x, rows));
+  return x;
 }
 
 absl::StatusOr<Decoder> buildDeepseek(const ModelFiles &files,
@@ -46,7 +65,20 @@ absl::StatusOr<Decoder> buildDeepseek(const ModelFiles &files,
   absl::StatusOr<Config> config = readConfig(files, options);
   if (!config.ok())
     return config.status();
-  return decoderOf<Model>(*config, weightNames(config->queryRank != 0));
+  auto model = std::make_shared<Model>(*config);
+  Decoder decoder =
+      decoderOf(model, *config, weightNames(config->queryRank != 0));
+  if (model->drafts())
+    decoder.drafting = {
+        [model](const Tensor &tokens, const Batch &batch) {
+          return model->states(tokens, batch);
+        },
+        [model](const Tensor &tokens, const Tensor &states, const Batch &batch,
+                const Tensor &rows) {
+          return model->furtherStates(tokens, states, batch, rows);
+        },
+        [model](const Tensor &x) { return model->furtherLogits(x); }};
+  return decoder;
 }
 
 } // namespace tenon::models::deepseek

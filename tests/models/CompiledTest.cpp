@@ -140,6 +140,59 @@ TEST(LatentAttention, EqualsContractBitForBit) {
     }
 }
 
+// Prompt, step and drafts of two depths, by both formats' weights.
+TEST(FurtherTokens, EqualContractBitForBit) {
+  constexpr size_t kWidth = 64, kLast = 38;
+  models::DecoderOptions options;
+  options.drafts = true;
+  const std::vector<int32_t> tokens = goldenCases("tiny_deepseek3")[2].tokens;
+  const std::vector<int32_t> after(tokens.begin() + 1, tokens.end());
+  for (const char *file : {"model.gguf", "model.safetensors"}) {
+    std::string path = goldenPath("tiny_deepseek3", file);
+    auto files = ModelFiles::open(path);
+    ASSERT_TRUE(files.ok()) << files.status();
+    auto program = models::traceModel(*files, options);
+    ASSERT_TRUE(program.ok()) << program.status();
+    SessionOptions limits;
+    limits.limits = {{"R", 64}};
+    auto session = Session::open(*program, Weights::of(*files), limits);
+    ASSERT_TRUE(session.ok()) << session.status();
+    auto oracle = ReferenceModel<ir::ref::Contract>::open(path, options);
+    ASSERT_TRUE(oracle.ok()) << oracle.status();
+
+    auto values = [](const absl::StatusOr<Arrays> &got, const char *name) {
+      auto view = got->at(name).values<float>();
+      return std::vector<float>(view.begin(), view.end());
+    };
+    auto main = (*oracle)->forwardStates({{0, tokens}});
+    ASSERT_TRUE(main.ok()) << main.status();
+    auto got = (*session)->call("forwardStates",
+                                forwardArguments(tokens, /*begin=*/0));
+    ASSERT_TRUE(got.ok()) << got.status();
+    EXPECT_EQ(values(got, "logits"), main->logits);
+    EXPECT_EQ(values(got, "states"), main->states);
+
+    std::vector<float> states = main->states;
+    states.resize(after.size() * kWidth);
+    for (size_t begin : {size_t{0}, kLast}) { // the last once more, by its own
+      std::vector<int32_t> piece(after.begin() + begin, after.end());
+      auto at = static_cast<int32_t>(begin);
+      auto expected = (*oracle)->draft(piece, states, at);
+      ASSERT_TRUE(expected.ok()) << expected.status();
+      Arrays arguments = forwardArguments(piece, at);
+      arguments["states"] =
+          Array::of(states, {std::ssize(piece), int64_t{kWidth}});
+      got = (*session)->call("draft", arguments);
+      ASSERT_TRUE(got.ok()) << got.status();
+      EXPECT_EQ(values(got, "logits"), expected->logits);
+      EXPECT_EQ(values(got, "states"), expected->states);
+      if (begin == 0)
+        states.assign(expected->states.end() - 2 * kWidth,
+                      expected->states.end() - kWidth);
+    }
+  }
+}
+
 class PackedWeights : public ::testing::TestWithParam<int64_t> {};
 
 // A blocked weight means its values: those of the model in f32, bit for bit.

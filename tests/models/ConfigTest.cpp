@@ -70,18 +70,6 @@ TEST(LlamaConfig, FormatsDifferInPairs) {
   }
 }
 
-/// A model's config.json with one text replaced.
-std::string replacedConfig(const std::string &model, const std::string &from,
-                           const std::string &to) {
-  std::ifstream in(goldenPath(model, "config.json"));
-  std::stringstream text;
-  text << in.rdbuf();
-  std::string config = text.str();
-  EXPECT_NE(config.find(from), std::string::npos);
-  config.replace(config.find(from), from.size(), to);
-  return config;
-}
-
 /// What is read of tiny_llama's config.json with one text replaced.
 absl::StatusOr<models::llama::Config> llamaWith(const std::string &from,
                                                 const std::string &to) {
@@ -196,6 +184,34 @@ TEST(DeepseekConfig, ExpertsAreChosenAsTheFileSays) {
       EXPECT_EQ(experts.scale, isV3 ? 2.5 : 1.5);
     }
   }
+}
+
+TEST(DeepseekConfig, LayersThatPredictFurtherTokensAreForDrafts) {
+  models::DecoderOptions drafts;
+  drafts.drafts = true;
+  for (const char *name : {"model.gguf", "model.safetensors"}) {
+    auto files = ModelFiles::open(goldenPath("tiny_deepseek3", name));
+    ASSERT_TRUE(files.ok()) << files.status();
+    auto without = models::deepseek::readConfig(*files, {});
+    ASSERT_TRUE(without.ok()) << without.status();
+    EXPECT_EQ(without->layers, 2);
+    EXPECT_FALSE(without->further.isBuilt);
+    auto with = models::deepseek::readConfig(*files, drafts);
+    ASSERT_TRUE(with.ok()) << with.status();
+    EXPECT_EQ(with->layers, 2);
+    EXPECT_TRUE(with->further.isBuilt);
+    EXPECT_TRUE(with->further.hasEmbedding);
+    EXPECT_TRUE(with->further.hasHead);
+  }
+  // Without weights, those of the model itself serve.
+  auto described = ModelFiles::describe(
+      goldenPath("tiny_deepseek3", "config.json"), base::ElementType::F32);
+  ASSERT_TRUE(described.ok()) << described.status();
+  auto config = models::deepseek::readConfig(*described, drafts);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->further.isBuilt);
+  EXPECT_FALSE(config->further.hasEmbedding);
+  EXPECT_FALSE(config->further.hasHead);
 }
 
 TEST(DeepseekConfig, MagnitudesThatDifferAreRopesAmplitude) {

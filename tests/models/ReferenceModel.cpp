@@ -79,7 +79,7 @@ template <typename A> void ReferenceModel<A>::makeCaches() {
     cache.heads = type.getHeads();
     cache.width = type.getWidth();
     cache.rows.resize(kSequences * kPagesEach * 64 * cache.heads * cache.width);
-    caches.push_back(std::move(cache));
+    caches[op.getSymName().str()] = std::move(cache);
   }
 }
 
@@ -101,22 +101,31 @@ ref::Batch ReferenceModel<A>::batchOf(const std::vector<Piece> &pieces) {
 
 template <typename A>
 absl::StatusOr<std::vector<ref::Value<A>>>
-ReferenceModel<A>::run(const char *entry,
-                       const std::vector<ref::Value<A>> &arguments,
-                       ref::Context &context) {
+ReferenceModel<A>::run(const char *entry, std::vector<ref::Value<A>> arguments,
+                       ref::Context &context, bool forgets) {
   auto function = traced.module().lookupSymbol<mlir::func::FuncOp>(entry);
+  std::vector<std::string> used;
+  for (unsigned i = arguments.size(); i < function.getNumArguments(); ++i) {
+    used.push_back(
+        function.getArgAttrOfType<mlir::StringAttr>(i, "tn.name").str());
+    arguments.push_back(caches[used.back()]);
+  }
   auto results = ref::interpret<A>(function, arguments, parameters, context);
   if (!results)
     return toStatus(results.takeError());
   if (context.failure)
     return absl::InternalError("a failure of the step in " +
                                context.failure->op);
-  return std::vector<ref::Value<A>>(results->begin(), results->end());
+  size_t own = results->size() - used.size();
+  for (size_t i = 0; i < used.size() && !forgets; ++i)
+    caches[used[i]] = (*results)[own + i];
+  return std::vector<ref::Value<A>>(results->begin(), results->begin() + own);
 }
 
+/// The arguments of `forward` that logits of every token take.
 template <typename A>
-absl::StatusOr<std::vector<ref::Float<A>>>
-ReferenceModel<A>::forward(const std::vector<Piece> &pieces) {
+std::vector<ref::Value<A>>
+ReferenceModel<A>::forwardArguments(const std::vector<Piece> &pieces) {
   mlir::Builder builder(&traced.context());
   std::vector<int64_t> tokens, rows;
   for (const Piece &piece : pieces)
@@ -124,17 +133,52 @@ ReferenceModel<A>::forward(const std::vector<Piece> &pieces) {
       rows.push_back(static_cast<int64_t>(tokens.size()));
       tokens.push_back(token);
     }
-  std::vector<ref::Value<A>> arguments = {
-      integers<A>(builder.getI32Type(), tokens), batchOf(pieces),
-      integers<A>(builder.getI32Type(), rows)};
-  arguments.insert(arguments.end(), caches.begin(), caches.end());
+  return {integers<A>(builder.getI32Type(), tokens), batchOf(pieces),
+          integers<A>(builder.getI32Type(), rows)};
+}
+
+template <typename A>
+absl::StatusOr<std::vector<ref::Float<A>>>
+ReferenceModel<A>::forward(const std::vector<Piece> &pieces) {
   ref::Context context;
-  auto results = run("forward", arguments, context);
+  auto results = run("forward", forwardArguments(pieces), context);
   if (!results.ok())
     return results.status();
-  for (size_t i = 0; i < caches.size(); ++i)
-    caches[i] = (*results)[i + 1];
   return std::get<ref::Tensor<A>>((*results)[0]).floats;
+}
+
+template <typename A>
+absl::StatusOr<typename ReferenceModel<A>::WithStates>
+ReferenceModel<A>::runWithStates(const char *entry,
+                                 std::vector<ref::Value<A>> in) {
+  ref::Context context;
+  auto results = run(entry, std::move(in), context);
+  if (!results.ok())
+    return results.status();
+  return WithStates{std::get<ref::Tensor<A>>((*results)[0]).floats,
+                    std::get<ref::Tensor<A>>((*results)[1]).floats};
+}
+
+template <typename A>
+absl::StatusOr<typename ReferenceModel<A>::WithStates>
+ReferenceModel<A>::forwardStates(const std::vector<Piece> &pieces) {
+  return runWithStates("forwardStates", forwardArguments(pieces));
+}
+
+template <typename A>
+absl::StatusOr<typename ReferenceModel<A>::WithStates>
+ReferenceModel<A>::draft(const std::vector<int32_t> &tokens,
+                         const Floats &states, int32_t begin) {
+  int32_t length = std::exchange(lengths[0], begin);
+  auto arguments = forwardArguments({{0, tokens}});
+  lengths[0] = length;
+  auto count = static_cast<int64_t>(tokens.size());
+  ref::Tensor<A> given;
+  given.element = mlir::Float32Type::get(&traced.context());
+  given.shape = {count, static_cast<int64_t>(states.size()) / count};
+  given.floats = states;
+  arguments.insert(arguments.begin() + 1, std::move(given));
+  return runWithStates("draft", std::move(arguments));
 }
 
 template <typename A>
@@ -177,9 +221,9 @@ ReferenceModel<A>::generate(int32_t token, int64_t limit, int32_t stop) {
       integers<A>(i32, {position}),
       integers<A>(i32, {stop}),
       integers<A>(i32, {limit})};
-  arguments.insert(arguments.end(), caches.begin(), caches.end());
   ref::Context context;
-  if (auto results = run("generate", arguments, context); !results.ok())
+  if (auto results = run("generate", arguments, context, /*forgets=*/true);
+      !results.ok())
     return results.status();
   return context.emitted;
 }

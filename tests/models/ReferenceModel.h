@@ -11,6 +11,8 @@
 #include "ir/reference/Interpreter.h"
 #include "models/Registry.h"
 
+#include <map>
+
 namespace tenon::tests {
 
 /// Tokens that follow what `sequence` already has.
@@ -30,6 +32,17 @@ public:
   absl::StatusOr<std::vector<ir::ref::Float<A>>>
   forward(const std::vector<Piece> &pieces);
 
+  using Floats = std::vector<ir::ref::Float<A>>;
+  struct WithStates {
+    Floats logits, states; // [tokens, vocabulary], [tokens, width]
+  };
+  /// The same by `forwardStates`.
+  absl::StatusOr<WithStates> forwardStates(const std::vector<Piece> &pieces);
+  /// Runs `draft` for the tokens after those that `states` are of, from
+  /// position `begin` of sequence 0 on; returns what it gives for every token.
+  absl::StatusOr<WithStates> draft(const std::vector<int32_t> &tokens,
+                                   const Floats &states, int32_t begin);
+
   /// Runs `sample` on one row.
   absl::StatusOr<int32_t> sample(const std::vector<float> &logits,
                                  float temperature, int64_t seed);
@@ -45,16 +58,21 @@ private:
   explicit ReferenceModel(TracedProgram program) : traced(std::move(program)) {}
   absl::Status readWeights(const ModelFiles &files);
   void makeCaches();
+  std::vector<ir::ref::Value<A>>
+  forwardArguments(const std::vector<Piece> &pieces);
   ir::ref::Batch batchOf(const std::vector<Piece> &pieces);
-  /// Interprets an entry; a failure of the step is an error.
+  /// Interprets an entry with its caches, which keep what it does to them
+  /// unless `forgets`; a failure of the step is an error.
   absl::StatusOr<std::vector<ir::ref::Value<A>>>
-  run(const char *entry, const std::vector<ir::ref::Value<A>> &arguments,
-      ir::ref::Context &context);
+  run(const char *entry, std::vector<ir::ref::Value<A>> arguments,
+      ir::ref::Context &context, bool forgets = false);
+  absl::StatusOr<WithStates> runWithStates(const char *entry,
+                                           std::vector<ir::ref::Value<A>> in);
 
   TracedProgram traced;
   ir::ref::Parameters<A> parameters;
-  std::vector<ir::ref::Value<A>> caches;
-  std::vector<int32_t> lengths; // by sequence
+  std::map<std::string, ir::ref::Value<A>> caches; // by name
+  std::vector<int32_t> lengths;                    // by sequence
 };
 
 extern template class ReferenceModel<ir::ref::Real>;

@@ -5,8 +5,6 @@
 
 #include "gtest/gtest.h"
 
-#include <cmath>
-
 namespace tenon::tests {
 namespace {
 using ir::ref::Contract;
@@ -30,19 +28,6 @@ protected:
     return model.ok() ? std::move(*model) : nullptr;
   }
 };
-
-/// The largest difference over the largest magnitude.
-template <typename F>
-double distance(const std::vector<F> &got, const std::vector<float> &expected) {
-  if (got.size() != expected.size())
-    return INFINITY;
-  double difference = 0, magnitude = 0;
-  for (size_t i = 0; i < got.size(); ++i) {
-    difference = std::max(difference, std::abs(double(got[i]) - expected[i]));
-    magnitude = std::max(magnitude, std::abs(double(expected[i])));
-  }
-  return difference / magnitude;
-}
 
 /// Two sequences at once, unequal in length, each against its golden logits.
 template <typename A>

@@ -1,7 +1,8 @@
 """Tiny DeepSeek-V2 and -V3 with seeded weights, as GGUF and as safetensors.
 
 The float64 forward makes keys and values of every head and turns pairs as
-complex numbers: it shares no form with the models it judges.
+complex numbers: it shares no form with the models it judges. Version 3 has a
+further layer, which predicts the token after the next one.
 """
 
 import json
@@ -37,6 +38,7 @@ class Tiny:
     mscale: float
     is_v3: bool  # sigmoid scores, biases, two experts of each group, ...
     scale: float  # of the experts' weights
+    further: int  # layers that predict a further token
     weights: dict = field(default_factory=dict)  # HF name -> float32
 
 
@@ -64,6 +66,8 @@ def tiny(folder, architecture, model_type, **differs):
         "max_position_embeddings": CONTEXT, "attention_bias": False,
         "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": 1,
         "vocab_size": VOCAB, "torch_dtype": "float32"}
+    if model.further:
+        model.hf["num_nextn_predict_layers"] = model.further
     return model
 
 
@@ -73,7 +77,7 @@ def add_feed_forward(add, part, hidden):
     add(part + "down_proj", WIDTH, hidden)
 
 
-def draw(model, random):
+def adder(model, random):
     def add(name, *shape):
         if len(shape) == 2:  # Wide enough for attention to be far from flat.
             x = random.normal(0, 1.6 / np.sqrt(shape[1]), shape)
@@ -81,35 +85,59 @@ def draw(model, random):
             x = 1 + random.integers(-48, 49, shape) / 64
         model.weights[name + ".weight"] = from_bf16(to_bf16(x))
 
+    return add
+
+
+def draw_layer(model, random, i):
+    add = adder(model, random)
     heads = HEADS * (PLAIN + TURNED)
+    p = f"model.layers.{i}."
+    add(p + "input_layernorm", WIDTH)
+    if model.query_rank:
+        add(p + "self_attn.q_a_proj", model.query_rank, WIDTH)
+        add(p + "self_attn.q_a_layernorm", model.query_rank)
+        add(p + "self_attn.q_b_proj", heads, model.query_rank)
+    else:
+        add(p + "self_attn.q_proj", heads, WIDTH)
+    add(p + "self_attn.kv_a_proj_with_mqa", LATENT + TURNED, WIDTH)
+    add(p + "self_attn.kv_a_layernorm", LATENT)
+    add(p + "self_attn.kv_b_proj", HEADS * (PLAIN + VALUE), LATENT)
+    add(p + "self_attn.o_proj", WIDTH, HEADS * VALUE)
+    add(p + "post_attention_layernorm", WIDTH)
+    if i < DENSE:
+        add_feed_forward(add, p + "mlp.", FFN)
+        return
+    add(p + "mlp.gate", EXPERTS, WIDTH)
+    if model.is_v3:
+        bias = random.integers(-16, 17, EXPERTS) / 64
+        model.weights[p + "mlp.gate.e_score_correction_bias"] = (
+            bias.astype(np.float32))
+    for e in range(EXPERTS):
+        add_feed_forward(add, p + f"mlp.experts.{e}.", HIDDEN)
+    add_feed_forward(add, p + "mlp.shared_experts.", SHARED * HIDDEN)
+
+
+def draw(model, random):
+    add = adder(model, random)
     add("model.embed_tokens", VOCAB, WIDTH)
     for i in range(LAYERS):
-        p = f"model.layers.{i}."
-        add(p + "input_layernorm", WIDTH)
-        if model.query_rank:
-            add(p + "self_attn.q_a_proj", model.query_rank, WIDTH)
-            add(p + "self_attn.q_a_layernorm", model.query_rank)
-            add(p + "self_attn.q_b_proj", heads, model.query_rank)
-        else:
-            add(p + "self_attn.q_proj", heads, WIDTH)
-        add(p + "self_attn.kv_a_proj_with_mqa", LATENT + TURNED, WIDTH)
-        add(p + "self_attn.kv_a_layernorm", LATENT)
-        add(p + "self_attn.kv_b_proj", HEADS * (PLAIN + VALUE), LATENT)
-        add(p + "self_attn.o_proj", WIDTH, HEADS * VALUE)
-        add(p + "post_attention_layernorm", WIDTH)
-        if i < DENSE:
-            add_feed_forward(add, p + "mlp.", FFN)
-            continue
-        add(p + "mlp.gate", EXPERTS, WIDTH)
-        if model.is_v3:
-            bias = random.integers(-16, 17, EXPERTS) / 64
-            model.weights[p + "mlp.gate.e_score_correction_bias"] = (
-                bias.astype(np.float32))
-        for e in range(EXPERTS):
-            add_feed_forward(add, p + f"mlp.experts.{e}.", HIDDEN)
-        add_feed_forward(add, p + "mlp.shared_experts.", SHARED * HIDDEN)
+        draw_layer(model, random, i)
     add("model.norm", WIDTH)
     add("lm_head", VOCAB, WIDTH)
+
+
+def draw_further(model, random):
+    """Embedding and head are the model's own, a second time."""
+    add = adder(model, random)
+    p = f"model.layers.{LAYERS}."
+    draw_layer(model, random, LAYERS)
+    add(p + "enorm", WIDTH)
+    add(p + "hnorm", WIDTH)
+    add(p + "eh_proj", WIDTH, 2 * WIDTH)
+    add(p + "shared_head.norm", WIDTH)
+    for own, shared in ("embed_tokens", "model.embed_tokens"), (
+            "shared_head.head", "lm_head"):
+        model.weights[p + own + ".weight"] = model.weights[shared + ".weight"]
 
 
 # ----------------------------------------------------------------------------
@@ -206,21 +234,52 @@ def experts(model, w, bias, x):
     return y
 
 
-def forward(model, tokens):
-    """The float64 logits of every token."""
+def layer(model, i, x):
+    get = lambda name: model.weights[name + ".weight"].astype(np.float64)
+    w = lambda name: get(f"model.layers.{i}.{name}")
+    x = x + attention(model, w, rms_norm(x, w("input_layernorm")))
+    h = rms_norm(x, w("post_attention_layernorm"))
+    if i < DENSE:
+        return x + feed_forward(w, "mlp.", h)
+    bias = model.weights.get(
+        f"model.layers.{i}.mlp.gate.e_score_correction_bias", 0.0)
+    return x + experts(model, w, bias, h)
+
+
+def states(model, tokens):
+    """What the logits of every token are made of, in float64."""
     get = lambda name: model.weights[name + ".weight"].astype(np.float64)
     x = get("model.embed_tokens")[tokens]
     for i in range(LAYERS):
-        w = lambda name: get(f"model.layers.{i}.{name}")
-        x = x + attention(model, w, rms_norm(x, w("input_layernorm")))
-        h = rms_norm(x, w("post_attention_layernorm"))
-        if i < DENSE:
-            x = x + feed_forward(w, "mlp.", h)
-            continue
-        bias = model.weights.get(
-            f"model.layers.{i}.mlp.gate.e_score_correction_bias", 0.0)
-        x = x + experts(model, w, bias, h)
-    return rms_norm(x, get("model.norm")) @ get("lm_head").T
+        x = layer(model, i, x)
+    return rms_norm(x, get("model.norm"))
+
+
+def forward(model, tokens):
+    """The float64 logits of every token."""
+    return states(model, tokens) @ model.weights["lm_head.weight"].astype(
+        np.float64).T
+
+
+def forward_further(model, tokens, given):
+    """States and logits of the further layer, of `given` [T, WIDTH] and the
+    tokens after those that it is of."""
+    w = lambda name: model.weights[
+        f"model.layers.{LAYERS}.{name}.weight"].astype(np.float64)
+    both = np.concatenate([rms_norm(w("embed_tokens")[tokens], w("enorm")),
+                           rms_norm(given, w("hnorm"))], -1)
+    x = rms_norm(layer(model, LAYERS, both @ w("eh_proj").T),
+                 w("shared_head.norm"))
+    return x, x @ w("shared_head.head").T
+
+
+def expected_further(model, tokens):
+    """Logits [T - 1, VOCAB] after each token and the next; and [VOCAB], of the
+    last, where its state is the layer's own of the one before."""
+    given = states(model, tokens)[:-1]
+    own, logits = forward_further(model, tokens[1:], given)
+    chained = np.concatenate([given[:-1], own[-2:-1]])
+    return logits, forward_further(model, tokens[1:], chained)[1][-1]
 
 
 # ----------------------------------------------------------------------------
@@ -238,7 +297,11 @@ NAMES = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q",
          "mlp.gate": "ffn_gate_inp",
          "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
          "mlp.shared_experts.up_proj": "ffn_up_shexp",
-         "mlp.shared_experts.down_proj": "ffn_down_shexp"}
+         "mlp.shared_experts.down_proj": "ffn_down_shexp",
+         "enorm": "nextn.enorm", "hnorm": "nextn.hnorm",
+         "eh_proj": "nextn.eh_proj", "embed_tokens": "nextn.embed_tokens",
+         "shared_head.norm": "nextn.shared_head_norm",
+         "shared_head.head": "nextn.shared_head_head"}
 OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm",
          "lm_head": "output"}
 
@@ -276,7 +339,9 @@ def write_model(model, folder):
     writer.add_name(folder.name)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
+    writer.add_block_count(LAYERS + model.further)
+    if model.further:
+        writer.add_nextn_predict_layers(model.further)
     writer.add_feed_forward_length(FFN)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(1 if model.split else HEADS)
@@ -326,6 +391,8 @@ def make_tiny(model):
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     draw(model, random)
+    if model.further:
+        draw_further(model, np.random.default_rng(SEED + 1))
     write_model(model, folder)
     cases, expected = [], {}
     for i, length in enumerate((3, 17, 40)):
@@ -333,6 +400,10 @@ def make_tiny(model):
         exact = forward(model, tokens)
         cases.append({"tokens": tokens})
         expected[f"logits.{i}"] = exact.astype(np.float32)
+        if model.further:
+            further, chained = expected_further(model, tokens)
+            expected[f"further.{i}"] = further.astype(np.float32)
+            expected[f"chained.{i}"] = chained.astype(np.float32)
         print(json.dumps({"model": folder.name, "tokens": length,
                           "max_abs": abs(exact).max()}))
     write_json(folder / "cases.json", cases)
@@ -342,7 +413,7 @@ def make_tiny(model):
 def make():
     make_tiny(tiny("tiny_deepseek2", "DeepseekV2ForCausalLM", "deepseek_v2",
                    query_rank=0, split=True, factor=40.0, original=16,
-                   mscale=0.707, is_v3=False, scale=1.5))
+                   mscale=0.707, is_v3=False, scale=1.5, further=0))
     make_tiny(tiny("tiny_deepseek3", "DeepseekV3ForCausalLM", "deepseek_v3",
                    query_rank=48, split=False, factor=4.0, original=160,
-                   mscale=1.0, is_v3=True, scale=2.5))
+                   mscale=1.0, is_v3=True, scale=2.5, further=1))
