@@ -203,6 +203,9 @@ TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files) {
                       {"small", {"T=2..16", "R=1..1"}},
                       {"large", {"R=1..1"}},
                       {"any", {}}};
+  if (decoder.drafting) // what was drafted is computed together
+    options.variants.insert(options.variants.begin() + 2,
+                            {"verify", {"T=2..16", "R=2..16"}});
   options.metadata = {{"architecture", files.config().architecture()},
                       {"context_tokens", std::to_string(decoder.context)}};
   if (!decoder.adapters.weights.empty())

@@ -11,13 +11,18 @@ namespace {
 
 using base::ElementType;
 
-constexpr ValueForm kForwardArguments[kForwardRoles] = {
+constexpr ValueForm kForwardArguments[kDraftRoles] = {
     {"tokens", ElementType::I32, 1},
     {"batch.sequence", ElementType::I32, 1},
     {"batch.position", ElementType::I32, 1},
     {"batch.pages", ElementType::I32, 2},
     {"rows", ElementType::I32, 1},
+    {"states", ElementType::F32, 2},
 };
+// The first one alone, of `forward`. Results may be named by the compiler.
+constexpr ValueForm kForwardResults[] = {{"logits", ElementType::F32, 2},
+                                         {"states", ElementType::F32, 2}};
+constexpr ValueForm kToken[] = {{"token", ElementType::I32, 1}};
 constexpr ValueForm kSampleArguments[kSampleRoles] = {
     {"logits", ElementType::F32, 2},   {"temperature", ElementType::F32, 1},
     {"topK", ElementType::I32, 1},     {"topP", ElementType::F32, 1},
@@ -69,17 +74,19 @@ const base::Symbol *axisSymbol(const base::Entry &entry, size_t argument,
 } // namespace
 
 EntryForm forwardSignature() {
-  // Logits may be named by the compiler; there is one result.
-  return {kForwardArguments, {"logits", ElementType::F32, 2}};
+  return {std::span(kForwardArguments).first(kForwardRoles),
+          std::span(kForwardResults).first(1)};
 }
 
-EntryForm sampleSignature() {
-  return {kSampleArguments, {"token", ElementType::I32, 1}};
+EntryForm sampleSignature() { return {kSampleArguments, kToken}; }
+
+EntryForm generateSignature() { return {kGenerateArguments, kToken}; }
+
+EntryForm forwardStatesSignature() {
+  return {std::span(kForwardArguments).first(kForwardRoles), kForwardResults};
 }
 
-EntryForm generateSignature() {
-  return {kGenerateArguments, {"token", ElementType::I32, 1}};
-}
+EntryForm draftSignature() { return {kForwardArguments, kForwardResults}; }
 
 StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,
                                              const EntryForm &form) {
@@ -87,10 +94,11 @@ StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,
     return status.withContext(concat("entry '", entry.name, "'"));
   };
   if (entry.arguments.size() != form.arguments.size() ||
-      entry.results.size() != 1)
+      entry.results.size() != form.results.size())
     return inEntry(invalidArgument(
-        "expects ", form.arguments.size(), " arguments and 1 result, got ",
-        entry.arguments.size(), " and ", entry.results.size()));
+        "expects ", form.arguments.size(), " arguments and ",
+        form.results.size(), form.results.size() == 1 ? " result" : " results",
+        ", got ", entry.arguments.size(), " and ", entry.results.size()));
   std::vector<size_t> order;
   for (const ValueForm &role : form.arguments) {
     auto found =
@@ -102,10 +110,14 @@ StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,
       return inEntry(status);
     order.push_back(found - entry.arguments.begin());
   }
-  if (Status status = checkForm(entry.results[0], form.result); !status.ok())
-    return inEntry(status);
-  if (form.result.rank == 2 && !entry.results[0].type.shape[1].isConstant())
-    return inEntry(invalidArgument("expects logits of a constant width"));
+  for (size_t i = 0; i < form.results.size(); ++i) {
+    const ValueForm &result = form.results[i];
+    if (Status status = checkForm(entry.results[i], result); !status.ok())
+      return inEntry(status);
+    if (result.rank == 2 && !entry.results[i].type.shape[1].isConstant())
+      return inEntry(
+          invalidArgument("expects ", result.name, " of a constant width"));
+  }
   return order;
 }
 
@@ -129,6 +141,9 @@ StatusOr<SessionOptions> decoderOptions(const base::Program &program,
                            "page blocks >= 1, got ",
                            limits.contextTokens, ", ", limits.sequences, ", ",
                            limits.chunkTokens, " and ", limits.pageBlocks);
+  if (limits.drafts < 0 || limits.drafts > kMostDrafts)
+    return invalidArgument("expects 0 to ", kMostDrafts,
+                           " drafts in a step, got ", limits.drafts);
   const base::Entry *forward = findEntry(program, "forward");
   if (!forward)
     return notFound("expects a program with an entry 'forward', got none");
@@ -159,10 +174,11 @@ StatusOr<SessionOptions> decoderOptions(const base::Program &program,
     if (const base::Symbol *symbol = axisSymbol(*forward, order[role], axis))
       options.limits.push_back({symbol->name, value});
   };
-  limit(kTokens, 0, std::max(limits.chunkTokens, limits.sequences));
+  int64_t perStep = limits.sequences * (limits.drafts + 1);
+  limit(kTokens, 0, std::max(limits.chunkTokens, perStep));
   limit(kPages, 0, limits.sequences);
   limit(kPages, 1, pagesEach);
-  limit(kRows, 0, std::max(limits.rows, limits.sequences));
+  limit(kRows, 0, std::max(limits.rows, perStep));
   return options;
 }
 

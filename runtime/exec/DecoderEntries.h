@@ -14,7 +14,8 @@
 
 namespace tenon::exec {
 
-// Roles of the arguments of `forward`, of `sample` and of `generate`.
+// Roles of the arguments of `forward` and `draft`, of `sample` and of
+// `generate`.
 enum : size_t {
   kTokens,
   kSequence,
@@ -22,6 +23,8 @@ enum : size_t {
   kPages,
   kRows,
   kForwardRoles,
+  kStates = kForwardRoles, // of `draft` alone
+  kDraftRoles,
 };
 enum : size_t {
   kLogits,
@@ -56,11 +59,13 @@ struct ValueForm {
 };
 struct EntryForm {
   std::span<const ValueForm> arguments; // by role
-  ValueForm result;
+  std::span<const ValueForm> results;
 };
 EntryForm forwardSignature();
 EntryForm sampleSignature();
 EntryForm generateSignature();
+EntryForm forwardStatesSignature();
+EntryForm draftSignature();
 
 /// Finds the place of each role's argument in the entry.
 /// Errors: INVALID_ARGUMENT (one is missing, unknown, or of another type).

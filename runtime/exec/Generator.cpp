@@ -14,6 +14,7 @@ using base::ElementType;
 StatusOr<std::unique_ptr<Generator>> Generator::create(Session &session,
                                                        const Options &options) {
   std::unique_ptr<Generator> generator(new Generator(session));
+  TENON_RETURN_IF_ERROR(generator->resolveDrafts(options.drafts));
   TENON_RETURN_IF_ERROR(generator->resolve());
   if (options.chunkTokens > 0)
     generator->chunk = std::min(generator->chunk, options.chunkTokens);
@@ -41,7 +42,9 @@ Status Generator::resolve() {
   };
   Session::AxisRange rowRange = range(kRows, 0);
   int64_t sequences = range(kPages, 0).most;
-  sequences = std::min({sequences, rowRange.most, range(kTokens, 0).most});
+  int64_t each = drafts ? drafts->perStep + 1 : 1; // tokens of a step
+  sequences = std::min(
+      {sequences, rowRange.most / each, range(kTokens, 0).most / each});
   rowsMayBeEmpty = rowRange.least == 0;
   chunk = range(kTokens, 0).most;
   PageTable::Options sizes;
@@ -59,15 +62,17 @@ Status Generator::resolve() {
   pages = std::make_unique<PageTable>(sizes);
 
   slots.resize(sequences);
-  drawing.reserve(sequences);
+  drawing.reserve(sequences * each);
   for (auto *column : {&tokens, &sequence, &position})
     column->resize(chunk);
   for (auto *column : {&rows, &topK, &drawPosition, &drawnTokens})
-    column->resize(sequences);
+    column->resize(sequences * each);
   for (auto *column : {&temperature, &topP, &minP, &drawnLogs})
-    column->resize(sequences);
-  seed.resize(sequences);
-  logitRows.resize(sequences * width);
+    column->resize(sequences * each);
+  seed.resize(sequences * each);
+  logitRows.resize(sequences * each * width);
+  if (drafts)
+    reserveDrafts();
   return Status();
 }
 
@@ -97,21 +102,32 @@ void Generator::addToken(Step &step, size_t slot, int32_t token, int64_t at) {
 }
 
 Status Generator::forward(const Step &step, float *out) {
+  int64_t logitShape[] = {step.rows, width};
+  MutableTensorView result = {out, ElementType::F32, logitShape};
+  return callForward(forwardEntry, forwardOrder, step, {&result, 1});
+}
+
+/// Calls `forward` or an entry with its arguments and, where `states` are
+/// given, those.
+Status Generator::callForward(uint32_t entry, std::span<const size_t> order,
+                              const Step &step,
+                              std::span<MutableTensorView> results,
+                              const TensorView *states) {
   int64_t perToken[] = {step.tokens}, perRow[] = {step.rows};
   int64_t table[] = {step.sequences, pages->options().pagesPerSequence};
-  int64_t logitShape[] = {step.rows, width};
-  std::array<TensorView, kForwardRoles> arguments;
+  std::array<TensorView, kDraftRoles> arguments;
   auto set = [&](size_t role, const void *data,
                  std::span<const int64_t> shape) {
-    arguments[forwardOrder[role]] = {data, ElementType::I32, shape};
+    arguments[order[role]] = {data, ElementType::I32, shape};
   };
   set(kTokens, tokens.data(), perToken);
   set(kSequence, sequence.data(), perToken);
   set(kPosition, position.data(), perToken);
   set(kPages, pages->table().data(), table);
   set(kRows, rows.data(), perRow);
-  MutableTensorView result = {out, ElementType::F32, logitShape};
-  return session.call(forwardEntry, arguments, {&result, 1});
+  if (states)
+    arguments[order[kStates]] = *states;
+  return session.call(entry, std::span(arguments).first(order.size()), results);
 }
 
 /// Gives free slots the requests that wait, and computes their prompts.
@@ -147,11 +163,16 @@ Status Generator::prefill(size_t index, GenerateStats &stats) {
   // The last token is computed again: its logits are not kept.
   auto keep =
       static_cast<size_t>(pages->begin(index, prompt.first(prompt.size() - 1)));
+  // What the drafting layer holds of a token depends on the next one: the last
+  // token found is computed again.
+  if (drafts && keep > 0)
+    pages->truncate(index, static_cast<int64_t>(--keep));
   TENON_RETURN_IF_ERROR(pages->append(index, prompt.size() - keep));
   session.copyPages(pages->takeCopies());
   stats.cachedTokens += keep;
   stats.promptTokens += prompt.size() - keep;
   for (size_t at = keep; at < prompt.size();) {
+    size_t begin = at;
     Step step;
     step.sequences = static_cast<int64_t>(index) + 1;
     while (step.tokens < chunk && at < prompt.size()) {
@@ -160,11 +181,18 @@ Status Generator::prefill(size_t index, GenerateStats &stats) {
     }
     step.rows = at == prompt.size() || !rowsMayBeEmpty ? 1 : 0;
     rows[0] = static_cast<int32_t>(step.tokens - 1);
-    TENON_RETURN_IF_ERROR(forward(step, &logitRows[drawing.size() * width]));
-    pages->record(index, {tokens.data(), static_cast<size_t>(step.tokens)});
+    float *logits = &logitRows[drawing.size() * width];
+    TENON_RETURN_IF_ERROR(drafts ? forwardStates(step, logits)
+                                 : forward(step, logits));
+    if (drafts)
+      TENON_RETURN_IF_ERROR(draftPrompt(index, begin, at));
+    // The last token's part of the drafting layer is not there yet.
+    bool isWaiting = drafts && at == prompt.size();
+    pages->record(index, prompt.subspan(begin, at - begin - isWaiting));
   }
+  slot.firstWaiting = prompt.back();
   slot.cached = static_cast<int64_t>(prompt.size());
-  drawing.push_back(index);
+  drawing.push_back({index, slot.cached});
   return Status();
 }
 
@@ -178,41 +206,45 @@ Status Generator::decode(GenerateStats &stats) {
     TENON_RETURN_IF_ERROR(pages->append(i, 1));
     rows[step.rows++] = static_cast<int32_t>(step.tokens);
     addToken(step, i, slots[i].drawn, slots[i].cached);
-    drawing.push_back(i);
+    drawing.push_back({i, slots[i].cached + 1});
     step.sequences = static_cast<int64_t>(i) + 1;
   }
   session.copyPages(pages->takeCopies());
   TENON_RETURN_IF_ERROR(forward(step, logitRows.data()));
-  for (size_t i : drawing) {
-    pages->record(i, {&slots[i].drawn, 1});
-    ++slots[i].cached;
+  for (const Row &row : drawing) {
+    pages->record(row.slot, {&slots[row.slot].drawn, 1});
+    ++slots[row.slot].cached;
   }
   stats.decodeTokens += static_cast<int64_t>(drawing.size());
   return Status();
 }
 
-/// Draws a token for every slot whose logits wait.
+/// Draws a token of all logits that wait.
 Status Generator::draw() {
-  for (size_t row = 0; row < drawing.size(); ++row) {
-    const Slot &slot = slots[drawing[row]];
-    if (onLogits)
-      onLogits(slot.number,
-               {&logitRows[row * width], static_cast<size_t>(width)});
-    const SamplingOptions &sampling = slot.request->sampling;
+  TENON_RETURN_IF_ERROR(drawRows(drawing, logitRows.data()));
+  bool isAsked = std::ranges::any_of(
+      drawing, [&](const Row &row) { return slots[row.slot].request->log; });
+  return isAsked ? scoreDrawn() : Status();
+}
+
+/// Draws a token for each row of logits.
+Status Generator::drawRows(std::span<const Row> from, const float *logits) {
+  for (size_t row = 0; row < from.size(); ++row) {
+    const SamplingOptions &sampling = slots[from[row].slot].request->sampling;
     temperature[row] = sampling.temperature;
     topK[row] = sampling.topK;
     topP[row] = sampling.topP;
     minP[row] = sampling.minP;
     seed[row] = sampling.seed;
-    drawPosition[row] = static_cast<int32_t>(slot.cached);
+    drawPosition[row] = static_cast<int32_t>(from[row].position);
   }
-  int64_t perRow[] = {static_cast<int64_t>(drawing.size())};
+  int64_t perRow[] = {static_cast<int64_t>(from.size())};
   int64_t logitShape[] = {perRow[0], width};
   std::array<TensorView, kSampleRoles> arguments;
   auto set = [&](size_t role, const void *data, ElementType element) {
     arguments[sampleOrder[role]] = {data, element, perRow};
   };
-  set(kLogits, logitRows.data(), ElementType::F32);
+  set(kLogits, logits, ElementType::F32);
   arguments[sampleOrder[kLogits]].shape = logitShape;
   set(kTemperature, temperature.data(), ElementType::F32);
   set(kTopK, topK.data(), ElementType::I32);
@@ -221,12 +253,7 @@ Status Generator::draw() {
   set(kSeed, seed.data(), ElementType::I64);
   set(kDrawPosition, drawPosition.data(), ElementType::I32);
   MutableTensorView result = {drawnTokens.data(), ElementType::I32, perRow};
-  TENON_RETURN_IF_ERROR(session.call(sampleEntry, arguments, {&result, 1}));
-  for (size_t row = 0; row < drawing.size(); ++row)
-    slots[drawing[row]].drawn = drawnTokens[row];
-  bool isAsked = std::ranges::any_of(
-      drawing, [&](size_t slot) { return slots[slot].request->log; });
-  return isAsked ? scoreDrawn() : Status();
+  return session.call(sampleEntry, arguments, {&result, 1});
 }
 
 /// Finds log p of the drawn tokens.
@@ -247,10 +274,7 @@ Status Generator::scoreDrawn() {
       arguments.push_back({temperature.data(), ElementType::F32, perRow});
   }
   MutableTensorView result = {drawnLogs.data(), ElementType::F32, perRow};
-  TENON_RETURN_IF_ERROR(session.call(*scoreEntry, arguments, {&result, 1}));
-  for (size_t row = 0; row < drawing.size(); ++row)
-    slots[drawing[row]].drawnLog = drawnLogs[row];
-  return Status();
+  return session.call(*scoreEntry, arguments, {&result, 1});
 }
 
 bool Generator::isRunning() const {
@@ -289,6 +313,27 @@ void Generator::accept(size_t index, const OnToken &onToken,
     finish(index, FinishReason::Context, stats);
 }
 
+/// Gives out what was drawn; after drafts, while the model drew those too.
+void Generator::acceptDrawn(const OnToken &onToken, GenerateStats &stats) {
+  for (size_t i = 0; i < drawing.size(); ++i) {
+    const Row &row = drawing[i];
+    Slot &slot = slots[row.slot];
+    if (row.draft > 0 && !takeDraft(row, stats))
+      continue;
+    if (onLogits)
+      onLogits(slot.number,
+               {&logitRows[i * width], static_cast<size_t>(width)});
+    slot.drawn = drawnTokens[i];
+    slot.drawnLog = drawnLogs[i];
+    if (drafts)
+      drafts->after[row.slot * (drafts->perStep + 1) + row.draft] = slot.drawn;
+    slot.waiting = row.draft + 1;
+    accept(row.slot, onToken, stats);
+  }
+  if (drafts)
+    dropDrafts();
+}
+
 StatusOr<GenerateStats>
 Generator::generate(std::span<const GenerateRequest> requests,
                     const OnToken &onToken, const OnEnd &onEnd) {
@@ -311,12 +356,12 @@ Generator::generate(std::span<const GenerateRequest> requests,
       return stats;
     begin = nowNs();
     TENON_RETURN_IF_ERROR(draw());
-    for (size_t i : drawing)
-      accept(i, onToken, stats);
+    acceptDrawn(onToken, stats);
     drawing.clear();
     if (isRunning()) {
-      TENON_RETURN_IF_ERROR(byLoop ? decodeByLoop(onToken, stats)
-                                   : decode(stats));
+      TENON_RETURN_IF_ERROR(byLoop   ? decodeByLoop(onToken, stats)
+                            : drafts ? decodeWithDrafts(stats)
+                                     : decode(stats));
     }
     stats.decodeNs += nowNs() - begin;
   }

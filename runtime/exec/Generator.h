@@ -14,7 +14,16 @@
 //            stops i32[N], limit i32[1]) -> token i32[1]
 //
 // (models/Decoder.h says what it does), by which a request that comes alone is
-// decoded; its tokens are those of the other two. Arguments are found by name,
+// decoded; its tokens are those of the other two. Where tokens are drafted, the
+// entries
+//
+//   forwardStates(as forward) -> logits f32[R, V], states f32[T, D]
+//   draft(tokens i32[T], states f32[T, D], batch..., rows i32[R])
+//       -> logits f32[R, V], states f32[R, D]
+//
+// serve: a step drafts some tokens, computes them together and keeps those that
+// the model would have drawn, so that there are fewer steps and the same tokens
+// (GeneratorDrafts.cpp). Arguments are found by name,
 // in any order. `rows` are the token rows that want logits; `position` of
 // `sample` is that of the token being drawn. Prompts are cut into
 // chunks; then all requests step together, one token each, and where one ends
@@ -45,7 +54,9 @@ struct DecoderLimits {
   int64_t chunkTokens = 512; // of a prompt, computed at once
   int64_t rows = 0;          // of logits in a step; at least one a sequence
   int64_t pageBlocks = 4;    // blocks of TENON_CACHE_BLOCK keys in a page
+  int64_t drafts = 0;        // tokens that a step drafts for a sequence
 };
+inline constexpr int64_t kMostDrafts = 15;
 
 /// Works out the session's options from the shapes of `forward`. The model's
 /// longest context is the metadata "context_tokens", where present.
@@ -94,8 +105,10 @@ struct GenerateStats {
   int64_t cachedTokens = 0; // of the prompts, found in the cache
   int64_t promptNs = 0;     // to the prompts' last logits
   int64_t tokens = 0;       // given out, of all requests
-  int64_t decodeTokens = 0; // computed one by one; without prompts' ends
-  int64_t decodeNs = 0;     // with sampling
+  int64_t decodeTokens = 0; // computed and kept; without prompts
+  int64_t draftedTokens = 0;
+  int64_t acceptedTokens = 0;        // of those, kept
+  int64_t decodeNs = 0;              // with sampling
   std::vector<FinishReason> reasons; // by request
 
   double promptTokensPerSecond() const {
@@ -111,11 +124,13 @@ class Generator {
 public:
   struct Options {
     int64_t chunkTokens = 0; // 0: the most the session allows
+    int64_t drafts = 0;      // in a step of a sequence; see DecoderLimits
   };
 
   /// `session` must outlive the result, which is the only one to call it and to
   /// set its sink.
-  /// Errors: NOT_FOUND, INVALID_ARGUMENT (entries of another form).
+  /// Errors: NOT_FOUND, INVALID_ARGUMENT (entries of another form, drafts of a
+  ///         program without the entries for them).
   static StatusOr<std::unique_ptr<Generator>> create(Session &session,
                                                      const Options &options);
 
@@ -151,6 +166,30 @@ private:
     int32_t drawn = 0;                        // sampled, not yet computed
     float drawnLog = 0;                       // log p of it, where asked
     int64_t tokens = 0;                       // given out for this request
+    int64_t drafted = 0; // tokens of this step, after the drawn one
+    int64_t waiting = 0; // last tokens that the drafting layer has not seen
+    int32_t firstWaiting = 0;
+  };
+  /// Logits that a token is drawn from.
+  struct Row {
+    size_t slot;
+    int64_t position;  // of the token drawn
+    int32_t token = 0; // before it, where that is a draft
+    int64_t draft = 0; // how many drafts are before it in this step
+  };
+  /// What drafting takes; D elements of a state.
+  struct Drafts {
+    int64_t perStep = 0, width = 0; // D
+    uint32_t statesEntry = 0, draftEntry = 0;
+    std::vector<size_t> statesOrder, draftOrder;
+    std::vector<float> states;      // of the last step's tokens
+    std::vector<float> given;       // to the drafting layer, by token
+    std::vector<float> logits, own; // of the drafting layer, by row
+    // By slot and one of perStep + 1: states that wait, the tokens after them.
+    std::vector<float> pending;
+    std::vector<int32_t> after;
+    std::vector<int32_t> tokens; // drafts, by slot and one of perStep
+    std::vector<Row> proposing;  // slots that draft a token, by row
   };
   struct Step {
     int64_t tokens = 0, rows = 0, sequences = 0;
@@ -170,10 +209,32 @@ private:
   Status decodeByLoop(const OnToken &onToken, GenerateStats &stats);
   Status callLoop(int64_t trips);
   Status draw();
+  Status drawRows(std::span<const Row> from, const float *logits);
   Status scoreDrawn();
+  void acceptDrawn(const OnToken &onToken, GenerateStats &stats);
+  Status callForward(uint32_t entry, std::span<const size_t> order,
+                     const Step &step, std::span<MutableTensorView> results,
+                     const TensorView *states = nullptr);
   void addToken(Step &step, size_t slot, int32_t token, int64_t position);
   Status forward(const Step &step, float *out);
   void accept(size_t slot, const OnToken &onToken, GenerateStats &stats);
+
+  // GeneratorDrafts.cpp
+  Status resolveDrafts(int64_t perStep);
+  void reserveDrafts();
+  Status forwardStates(const Step &step, float *out);
+  Status draft(const Step &step, const float *states);
+  Status draftPrompt(size_t slot, size_t from, size_t to);
+  void keepStates(size_t slot, int64_t begin, int64_t count);
+  int64_t draftsOf(size_t slot) const;
+  Status makeRoom();
+  Status draftFirst();
+  Status draftNext(int64_t j);
+  Status propose(int64_t j);
+  Status decodeWithDrafts(GenerateStats &stats);
+  void keepComputed(size_t row, GenerateStats &stats);
+  bool takeDraft(const Row &row, GenerateStats &stats);
+  void dropDrafts();
 
   Session &session;
   uint32_t forwardEntry = 0, sampleEntry = 0, loopEntry = 0;
@@ -187,7 +248,8 @@ private:
   bool rowsMayBeEmpty = false;
   std::unique_ptr<PageTable> pages;
   std::vector<Slot> slots;
-  std::vector<size_t> drawing; // slots whose logits wait, by row
+  std::vector<Row> drawing;       // logits that wait, by row
+  std::unique_ptr<Drafts> drafts; // null: no tokens are drafted
   // Arguments of the entries, as long as the session's limits.
   std::vector<int32_t> tokens, sequence, position, rows;
   std::vector<float> logitRows, temperature, topP, minP, drawnLogs;

@@ -28,7 +28,7 @@ Status Generator::resolveLoop() {
 }
 
 bool Generator::canLoop(std::span<const GenerateRequest> requests) const {
-  return requests.size() == 1 && !requests[0].log && !onLogits &&
+  return requests.size() == 1 && !requests[0].log && !onLogits && !drafts &&
          std::max<int64_t>(requests[0].stopTokens.size(), 1) <= mostStops;
 }
 

@@ -78,7 +78,8 @@ TextModel::open(std::shared_ptr<const LoadedProgram> program,
   model->tokenizerFailure = loaded.status();
   if (loaded.ok())
     model->loadedTokenizer = *std::move(loaded);
-  auto generator = Generator::create(*model->opened, {});
+  auto generator = Generator::create(
+      *model->opened, {.chunkTokens = 0, .drafts = options.decoder.drafts});
   model->generatorFailure = generator.status();
   if (generator.ok())
     model->madeGenerator = *std::move(generator);

@@ -56,10 +56,15 @@ namespace {
 /// A session of a tiny model, for every test alike.
 class Allocation : public ::testing::TestWithParam<uint32_t> {
 protected:
-  void SetUp() override {
+  void SetUp() override { open("tiny_qwen2", 0); }
+
+  void open(const char *model, int64_t drafts) {
+    CompileDecoderOptions how;
+    how.drafts = drafts > 0;
     auto compiled =
-        CompiledDecoder::compile(goldenPath("tiny_qwen2", "model.gguf"));
+        CompiledDecoder::compile(goldenPath(model, "model.gguf"), how);
     ASSERT_TRUE(compiled.ok()) << compiled.status();
+    session.reset(); // which views the weights
     decoder = *std::move(compiled);
     auto program = decoder->load(decoder->bestFeatures(), CodeKind::Jit);
     ASSERT_TRUE(program.ok()) << program.status();
@@ -67,7 +72,8 @@ protected:
     options.threads = GetParam();
     auto device = hal::openDevice("cpu", options);
     ASSERT_TRUE(device.ok());
-    auto limits = exec::decoderOptions((*program)->program(), {});
+    auto limits =
+        exec::decoderOptions((*program)->program(), {.drafts = drafts});
     ASSERT_TRUE(limits.ok()) << limits.status().message();
     auto opened =
         exec::Session::open(*program, *device, *limits, decoder->lookup());
@@ -87,8 +93,9 @@ TEST_P(Allocation, CountsAllocations) {
   EXPECT_EQ(after, before + 1);
 }
 
-TEST_P(Allocation, StepsOfTheGeneratorHaveNone) {
-  auto generator = exec::Generator::create(*session, {});
+/// Generates 100 tokens, which must take no memory after the first.
+void expectNone(exec::Session &session, int64_t drafts) {
+  auto generator = exec::Generator::create(session, {.drafts = drafts});
   ASSERT_TRUE(generator.ok()) << generator.status().message();
   const std::vector<int32_t> prompt = goldenCases("tiny_qwen2")[0].tokens;
   exec::GenerateRequest request;
@@ -106,6 +113,13 @@ TEST_P(Allocation, StepsOfTheGeneratorHaveNone) {
   ASSERT_TRUE(stats.ok()) << stats.status().message();
   EXPECT_EQ(tokens, 100);
   EXPECT_EQ(last - first, 0);
+}
+
+TEST_P(Allocation, StepsOfTheGeneratorHaveNone) { expectNone(*session, 0); }
+
+TEST_P(Allocation, StepsWithDraftsHaveNone) {
+  open("tiny_deepseek3", 2);
+  expectNone(*session, 2);
 }
 
 TEST_P(Allocation, CallsHaveNone) {

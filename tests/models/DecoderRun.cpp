@@ -27,6 +27,7 @@ CompiledDecoder::compile(const std::string &path,
   models::DecoderOptions limits;
   limits.maxTokens = kMostTokens;
   limits.cacheType = options.cacheType;
+  limits.drafts = options.drafts;
   auto program = models::traceModel(made->files, limits);
   if (!program.ok())
     return program.status();

@@ -26,6 +26,7 @@ struct CompileDecoderOptions {
   bool randomWeights = false;              // seeded, in place of the file's
   bool withoutLoop = false; // no entry "generate": generators step themselves
   CacheElement cacheType = CacheElement::f32;
+  bool drafts = false; // with the entries that draft tokens
 };
 
 enum class CodeKind {

@@ -20,6 +20,7 @@ GOLDEN = SOURCE / "tests/models/golden"
 QWEN = GOLDEN / "tiny_qwen2"
 LLAMA = GOLDEN / "tiny_llama"
 GEMMA = GOLDEN / "tiny_gemma3"
+DEEPSEEK = GOLDEN / "tiny_deepseek3"
 HAS_COMPILER = (TENON.parent.parent / "lib/libtenon_compiler.so").exists()
 # The vocabulary of tiny_qwen2 lacks most bytes, so that Tenon refuses it as a
 # tokenizer: tests of text take Gemma.
@@ -104,6 +105,25 @@ def sections(path):
     count = struct.unpack_from("<I", data, 16)[0]
     return [struct.unpack_from("<IIQQ", data, 24 + 40 * i)
             for i in range(count)]
+
+
+def byte_tokenizer():
+    """tokenizer.json of bytes alone: printable ASCII and the space first, for
+    the tiny vocabularies have 96 tokens."""
+    spelled = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in spelled]
+    pieces = {byte: chr(byte) for byte in spelled}
+    pieces.update({byte: chr(256 + i) for i, byte in enumerate(others)})
+    order = [*range(33, 127), 32]
+    order += [byte for byte in range(256) if byte not in order]
+    return {
+        "model": {"type": "BPE", "merges": [],
+                  "vocab": {pieces[byte]: i for i, byte in enumerate(order)}},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False,
+                          "use_regex": True},
+        "decoder": {"type": "ByteLevel"},
+        "added_tokens": [],
+    }
 
 
 def copy_model(folder, to):

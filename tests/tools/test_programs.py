@@ -5,8 +5,8 @@ import shutil
 import struct
 import unittest
 
-from support import (GEMMA, MODEL, PROMPT, QWEN, TENON, ToolTest, copy_model,
-                     needs_compiler, sections)
+from support import (GEMMA, MODEL, PROMPT, QWEN, TENON, ToolTest,
+                     byte_tokenizer, copy_model, needs_compiler, sections)
 
 
 def likeliest(folder, case):
@@ -18,25 +18,6 @@ def likeliest(folder, case):
     start = 8 + size + entry["data_offsets"][0] + 4 * width * (rows - 1)
     logits = struct.unpack_from(f"<{width}f", data, start)
     return logits.index(max(logits))
-
-
-def byte_tokenizer():
-    """tokenizer.json of bytes alone: printable ASCII and the space first, for
-    the tiny vocabularies have 96 tokens."""
-    spelled = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in spelled]
-    pieces = {byte: chr(byte) for byte in spelled}
-    pieces.update({byte: chr(256 + i) for i, byte in enumerate(others)})
-    order = [*range(33, 127), 32]
-    order += [byte for byte in range(256) if byte not in order]
-    return {
-        "model": {"type": "BPE", "merges": [],
-                  "vocab": {pieces[byte]: i for i, byte in enumerate(order)}},
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False,
-                          "use_regex": True},
-        "decoder": {"type": "ByteLevel"},
-        "added_tokens": [],
-    }
 
 
 @needs_compiler

@@ -92,6 +92,7 @@ Status ModelCompiler::readOptions() {
                            "got '",
                            cache, "'");
   decoder.cacheType = element.value_or(decoder.cacheType);
+  decoder.drafts = options.drafts != 0;
   settings.activations = options.activations ? options.activations : "f32";
   if (settings.activations != "f32" && settings.activations != "bf16" &&
       settings.activations != "q8")
@@ -216,6 +217,8 @@ void ModelCompiler::describe(base::Program &program) const {
   add("options.cache_type",
       options.cache_type ? options.cache_type : "the model's");
   add("options.activations", settings.activations);
+  if (options.drafts)
+    add("options.draft", "mtp");
   if (options.training)
     add("options.training", options.training);
   if (options.adapters)

@@ -76,6 +76,7 @@ typedef struct tenon_compile_options_t {
    * none.
    */
   const char *adapters;
+  int drafts; /* not 0: the entries that draft tokens, as the model can */
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
@@ -94,7 +95,8 @@ typedef struct tenon_compile_options_t {
    NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
-   NULL}
+   NULL,                                                                       \
+   0}
 
 /* Returns TENON_COMPILER_API_VERSION of the library. Threads: any. */
 TENON_API uint32_t tenon_compiler_api_version(void);
@@ -109,9 +111,9 @@ TENON_API uint32_t tenon_compiler_api_version(void);
  * Threads: any; calls may wait for each other.
  * Errors:  NOT_FOUND, DATA_LOSS (no such model, a damaged one),
  *          INVALID_ARGUMENT (an option; weights of another shape than the
- *          configuration says), UNIMPLEMENTED (an architecture or format that
- *          Tenon has not), UNAVAILABLE (cannot write), INTERNAL (the compiler
- *          failed: its diagnostics, one a line).
+ *          configuration says; drafts of a model that cannot), UNIMPLEMENTED
+ * (an architecture or format that Tenon has not), UNAVAILABLE (cannot write),
+ * INTERNAL (the compiler failed: its diagnostics, one a line).
  */
 TENON_API TENON_CHECKED tenon_status_t
 tenon_compile_model(const char *model_path, const char *output_path,

@@ -26,6 +26,7 @@ struct CacheKey {
   std::string training; // options of it, or empty
   std::string adapter;  // digest of its form, or empty
   std::string tuning;   // digest of a tuning file, or "none"
+  std::string draft;    // what drafts tokens, or empty
   std::string machine;  // text of its description
 };
 

@@ -177,6 +177,11 @@ void addProgramForm(CLI::App &app, CompileRequest &request,
                  "of this one, a folder that PEFT or `tenon train` wrote; "
                  "`tenon run --adapter` gives it one")
       ->type_name("FOLDER");
+  app.add_option("--draft", request.draft,
+                 "Make a program that can draft tokens, for `tenon run "
+                 "--draft`: mtp, by the model's layer that predicts a further "
+                 "token")
+      ->check(CLI::IsMember({"mtp"}));
   app.add_option("--cache-type", request.cacheType,
                  "Element type of the attention caches; all but f32 change "
                  "the text. Default: the model's")

@@ -123,6 +123,7 @@ tenon_compile_options_t optionsOf(const CompileRequest &request,
   options.tuning = orNull(request.tuning);
   options.training = orNull(request.training);
   options.adapters = orNull(request.adapters);
+  options.drafts = !request.draft.empty();
   options.dump_folder = orNull(request.dumpFolder);
   options.check_passes = request.checkPasses;
   options.threads = request.threads;

@@ -29,6 +29,7 @@ struct CompileRequest {
   std::string dumpFolder;
   std::string training; // JSON; empty: without entries that train
   std::string adapters; // JSON of AdapterOptions.h; empty: without
+  std::string draft;    // "mtp": with the entries that draft; empty: without
   bool checkPasses = false;
   uint32_t threads = 0; // 0: all
 };

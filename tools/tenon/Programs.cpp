@@ -77,6 +77,7 @@ Status compileTo(const Job &job, const std::string &path, Progress &progress,
   compile.weightsType = job.source.weightsType;
   compile.training = job.request.training;
   compile.adapters = adaptersLike(job.request.adapter);
+  compile.draft = job.request.draft;
   compile.machine = base::print(machine);
   compile.tuning = job.request.schedules.tuning;
   compile.threads = job.request.threads;
@@ -115,6 +116,7 @@ Status compileCached(const Job &job, Progress &progress, ReadyProgram &ready) {
   key.cacheType = job.request.cacheType;
   key.activations = job.request.activations;
   key.training = job.request.training;
+  key.draft = job.request.draft;
   TENON_ASSIGN_OR_RETURN(key.adapter, adapterDigest(job.request.adapter));
   TENON_ASSIGN_OR_RETURN(key.compiler, job.compiler.digest());
   TENON_ASSIGN_OR_RETURN(ready.path, cachePath(key));

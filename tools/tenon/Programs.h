@@ -28,6 +28,7 @@ struct ProgramRequest {
   std::optional<uint64_t> randomWeights; // a seed; weights are not read
   std::string weightsType;               // of a config.json's; empty: bf16
   std::string adapter;                   // a folder; empty: none
+  std::string draft;    // "mtp": with entries that draft tokens; empty: without
   std::string training; // JSON for the compiler; empty: not to be trained
   ScheduleOptions schedules = {"host", ""};
   bool skipCache = false;

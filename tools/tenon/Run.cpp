@@ -31,6 +31,7 @@ struct RunOptions {
       .temperature = 0.8F, .topK = 40, .topP = 0.95F, .minP = 0.05F};
   int64_t maxTokens = 0;
   exec::DecoderLimits limits;
+  int64_t drafts = 1; // tokens that a step drafts, with program.draft
   bool showStats = false;
   std::string traceFile;
 };
@@ -92,6 +93,8 @@ StatusOr<std::unique_ptr<exec::TextModel>> openModel(const ReadyProgram &ready,
   model.adapter = options.program.adapter;
   model.weights = ready.opened;
   model.decoder = options.limits;
+  if (!options.program.draft.empty())
+    model.decoder.drafts = options.drafts;
   model.preparing = [&](int64_t done, int64_t total) {
     progress.update("packing", done, total);
   };
@@ -147,9 +150,14 @@ StatusOr<std::vector<std::string>> readTexts(const RunOptions &options) {
 StatusOr<std::vector<std::vector<int32_t>>>
 encodeAll(exec::TextModel &model, std::span<const std::string> texts,
           const RunOptions &options) {
-  TENON_ASSIGN_OR_RETURN(exec::Generator * generator, model.generator());
+  StatusOr<exec::Generator *> generator = model.generator();
+  if (!generator.ok() && !options.program.draft.empty())
+    return withAdvice(generator.status(), "leave out --draft, or make the "
+                                          "file again with `tenon compile "
+                                          "--draft mtp`");
+  TENON_RETURN_IF_ERROR(generator.status());
   TENON_ASSIGN_OR_RETURN(const io::Tokenizer *tokenizer, model.tokenizer());
-  int64_t context = generator->contextTokens();
+  int64_t context = (*generator)->contextTokens();
   if (options.limits.contextTokens > 0) // the session rounds up to pages
     context = std::min(context, options.limits.contextTokens);
   std::vector<std::vector<int32_t>> prompts;
@@ -247,6 +255,21 @@ void addSamplingOptions(CLI::App &app, RunOptions &options) {
       ->group(group);
 }
 
+void addDraftOptions(CLI::App &app, RunOptions &options) {
+  CLI::Option *draft =
+      app.add_option("--draft", options.program.draft,
+                     "Draft tokens and compute them together: mtp, by the "
+                     "model's layer that predicts a further token. Does not "
+                     "change the text")
+          ->check(CLI::IsMember({"mtp"}))
+          ->group("Machine");
+  app.add_option("--draft-tokens", options.drafts, "Tokens that a step drafts")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1}, exec::kMostDrafts))
+      ->needs(draft)
+      ->group("Machine");
+}
+
 void addLimitOptions(CLI::App &app, RunOptions &options) {
   const char *group = "Machine";
   app.add_option("--context", options.limits.contextTokens,
@@ -287,6 +310,7 @@ void addRunCommand(CLI::App &app, Action &action) {
       ->type_name("FILE");
   addSamplingOptions(*command, *options);
   addLimitOptions(*command, *options);
+  addDraftOptions(*command, *options);
   command->footer("Examples:\n"
                   "  tenon run gemma.gguf --chat -p \"Why is the sky blue?\"\n"
                   "  tenon run gemma.tenon --greedy -n 32 -p \"The end\"\n"

@@ -26,6 +26,13 @@ std::string describeSpeed(int64_t tokens, double perSecond) {
   return concat(tokens, " tokens, ", formatNumber(perSecond, 1), " tokens/s");
 }
 
+std::string describeDrafts(const exec::GenerateStats &stats) {
+  double percent = 100.0 * static_cast<double>(stats.acceptedTokens) /
+                   static_cast<double>(stats.draftedTokens);
+  return concat(stats.draftedTokens, " tokens, ", stats.acceptedTokens,
+                " accepted, ", formatNumber(percent, 1), " %");
+}
+
 std::string describeEnd(const exec::GenerateStats &stats) {
   if (stats.reasons.empty())
     return "";
@@ -67,6 +74,8 @@ void printRunStats(const ReadyProgram &program,
       {"generation",
        describeSpeed(generated.decodeTokens, generated.decodeTokensPerSecond()),
        seconds(generated.decodeNs / 1e9)});
+  if (generated.draftedTokens > 0)
+    table.add({"drafts", describeDrafts(generated), ""});
   table.add({"ended", describeEnd(generated), ""});
   table.add({"compile", seconds(program.compileSeconds),
              describeSource(program.source)});

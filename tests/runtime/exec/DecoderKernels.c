@@ -47,6 +47,44 @@ void next_logits(const tenon_frame *frame, uint32_t tile) {
     logits[v] = v == sum % frame->dims[2] ? 1.0f : 0.0f;
 }
 
+void token_states(const tenon_frame *frame, uint32_t tile) {
+  const int32_t *sequence = frame->buffers[0], *position = frame->buffers[1];
+  const int32_t *pages = frame->buffers[2], *cache = frame->buffers[3];
+  float *states = (float *)frame->buffers[4] + tile * 2;
+  int64_t sum = 0;
+  for (int64_t i = 0; i <= position[tile]; ++i) {
+    int32_t token =
+        cache[place(pages, frame->dims[0], frame->dims[1] * TENON_CACHE_BLOCK,
+                    sequence[tile], i)];
+    sum += (i + 1) * token;
+    if (i == 0)
+      states[1] = (float)token;
+  }
+  states[0] = (float)sum;
+}
+
+void draft_logits(const tenon_frame *frame, uint32_t tile) {
+  const int32_t *sequence = frame->buffers[0], *position = frame->buffers[1];
+  const int32_t *pages = frame->buffers[2], *rows = frame->buffers[3];
+  const int32_t *cache = frame->buffers[4];
+  int64_t row = rows[tile], width = frame->dims[2], token = 0;
+  const float *state = (const float *)frame->buffers[5] + row * 2;
+  float *logits = (float *)frame->buffers[6] + tile * width;
+  float *own = (float *)frame->buffers[7] + tile * 2;
+  int64_t known = (int64_t)state[1];
+  for (int64_t i = 0; i <= position[row]; ++i) {
+    token = cache[place(pages, frame->dims[0],
+                        frame->dims[1] * TENON_CACHE_BLOCK, sequence[row], i)];
+    known += (i + 2) * token;
+  }
+  int64_t sum = (int64_t)state[0] + (position[row] + 2) * token;
+  int64_t next = (sum + (sum / width % 4 == 3)) % width;
+  for (int64_t v = 0; v < width; ++v)
+    logits[v] = v == (known == sum ? next : (next + 2) % width) ? 1.0f : 0.0f;
+  own[0] = (float)sum;
+  own[1] = state[1];
+}
+
 void sample_likeliest(const tenon_frame *frame, uint32_t tile) {
   const float *logits =
       (const float *)frame->buffers[0] + tile * frame->dims[0];
