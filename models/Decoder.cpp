@@ -163,7 +163,7 @@ std::vector<Entry> decoderEntries(const Decoder &decoder,
   std::vector<Entry> entries = {forwardEntry(decoder, options),
                                 sampleEntry(decoder.vocabulary, options),
                                 generateEntry(decoder, options)};
-  if (decoder.drafting) {
+  if (options.drafts) {
     entries.push_back(forwardStatesEntry(decoder, options));
     entries.push_back(draftEntry(decoder, options));
   }
@@ -203,9 +203,6 @@ TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files) {
                       {"small", {"T=2..16", "R=1..1"}},
                       {"large", {"R=1..1"}},
                       {"any", {}}};
-  if (decoder.drafting) // what was drafted is computed together
-    options.variants.insert(options.variants.begin() + 2,
-                            {"verify", {"T=2..16", "R=2..16"}});
   options.metadata = {{"architecture", files.config().architecture()},
                       {"context_tokens", std::to_string(decoder.context)}};
   if (!decoder.adapters.weights.empty())
@@ -216,8 +213,11 @@ TraceOptions traceOptions(const Decoder &decoder, const ModelFiles &files) {
 absl::StatusOr<TracedProgram> traceDecoder(const Decoder &decoder,
                                            const ModelFiles &files,
                                            const DecoderOptions &options) {
-  return trace(*decoder.model, decoderEntries(decoder, options),
-               traceOptions(decoder, files));
+  TraceOptions tracing = traceOptions(decoder, files);
+  if (options.drafts) // what was drafted is computed together
+    tracing.variants.insert(tracing.variants.begin() + 2,
+                            {"verify", {"T=2..16", "R=2..16"}});
+  return trace(*decoder.model, decoderEntries(decoder, options), tracing);
 }
 
 } // namespace tenon::models

@@ -55,6 +55,7 @@ struct Drafting {
                        const Batch &batch, const Tensor &rows)>
       further;
   std::function<Tensor(const Tensor &)> logits; // [R, V] of these
+  std::string head; // the path of the part that makes them
 };
 
 /// A linear part whose rows the files hold in another order than safetensors
@@ -126,7 +127,7 @@ Decoder decoderOf(const Config &config, std::vector<WeightName> names) {
 /// and ends after a stop token, when the sink asks it to, or after `limit`
 /// trips. The result is the last token sampled.
 ///
-/// And, of a decoder that drafts,
+/// And, with `DecoderOptions::drafts`,
 ///   forwardStates(as forward) -> logits f32[R, V], states f32[T, D]
 ///   draft(tokens i32[T], states f32[T, D], batch, rows i32[R])
 ///       -> logits f32[R, V], states f32[R, D]

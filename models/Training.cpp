@@ -36,6 +36,16 @@ struct Texts {
   Dim M() const { return rows.dim(0); }
 };
 
+/// What the layer that predicts a further token learns from.
+struct FurtherExample {
+  FurtherExample(Arguments &in, const Texts &texts)
+      : after(in.tensor("after", {texts.tokens.dim(0)}, i32)),
+        targets(in.tensor("further_targets", {texts.M()}, i32)),
+        shares(in.tensor("further_shares", {texts.M()})),
+        weight(in.tensor("further_weight", {})) {}
+  Tensor after, targets, shares, weight;
+};
+
 /// What a call learns from.
 struct Example {
   Texts texts;
@@ -43,6 +53,7 @@ struct Example {
   ObjectiveRows objective;
   std::optional<ValueRows> values;
   std::optional<BalancedCall> balanced;
+  std::optional<FurtherExample> further;
 
   Example(Arguments &in, const TrainingOptions &options, int64_t vocabulary)
       : texts(in, options), targets(in.tensor("targets", {texts.M()}, i32)),
@@ -51,6 +62,8 @@ struct Example {
             objectiveRows(options.objective, in, targets, shares, vocabulary)) {
     if (options.hasValues)
       values.emplace(in, shares);
+    if (options.further)
+      further.emplace(in, texts);
   }
   /// Declares what balancing experts takes. Their losses weigh as much as the
   /// call's tokens do together.
@@ -119,10 +132,14 @@ private:
         return each.name == part.path + ".router.bias";
       });
   }
-  Head head() const;
+  Head head() const { return headAt(decoder.logits, decoder.head); }
+  Head headAt(const std::function<Tensor(const Tensor &)> &logits,
+              const std::string &path) const;
   int64_t rowsAtOnce(const Head &head) const;
   /// The loss and, with `probe`, what a row's probability is multiplied by.
   Tensor loss(const Example &in, const Tensor &probe) const;
+  /// That of the layer that predicts a further token of the states [T, D].
+  Tensor furtherLoss(const Example &in, const Tensor &states) const;
   /// What a step computes: the loss, divided by the scale, the gradients of
   /// the weights, and of Policy the log-probabilities.
   struct Made {
@@ -166,15 +183,16 @@ private:
   mutable std::optional<Sgd> sgd;
 };
 
-Head Training::head() const {
-  Head head{decoder.logits, {}, {}};
+Head Training::headAt(const std::function<Tensor(const Tensor &)> &logits,
+                      const std::string &path) const {
+  Head head{logits, {}, {}};
   std::vector<NamedTensor> all = decoder.adapters.weights;
   if (all.empty())
     all = decoder.model->parameters();
   for (const NamedTensor &each : all) {
     bool isTrained = std::ranges::find(weights, each.name,
                                        &NamedTensor::name) != weights.end();
-    if (isOf(decoder.head, each.name))
+    if (isOf(path, each.name))
       (isTrained ? head.trained : head.frozen).push_back(each.tensor);
   }
   return head;
@@ -195,11 +213,33 @@ int64_t Training::rowsAtOnce(const Head &head) const {
 
 Tensor Training::loss(const Example &in, const Tensor &probe) const {
   const Texts &texts = in.texts;
-  Tensor x = decoder.hidden(texts.tokens, texts.batch, texts.rows); // [M, D]
+  Tensor states, x; // [T, D], [M, D]
+  if (in.further) {
+    states = decoder.drafting->states(texts.tokens, texts.batch);
+    x = gather(states, texts.rows);
+  } else {
+    x = decoder.hidden(texts.tokens, texts.batch, texts.rows);
+  }
   Head made = head();
   Tensor lost = chunkedLoss(*decoder.model, {x, in.objective.columns, probe},
                             made, in.objective.loss, rowsAtOnce(made));
+  if (in.further)
+    lost = lost + in.further->weight * furtherLoss(in, states);
   return in.values ? lost + in.values->loss((*valueHead)(x)) : lost;
+}
+
+Tensor Training::furtherLoss(const Example &in, const Tensor &states) const {
+  const FurtherExample &further = *in.further;
+  const Drafting &layer = *decoder.drafting;
+  Tensor x =
+      layer.further(further.after, states, in.texts.batch, in.texts.rows);
+  Head made = headAt(layer.logits, layer.head);
+  return chunkedLoss(
+      *decoder.model, {x, {further.targets, further.shares}}, made,
+      [](const Tensor &logits, const std::vector<Tensor> &columns) {
+        return RowTerms{crossEntropy(logits, columns[0]) * columns[1]};
+      },
+      rowsAtOnce(made));
 }
 
 Training::Made Training::differentiate(const Example &in,
@@ -214,9 +254,17 @@ Training::Made Training::differentiate(const Example &in,
   Tensor probe = isProbed ? fullLike(in.shares, 0, f32) : Tensor();
   if (isProbed)
     of.push_back(probe);
+  if (in.further) // whose gradient is the further tokens' loss
+    of.push_back(in.further->weight);
   LossAndGradients made = lossAndGradients(
       *decoder.model, [&] { return loss(in, probe) * scale; }, of);
   Made all{{{"loss", made.loss / scale}}, std::move(made.gradients), {}};
+  if (in.further) {
+    Tensor further = all.gradients.back() / scale;
+    all.gradients.pop_back();
+    all.results = {{"loss", made.loss / scale - in.further->weight * further},
+                   {"further", further}};
+  }
   if (isProbed) {
     all.results.push_back({"log", all.gradients.back() / scale});
     all.gradients.pop_back();
@@ -340,7 +388,9 @@ Results Training::scoreAllRows(Arguments &in) const {
 }
 
 std::vector<Entry> Training::entries() const {
-  std::vector<Entry> made = decoderEntries(decoder, options.decoder);
+  DecoderOptions generating = options.decoder;
+  generating.drafts = false; // nobody asks for them while it learns
+  std::vector<Entry> made = decoderEntries(decoder, generating);
   auto add = [&](const char *name,
                  Results (Training::*body)(Arguments &) const) {
     made.push_back({name,
@@ -374,6 +424,11 @@ absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
   if (options.hasValues && options.objective != Objective::Policy)
     return absl::InvalidArgumentError(
         "expects a value head beside the objective Policy alone");
+  if (options.further &&
+      (!decoder.drafting || options.objective != Objective::Likelihood))
+    return absl::InvalidArgumentError(
+        "expects further tokens to be learned with the objective Likelihood, "
+        "by a decoder that was built to draft");
   Training training(decoder, options);
   if (training.isEmpty())
     return absl::InvalidArgumentError(

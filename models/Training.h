@@ -27,6 +27,9 @@ struct TrainingOptions {
   bool hasValues = false; ///< Of Policy: a value head learns, too.
   bool scoresAll = false; ///< The entries scoreAll and scoreAllRows.
   BalanceOptions balance; ///< Of layers of experts.
+  /// Of Likelihood, with `decoder.drafts`: the layer that predicts a further
+  /// token learns, too.
+  bool further = false;
   std::variant<AdamW::Options, Sgd::Options> optimizer = AdamW::Options();
   int64_t logitRows = 0; ///< Rows whose logits are there at once; 0: chosen.
   double clip = 1;       ///< Most of the gradient's global norm; infinity: any.
@@ -54,7 +57,11 @@ struct TrainingOptions {
 /// sequences i32[T], balance_rate f32[] (of the biases, where there are some)
 /// and capacity f32[] (where options say so), and a result load f32[L, E + 1]:
 /// of each layer, how often an expert was chosen, and assignments beyond the
-/// capacity. Where options say so, there are in train's
+/// capacity. With `further`, train has arguments after i32[T], the token after
+/// each, further_targets i32[M] and further_shares f32[M], of the token after a
+/// row's target, and further_weight f32[]; and a result further f32[], the sum
+/// of -further_share log p(further target), which is learned beside the loss,
+/// further_weight times. Where options say so, there are in train's
 /// place
 ///   accumulate(... as train, but keeps f32[] for rate) -> loss f32[] (, log)
 ///   apply(rate f32[], scale f32[] (, balance_rate)) -> norm f32[]
@@ -63,7 +70,7 @@ struct TrainingOptions {
 ///       -> log f32[M, V], by a training step's forward half
 ///   scoreAllRows(logits f32[R, V], temperature f32[]) -> log f32[R, V]
 /// Errors: those of `trace`; INVALID_ARGUMENT (nothing is left to train; values
-///         without Policy).
+///         without Policy; `further` without Likelihood or the layer).
 absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
                                             const ModelFiles &files,
                                             const TrainingOptions &options);

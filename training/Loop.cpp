@@ -136,7 +136,8 @@ Status Loop::takeStep(const LoopEvents &events) {
   options.scale = lossScale;
   const exec::NamedNumber numbers[] = {
       {"balance_rate", static_cast<float>(recipe.balanceRate)},
-      {"capacity", static_cast<float>(recipe.capacityAt(done))}};
+      {"capacity", static_cast<float>(recipe.capacityAt(done))},
+      {"further_weight", static_cast<float>(recipe.mtpLoss)}};
   options.numbers = numbers;
   auto start = Clock::now();
   StatusOr<LearnedStep> learned = learner->step(done, options);
@@ -166,6 +167,8 @@ Status Loop::takeStep(const LoopEvents &events) {
                       {"epoch", report.epoch}};
   if (recipe.lossScale != 1)
     line["loss_scale"] = lossScale;
+  if (recipe.mtpLoss > 0)
+    line["further_loss"] = report.made.further;
   for (const auto &[name, value] : report.figures)
     line[name] = value;
   addLoads(report.made, recipe.capacity > 0, line);

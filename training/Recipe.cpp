@@ -94,6 +94,7 @@ Status Recipe::complete() {
   TENON_RETURN_IF_ERROR(expect(clip >= 0, "clip", "at least 0", clip));
   TENON_RETURN_IF_ERROR(completeMethod());
   TENON_RETURN_IF_ERROR(completeBalance());
+  TENON_RETURN_IF_ERROR(completeFurther());
   stages.clear();
   for (const std::string &text : curriculum) {
     TENON_ASSIGN_OR_RETURN(CurriculumStage stage, parseStage(text));
@@ -182,6 +183,14 @@ Status Recipe::completeBalance() const {
                 capacity);
 }
 
+Status Recipe::completeFurther() const {
+  if (!(mtpLoss >= 0) || !std::isfinite(mtpLoss))
+    return invalidArgument("mtp-loss expects at least 0, got ", mtpLoss);
+  if (mtpLoss > 0 && method != "text")
+    return invalidArgument("mtp-loss expects the method text, got ", method);
+  return Status();
+}
+
 double Recipe::capacityAt(int64_t step) const {
   if (capacity == 0)
     return 0;
@@ -227,6 +236,7 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"balance_loss", balanceLoss},
       {"z_loss", zLoss},
       {"capacity", capacity > 0},
+      {"further", mtpLoss > 0},
       {"decode", isPolicy() ? std::max<int64_t>(batch, 512) : 512},
   };
   if (!adapter.empty())

@@ -58,6 +58,8 @@ struct Recipe {
   double balanceLoss = 0, zLoss = 0;      // weights
   double capacity = 0, finalCapacity = 0; // factors; 0: no choice is dropped
 
+  double mtpLoss = 0; // weight of further tokens; 0: they are not learned
+
   std::string adapter; // lora, rslora, bottleneck; empty: weights are trained
   int64_t rank = 16;
   double alpha = 32;
@@ -123,6 +125,7 @@ struct Recipe {
 private:
   Status completeMethod() const;
   Status completeBalance() const;
+  Status completeFurther() const;
 };
 
 /// Reads "512MiB", "2GiB", "1.5GB" or a number of bytes.

@@ -77,7 +77,8 @@ absl::StatusOr<Decoder> buildDeepseek(const ModelFiles &files,
                 const Tensor &rows) {
           return model->furtherStates(tokens, states, batch, rows);
         },
-        [model](const Tensor &x) { return model->furtherLogits(x); }};
+        [model](const Tensor &x) { return model->furtherLogits(x); },
+        model->furtherHead().path()};
   return decoder;
 }
 

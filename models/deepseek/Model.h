@@ -74,6 +74,9 @@ public:
   Tensor furtherLogits(const Tensor &x) const {
     return further->output ? (*further->output)(x) : logits(x);
   }
+  const Module &furtherHead() const {
+    return further->output ? *further->output : head();
+  }
 
 private:
   Tensor layered(const Tensor &tokens, const Batch &batch) const; // [T, D]

@@ -39,9 +39,9 @@ bool hasResult(const base::Entry &entry, std::string_view name) {
 
 // What every entry that trains takes, beside numbers of the optimiser's.
 constexpr std::string_view kOwnArguments[] = {
-    "tokens", "batch.sequence", "batch.position", "batch.pages",
-    "rows",   "targets",        "shares",         "sequences",
-    "rate",   "keeps",          "scale"};
+    "tokens",  "batch.sequence", "batch.position",  "batch.pages",   "rows",
+    "targets", "shares",         "sequences",       "rate",          "keeps",
+    "scale",   "after",          "further_targets", "further_shares"};
 
 bool isOwn(std::string_view name) {
   return std::ranges::find(kOwnArguments, name) != std::end(kOwnArguments);
@@ -120,6 +120,7 @@ Status Trainer::resolve() {
   TENON_ASSIGN_OR_RETURN(at, placeOf(entry, "batch.pages"));
   mostSequences = session.axisRange(trainEntry, at, 0).most;
   hasLog = hasResult(entry, "log");
+  hasFurther = hasResult(entry, "further");
   const base::Entry &last = program.entries[hasSums ? applyEntry : trainEntry];
   for (const base::Value &result : last.results)
     if (result.name == "load") {
@@ -202,7 +203,27 @@ Status Trainer::fill(Part part, int64_t learned) {
       shares.resize(rows.size(), 1.0f / static_cast<float>(learned));
   }
   pages.assign(part.size(), -1); // no cache is read
+  if (hasFurther)
+    fillFurther(part);
   return Status();
+}
+
+/// The tokens after those that `fill` left: a text's last target has none.
+void Trainer::fillFurther(Part part) {
+  after.clear();
+  furtherTargets.clear();
+  furtherShares.clear();
+  for (const TrainSequence &each : part) {
+    size_t first = furtherShares.size(), learned = each.learned();
+    after.insert(after.end(), each.tokens.begin() + 1, each.tokens.end());
+    furtherTargets.insert(furtherTargets.end(),
+                          each.tokens.begin() + each.from + 1,
+                          each.tokens.end());
+    furtherTargets.push_back(0);
+    furtherShares.insert(furtherShares.end(), shares.begin() + first + 1,
+                         shares.begin() + first + learned);
+    furtherShares.push_back(0);
+  }
 }
 
 Status Trainer::fillColumns(Part part) {
@@ -259,7 +280,10 @@ Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
       list("batch.pages", pages, ElementType::I32),
       list("rows", rows, ElementType::I32),
       list("targets", targets, ElementType::I32),
-      list("shares", shares, ElementType::F32)};
+      list("shares", shares, ElementType::F32),
+      list("after", after, ElementType::I32),
+      list("further_targets", furtherTargets, ElementType::I32),
+      list("further_shares", furtherShares, ElementType::F32)};
   columns[4].rank = 2;
   for (const NamedNumber &each : numbers)
     columns.push_back({each.name, &each.value, ElementType::F32, {}, 0});
@@ -268,9 +292,7 @@ Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
                        extra.values.data(),
                        ElementType::F32,
                        {std::ssize(rows), extra.width},
-                       extra.width == 0   ? 0u
-                       : extra.width == 1 ? 1u
-                                          : 2u});
+                       static_cast<size_t>(std::min(extra.width, int64_t{2}))});
   std::vector<TensorView> views;
   for (const base::Value &argument : entry.arguments) {
     auto found = std::ranges::find(columns, argument.name, &Column::name);
@@ -300,7 +322,7 @@ Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
 
 Status Trainer::differentiate(const StepOptions &options, bool isFirst,
                               StepResult &made) {
-  float loss = 0, norm = 0;
+  float loss = 0, norm = 0, further = 0;
   size_t before = made.log.size();
   made.log.resize(before + (hasLog ? rows.size() : 0));
   float first = hasSums ? (isFirst ? 0.0f : 1.0f) : options.rate;
@@ -308,10 +330,12 @@ Status Trainer::differentiate(const StepOptions &options, bool isFirst,
                                  {"scale", options.scale}};
   const Output outputs[] = {{"loss", {&loss, 1}},
                             {"norm", {&norm, 1}},
+                            {"further", {&further, 1}},
                             {"log", std::span(made.log).subspan(before), 1},
                             {"load", made.load, 2, loadWidth}};
   TENON_RETURN_IF_ERROR(call(trainEntry, numbers, outputs));
   made.loss += loss;
+  made.further += further;
   made.norm = norm;
   return Status();
 }

@@ -11,7 +11,9 @@
 // or, for steps larger than a call, accumulate (as train, but `keeps` for
 // `rate`; no norm) and apply(rate, scale) -> norm in train's place. What an
 // objective reads beside these are columns, f32 with a row for each token that
-// is learned, and numbers, f32 of rank 0.
+// is learned, and numbers, f32 of rank 0. Where a layer learns to predict a
+// further token, train takes after i32[T], further_targets i32[M] and
+// further_shares f32[M], too.
 //
 //   TENON_ASSIGN_OR_RETURN(auto trainer, Trainer::create(*session));
 //   TENON_ASSIGN_OR_RETURN(StepResult made, trainer->step(batch, {3e-4f}));
@@ -61,6 +63,8 @@ struct StepOptions {
 struct StepResult {
   float loss = 0; // before the step; of plain texts the mean of -log p
   float norm = 0; // of the gradients, before they are clipped
+  /// The loss of further tokens, where the program learns them; not in `loss`.
+  float further = 0;
   int64_t inputs = 0, learned = 0; // tokens computed, and learned of them
   int64_t calls = 0;               // that made the gradients
   /// log p of each learned token, before the step, in the batch's order; empty
@@ -151,6 +155,7 @@ private:
     std::vector<float> values; // what `fill` left
   };
   Status fill(Part part, int64_t learned);
+  void fillFurther(Part part);
   Status fillColumns(Part part);
   Status setNumbers(std::span<const NamedNumber> numbers);
   struct Output {
@@ -169,12 +174,13 @@ private:
                        StepResult &made);
 
   Session &session;
-  bool hasSums = false, hasLog = false, hasValues = false;
+  bool hasSums = false, hasLog = false, hasValues = false, hasFurther = false;
   int64_t loadLayers = 0, loadWidth = 0; // 0: there are no experts
   uint32_t trainEntry = 0, applyEntry = 0, scoreEntry = 0, normEntry = 0;
   int64_t mostTokens = 0, mostSequences = 0;
   std::vector<int32_t> tokens, sequence, position, pages, rows, targets;
-  std::vector<float> shares;
+  std::vector<int32_t> after, furtherTargets;
+  std::vector<float> shares, furtherShares;
   std::vector<Extra> extras; // of `train`
 };
 

@@ -135,6 +135,7 @@ absl::StatusOr<TracedProgram> ModelCompiler::traceEntries() const {
     return training.status();
   models::DecoderOptions adapted = training->decoder;
   training->decoder = decoder;
+  training->decoder.drafts = adapted.drafts;
   if (adapted.adapters || !adapted.adapterFiles.empty()) {
     training->decoder.adapters = adapted.adapters;
     training->decoder.adapterFiles = adapted.adapterFiles;

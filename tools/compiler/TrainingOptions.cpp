@@ -91,6 +91,11 @@ void readBalance(Members &members, BalanceOptions &balance) {
   members.read("capacity", balance.hasCapacity);
 }
 
+void readFurther(Members &members, models::TrainingOptions &options) {
+  members.read("further", options.further);
+  options.decoder.drafts = options.further;
+}
+
 std::optional<models::Objective> parseObjective(std::string_view name) {
   if (name == "likelihood")
     return models::Objective::Likelihood;
@@ -133,6 +138,7 @@ parseTrainingOptions(std::string_view text) {
   members.read("values", options.hasValues);
   members.read("scores_all", options.scoresAll);
   readBalance(members, options.balance);
+  readFurther(members, options);
   members.read("decode", options.decoder.maxTokens);
   members.expect(options.checkpoint.empty() ||
                      options.checkpoint == "selective" ||

@@ -104,6 +104,9 @@ void addOptimizer(CLI::App &app, Recipe &recipe) {
   add("--loss-scale", recipe.lossScale,
       "What the loss is multiplied by while it is differentiated; halved "
       "where gradients overflow, then doubled again");
+  add("--mtp-loss", recipe.mtpLoss,
+      "Weight of the loss of the token after the next one, by the model's "
+      "layer that predicts it (DeepSeek-V3); 0: that layer is left out");
   add("--on-nan", recipe.onNan,
       "At a loss or gradient that is no finite number: stop, or skip the step");
 }
