@@ -214,6 +214,43 @@ TEST(DeepseekConfig, LayersThatPredictFurtherTokensAreForDrafts) {
   EXPECT_FALSE(config->further.hasHead);
 }
 
+/// The sizes of tiny_deepseek3's GGUF where `layers` are counted and names that
+/// hold `lost` are others.
+absl::StatusOr<models::deepseek::Config>
+ggufWith(char layers, const std::vector<std::string> &lost) {
+  std::ifstream in(goldenPath("tiny_deepseek3", "model.gguf"),
+                   std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  std::string bytes = text.str(), key = "deepseek2.block_count";
+  bytes[bytes.find(key) + key.size() + 4] = layers; // after the value's type
+  for (const std::string &name : lost)
+    bytes[bytes.find(name)] = 'x';
+  TempFolder folder;
+  auto files = ModelFiles::open(folder.add("model.gguf", bytes));
+  EXPECT_TRUE(files.ok()) << files.status();
+  models::DecoderOptions drafts;
+  drafts.drafts = true;
+  return models::deepseek::readConfig(*files, drafts);
+}
+
+TEST(DeepseekConfig, GgufCountsTheFurtherLayerOrNot) {
+  struct {
+    char layers;
+    std::vector<std::string> lost;
+    bool isBuilt;
+  } cases[] = {{3, {}, true},
+               {2, {}, true},
+               {3, {"blk.2.nextn.eh_proj", "blk.2.attn_norm."}, false},
+               {2, {"blk.2.nextn.eh_proj", "blk.2.attn_norm."}, false}};
+  for (const auto &each : cases) {
+    auto config = ggufWith(each.layers, each.lost);
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->layers, 2);
+    EXPECT_EQ(config->further.isBuilt, each.isBuilt);
+  }
+}
+
 TEST(DeepseekConfig, MagnitudesThatDifferAreRopesAmplitude) {
   auto config = deepseekWith("\"mscale\": 1.0", "\"mscale\": 2.0");
   ASSERT_TRUE(config.ok()) << config.status();

@@ -28,6 +28,8 @@ tenon_generate_stats_t statsOf(const exec::GenerateStats &stats) {
   result.tokens = stats.tokens;
   result.decode_tokens = stats.decodeTokens;
   result.decode_ns = stats.decodeNs;
+  result.drafted_tokens = stats.draftedTokens;
+  result.accepted_tokens = stats.acceptedTokens;
   return result;
 }
 

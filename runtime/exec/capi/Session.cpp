@@ -20,6 +20,7 @@ exec::ModelOptions modelOptions(const tenon_session_options_t &options) {
   set(result.decoder.sequences, options.sequences);
   set(result.decoder.chunkTokens, options.chunk_tokens);
   set(result.decoder.pageBlocks, options.page_blocks);
+  set(result.decoder.drafts, options.drafts);
   for (size_t i = 0; i < options.limit_count; ++i)
     result.limits.push_back({options.limits[i].symbol, options.limits[i].most});
   return result;

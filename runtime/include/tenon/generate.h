@@ -50,8 +50,9 @@ typedef struct tenon_generate_stats_t {
   int64_t cached_tokens;
   int64_t prompt_ns;
   int64_t tokens;        /* given out */
-  int64_t decode_tokens; /* computed one by one */
+  int64_t decode_tokens; /* computed and kept; without the prompt */
   int64_t decode_ns;     /* with sampling */
+  int64_t drafted_tokens, accepted_tokens; /* accepted: of those, kept */
 } tenon_generate_stats_t;
 
 /* Continues `prompt` as it stands. What a prompt has in common with the one

@@ -65,10 +65,13 @@ typedef struct tenon_session_options_t {
   int64_t page_blocks;      /* blocks of 64 keys in a cache page; 0: 4 */
   const tenon_limit_t *limits; /* of other symbols */
   size_t limit_count;
+  /* Tokens that a step drafts for a sequence, of programs that can; the text
+   * stays the same. 0: none. */
+  int64_t drafts;
 } tenon_session_options_t;
 
 #define TENON_SESSION_OPTIONS_INIT                                             \
-  {sizeof(tenon_session_options_t), NULL, NULL, 0, 0, 0, 0, NULL, 0}
+  {sizeof(tenon_session_options_t), NULL, NULL, 0, 0, 0, 0, NULL, 0, 0}
 
 /* Opens a session: binds the weights, prepares them, places all memory.
  * `options` may be NULL.

@@ -2,7 +2,7 @@
 
 #include "runtime/exec/TextModel.h"
 #include "tenon/generate.h"
-#include "tests/runtime/exec/DecoderProgram.h"
+#include "tests/runtime/exec/DraftingProgram.h"
 
 #include <filesystem>
 #include <fstream>
@@ -241,6 +241,37 @@ TEST_F(Files, ServeC) {
             TENON_CANCELLED);
   tenon_session_resume(session);
   tenon_session_close(session);
+}
+
+TEST_F(Files, DraftFromC) {
+  for (bool canDraft : {true, false}) {
+    builder = canDraft ? draftingProgram(tokenizer->size())
+                       : decoderProgram(tokenizer->size());
+    write();
+    tenon_program_t *program;
+    ASSERT_EQ(codeOf(tenon_program_open(path().c_str(), &program)), TENON_OK);
+    tenon_session_options_t options = TENON_SESSION_OPTIONS_INIT;
+    options.weights_path = kWeights.c_str();
+    options.drafts = 3;
+    tenon_session_t *session;
+    ASSERT_EQ(codeOf(tenon_session_open(program, &options, &session)),
+              TENON_OK);
+    tenon_program_release(program);
+    std::string text;
+    tenon_generate_options_t generation = TENON_GENERATE_OPTIONS_INIT;
+    generation.max_tokens = 30;
+    tenon_generate_stats_t stats;
+    stats.size_bytes = sizeof(stats);
+    EXPECT_EQ(codeOf(tenon_session_generate(session, "hello", &generation,
+                                            append, &text, &stats)),
+              canDraft ? TENON_OK : TENON_INVALID_ARGUMENT);
+    if (canDraft) {
+      EXPECT_EQ(text, expectedText(*tokenizer, "hello", 30));
+      EXPECT_GT(stats.accepted_tokens, 0);
+      EXPECT_LE(stats.accepted_tokens, stats.drafted_tokens);
+    }
+    tenon_session_close(session);
+  }
 }
 
 TEST_F(Files, CallFromC) {
