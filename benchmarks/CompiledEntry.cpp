@@ -158,6 +158,12 @@ void CompiledEntry::divide(int64_t tokens, uint32_t entry) {
                 std::min(one.bytes.size(), held.bytes.size() - at));
 }
 
+void CompiledEntry::set(std::span<const int32_t> values, size_t argument,
+                        uint32_t entry) {
+  std::memcpy(entries[entry].arguments[argument].bytes.data(), values.data(),
+              values.size_bytes());
+}
+
 Status CompiledEntry::call(uint32_t entry) {
   return session->call(entry, entries[entry].in, entries[entry].out);
 }

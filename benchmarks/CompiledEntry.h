@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,9 @@ public:
   /// Makes the tokens of the entry's batch several sequences, one after the
   /// other from position 0, of so many tokens each.
   void divide(int64_t tokens, uint32_t entry = 0);
+  /// Gives an argument of i32 these values.
+  void set(std::span<const int32_t> values, size_t argument,
+           uint32_t entry = 0);
   Status call(uint32_t entry = 0);
 
   /// What the weights take in memory, packed.

@@ -20,7 +20,9 @@ namespace tenon::tests {
 absl::StatusOr<std::unique_ptr<CompiledDecoder>>
 CompiledDecoder::compile(const std::string &path,
                          const CompileDecoderOptions &options) {
-  auto files = ModelFiles::open(path);
+  auto files = options.describedType
+                   ? ModelFiles::describe(path, *options.describedType)
+                   : ModelFiles::open(path);
   if (!files.ok())
     return files.status();
   std::unique_ptr<CompiledDecoder> made(new CompiledDecoder(*std::move(files)));
@@ -31,8 +33,9 @@ CompiledDecoder::compile(const std::string &path,
   auto program = models::traceModel(made->files, limits);
   if (!program.ok())
     return program.status();
-  made->weights = Weights::of(made->files);
-  if (options.randomWeights) {
+  if (made->files.hasWeights())
+    made->weights = Weights::of(made->files);
+  if (options.randomWeights || options.describedType) {
     auto drawn = Weights::random(*program, /*seed=*/7);
     if (!drawn.ok())
       return drawn.status();

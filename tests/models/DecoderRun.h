@@ -24,6 +24,8 @@ inline constexpr int64_t kMostTokens = 1024;
 struct CompileDecoderOptions {
   std::vector<base::CpuFeatures> features; // empty: the best of this machine
   bool randomWeights = false;              // seeded, in place of the file's
+  /// Of drawn weights for a config.json that has none.
+  std::optional<base::ElementType> describedType = {};
   bool withoutLoop = false; // no entry "generate": generators step themselves
   CacheElement cacheType = CacheElement::f32;
   bool drafts = false; // with the entries that draft tokens

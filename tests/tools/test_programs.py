@@ -1,11 +1,12 @@
 """Compiling, .tenon files, and running them: the same text every way."""
 
 import json
+import re
 import shutil
 import struct
 import unittest
 
-from support import (GEMMA, MODEL, PROMPT, QWEN, TENON, ToolTest,
+from support import (EXPERTS, GEMMA, MODEL, PROMPT, QWEN, TENON, ToolTest,
                      byte_tokenizer, copy_model, needs_compiler, sections)
 
 
@@ -176,6 +177,18 @@ class Output(ToolTest):
         text = self.succeed("compile", QWEN / "model.gguf", "-o", path,
                             "--cpu", "v3", "--explain-moe").stdout
         self.assertEqual(text, "no layer of experts\n")
+
+    def test_reports_in_a_few_lines(self):
+        path = self.folder / "reported.tenon"
+        text = self.succeed("compile", EXPERTS / "model.gguf", "-o", path,
+                            "--cpu", "v3", "--report").stdout
+        self.assertRegex(text, r"^\d+ kernels\n")
+        decode = re.search(r"forward +decode +(\d+) +(\d+) +each row alone",
+                           text)
+        self.assertTrue(decode, text)
+        self.assertLess(int(decode[1]), int(decode[2]))  # ops are fused
+        self.assertRegex(text, r"forward +any +\d+ +\d+ +8 rows together")
+        self.assertRegex(text, r"\d x  grouped_matmul\+grouped_matmul\+silu")
 
     def test_is_made_for_a_machine(self):
         machine = self.folder / "machine.txt"

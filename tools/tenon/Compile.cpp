@@ -31,6 +31,7 @@ struct CompileOptions {
   // The same command gives the same file on every machine.
   ScheduleOptions schedules = {"generic", ""};
   bool isEmbedding = false;
+  bool isReporting = false;
   bool isExplaining = false;
   bool isExplainingMoe = false;
   bool isForced = false;
@@ -154,9 +155,11 @@ Status compileModel(CompileOptions &options) {
   auto size = static_cast<int64_t>(fs::file_size(options.output, error));
   printNotice(concat("wrote '", options.output, "', ", formatBytes(size),
                      ", in ", formatNumber(watch.seconds(), 2), " s"));
-  if (!options.isExplaining && !options.isExplainingMoe)
+  if (!options.isReporting && !options.isExplaining && !options.isExplainingMoe)
     return Status();
   TENON_ASSIGN_OR_RETURN(base::Program program, readProgram(options.output));
+  if (options.isReporting)
+    std::fputs(reportOf(program).c_str(), stdout);
   if (options.isExplaining)
     std::fputs(explainFusion(program, {}).c_str(), stdout);
   if (options.isExplainingMoe)
@@ -194,6 +197,19 @@ void addProgramForm(CLI::App &app, CompileRequest &request,
       ->check(CLI::IsMember({"f32", "bf16", "q8"}));
 }
 
+/// What is told of the program.
+void addReports(CLI::App &app, CompileOptions &options) {
+  app.add_flag("--report", options.isReporting,
+               "Print in a few lines what the program launches, what is fused, "
+               "and how experts are computed");
+  app.add_flag("--explain-fusion", options.isExplaining,
+               "Print the kernels of each layer, what they hold, what "
+               "stayed apart and why, and the bytes they move");
+  app.add_flag("--explain-moe", options.isExplainingMoe,
+               "Print the kernels of experts, and how many rows of an "
+               "expert each variant multiplies together");
+}
+
 } // namespace
 
 void addCompileCommand(CLI::App &app, Action &action) {
@@ -213,12 +229,7 @@ void addCompileCommand(CLI::App &app, Action &action) {
                     "refer to MODEL, by path and hash");
   addProgramForm(*command, options->request, options->adapter);
   addScheduleOptions(*command, options->schedules, "OPTIONS");
-  command->add_flag("--explain-fusion", options->isExplaining,
-                    "Print the kernels of each layer, what they hold, what "
-                    "stayed apart and why, and the bytes they move");
-  command->add_flag("--explain-moe", options->isExplainingMoe,
-                    "Print the kernels of experts, and how many rows of an "
-                    "expert each variant multiplies together");
+  addReports(*command, *options);
   command->add_flag("--check-passes", options->request.checkPasses,
                     "Interpret the program after every pass and name the "
                     "first that changes a result; slow");

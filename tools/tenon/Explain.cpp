@@ -151,6 +151,60 @@ bool isOfExperts(const base::Kernel &kernel) {
   });
 }
 
+/// The kernels that a variant launches, in order.
+std::vector<const base::Kernel *> kernelsOf(const base::Program &program,
+                                            const base::Variant &variant) {
+  std::vector<const base::Kernel *> kernels;
+  for (const base::Instruction &each : variant.body)
+    if (each.op == base::Opcode::Launch)
+      kernels.push_back(&program.kernels[each.kernel]);
+  return kernels;
+}
+
+/// How it multiplies the rows of experts: "each row alone"; empty: it has none.
+std::string expertsPlan(const base::Kernel &kernel) {
+  for (const std::string &op : kernel.ops) {
+    size_t at = op.find('(');
+    if (op.starts_with("tn.grouped_matmul") && at != op.npos)
+      return op.substr(at + 1, op.size() - at - 2);
+  }
+  return "";
+}
+
+std::vector<std::string> variantCells(const base::Program &program,
+                                      const base::Entry &entry,
+                                      const base::Variant &variant) {
+  size_t ops = 0;
+  std::string plan;
+  std::vector<const base::Kernel *> kernels = kernelsOf(program, variant);
+  for (const base::Kernel *kernel : kernels) {
+    ops += kernel->ops.size();
+    plan = plan.empty() ? expertsPlan(*kernel) : plan;
+  }
+  return {entry.name,          variant.name, std::to_string(kernels.size()),
+          std::to_string(ops), plan,         describeGuards(entry, variant)};
+}
+
+/// The kernels that compute more than one op, and how often a variant has each.
+std::string printFused(const base::Program &program,
+                       const base::Variant &variant) {
+  std::vector<std::pair<std::string, size_t>> found;
+  for (const base::Kernel *kernel : kernelsOf(program, variant)) {
+    if (kernel->label.find_first_of("+|") == std::string::npos)
+      continue;
+    auto known = std::ranges::find(found, kernel->label,
+                                   &std::pair<std::string, size_t>::first);
+    if (known == found.end())
+      found.push_back({kernel->label, 1});
+    else
+      ++known->second;
+  }
+  Table table({{"", Align::Right}, {""}});
+  for (const auto &[label, count] : found)
+    table.add({concat(count, " x"), label});
+  return table.print("  ");
+}
+
 /// The kernels of experts in a variant, each distinct layer once.
 std::string printExperts(const base::Program &program,
                          const base::Variant &variant) {
@@ -178,6 +232,27 @@ std::string explainMoe(const base::Program &program) {
                     describeGuards(entry, variant), ")\n", kernels);
     }
   return out.empty() ? "no layer of experts\n" : out;
+}
+
+std::string reportOf(const base::Program &program) {
+  Table variants({{"entry"},
+                  {"variant"},
+                  {"launches", Align::Right},
+                  {"ops", Align::Right},
+                  {"experts' rows"},
+                  {"where"}});
+  const base::Variant *first = nullptr;
+  for (const base::Entry &entry : program.entries)
+    for (const base::Variant &variant : entry.variants) {
+      variants.add(variantCells(program, entry, variant));
+      first = first ? first : &variant;
+    }
+  std::string out =
+      concat(program.kernels.size(), " kernels\n", variants.print("  "));
+  if (first)
+    out +=
+        concat("fused, in the first variant:\n", printFused(program, *first));
+  return out;
 }
 
 std::string explainFusion(const base::Program &program,

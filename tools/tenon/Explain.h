@@ -20,5 +20,9 @@ std::string explainFusion(const base::Program &program,
 /// expert each variant multiplies together.
 std::string explainMoe(const base::Program &program);
 
+/// A few lines: launches and ops of each variant, the ops that one kernel of
+/// the first variant computes together, and how experts' rows are multiplied.
+std::string reportOf(const base::Program &program);
+
 } // namespace tenon::tools
 #endif // TENON_TOOLS_EXPLAIN_H
