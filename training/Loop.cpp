@@ -4,6 +4,7 @@
 
 #include "runtime/io/Json.h"
 #include "training/Curve.h"
+#include "training/Rollouts.h"
 #include "training/Schedule.h"
 
 #include <algorithm>
@@ -142,7 +143,9 @@ Status Loop::takeStep(const LoopEvents &events) {
   auto start = Clock::now();
   StatusOr<LearnedStep> learned = learner->step(done, options);
   // Kernels that must not meet a NaN refuse it; no weight has changed then.
+  refusal = Status();
   if (learned.status().code() == TENON_OUT_OF_RANGE) {
+    refusal = learned.status();
     learned = LearnedStep();
     learned->made.loss = learned->made.norm = NAN;
   }
@@ -185,8 +188,10 @@ Status Loop::notFinite(const exec::StepResult &made,
   Status found = overflowed ? Status() : learner->findNonFinite(options);
   std::string text = concat("step ", done, ": loss ", made.loss,
                             ", norm of the gradients ", made.norm);
-  if (!found.ok())
-    text += concat("; ", found.message());
+  const Status &why =
+      refusal.ok() || found.code() == TENON_OUT_OF_RANGE ? found : refusal;
+  if (!why.ok())
+    text += concat("; ", why.message());
   if (overflowed || recipe.onNan == "skip") {
     if (overflowed)
       lossScale /= 2;
@@ -254,7 +259,7 @@ Status Loop::sample(const LoopEvents &events) {
                                          return false;
                                        })
                             .status());
-  TENON_ASSIGN_OR_RETURN(std::string text, parts.tokenizer->decode(tokens));
+  TENON_ASSIGN_OR_RETURN(std::string text, drawnText(*parts.tokenizer, tokens));
   OrderedJson line = {{"step", done}, {"sample", recipe.prompt + text}};
   TENON_RETURN_IF_ERROR(log->add(lineOf(line)));
   if (events.onSample)

@@ -77,6 +77,7 @@ private:
   std::unique_ptr<exec::Generator> generator;
   std::unique_ptr<Learner> learner;
   std::optional<Log> log;
+  Status refusal; // of the last step, by what must not meet a NaN
   int64_t done = 0;       // steps, skipped ones too
   int64_t savedStep = -1; // of the newest checkpoint
   float lossScale;

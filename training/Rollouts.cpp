@@ -8,6 +8,23 @@
 
 namespace tenon::training {
 
+StatusOr<std::string> drawnText(const io::Tokenizer &tokenizer,
+                                std::span<const int32_t> tokens) {
+  std::string text;
+  while (!tokens.empty()) {
+    auto end = std::ranges::find_if(
+        tokens, [&](int32_t token) { return token >= tokenizer.size(); });
+    size_t known = end - tokens.begin();
+    TENON_ASSIGN_OR_RETURN(std::string part,
+                           tokenizer.decode(tokens.first(known)));
+    text += part;
+    if (known < tokens.size())
+      text += "\uFFFD";
+    tokens = tokens.subspan(std::min(known + 1, tokens.size()));
+  }
+  return text;
+}
+
 StatusOr<std::vector<Rollout>> drawRollouts(exec::Generator &generator,
                                             const io::Tokenizer &tokenizer,
                                             std::span<const Task *const> tasks,
@@ -53,7 +70,7 @@ StatusOr<std::vector<Rollout>> drawRollouts(exec::Generator &generator,
     std::span<const int32_t> drawn = each.drawn();
     if (each.completion.isEnded)
       drawn = drawn.first(drawn.size() - 1);
-    TENON_ASSIGN_OR_RETURN(each.completion.text, tokenizer.decode(drawn));
+    TENON_ASSIGN_OR_RETURN(each.completion.text, drawnText(tokenizer, drawn));
   }
   return rollouts;
 }

@@ -30,6 +30,11 @@ struct RolloutOptions {
   bool keepsLog = true, keepsLogits = false;
 };
 
+/// The text of what was drawn. Vocabularies are often padded: a token that the
+/// tokenizer has not becomes U+FFFD.
+StatusOr<std::string> drawnText(const io::Tokenizer &tokenizer,
+                                std::span<const int32_t> tokens);
+
 /// Draws a completion of each task, which may be there more than once; the
 /// caches forget what they held before. What is drawn follows from the weights,
 /// the seed and a task's place alone.

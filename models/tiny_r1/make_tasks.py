@@ -4,6 +4,7 @@
   traces.jsonl       prompts and completions that think first, for SFT
   rl/train.jsonl     prompts and answers, for GRPO
   rl/validation.jsonl other tasks like these
+  zero/              sums of digits, for GRPO without traces
   held_out.jsonl     1,000 linear equations
   tokenizer.json     tokens of bytes, single digits, words of the prompts,
                      <think>, </think> and an end
@@ -77,6 +78,12 @@ class Tasks:
                                   f"What is {m} {word} {n}?",
                                   f"Compute {m} {kind} {n}."))
         return prompt, f"{m}{kind}{n}={value}", str(value)
+
+    def small(self):
+        """Of which an answer at random may be right; thoughts are begun."""
+        m = self.rng.randint(0, 9)
+        n = self.rng.randint(0, 9 - m)
+        return f"{m} + {n}?<think>", f"{m}+{n}={m + n}", str(m + n)
 
     def series(self):
         start, step = self.rng.randint(-20, 40), self.rng.randint(2, 12)
@@ -214,11 +221,14 @@ def make(folder, traces, seed):
     equations = distinct(lambda: held.equation(held_out=True, plain=True), 1200)
     write(folder / "held_out.jsonl", map(question, equations[:1000]))
     write(folder / "traces_held_out.jsonl", map(trace, equations[1000:]))
+    sums = [*map(question, distinct(Tasks(seed + 3).small, 55))]
+    for name in ("train", "validation"):
+        write(folder / f"zero/{name}.jsonl", sums)
     mixed = distinct(lambda: held.any(held_out=True), 500, learned + questions)
     write(folder / "rl/validation.jsonl", map(question, mixed))
     made = tokenizer(text for each in learned[:2000] for text in (
         each["prompt"], *re.split("</?think>", each["completion"])))
-    for name in (".", "rl"):
+    for name in (".", "rl", "zero"):
         (folder / name / "tokenizer.json").write_text(
             json.dumps(made, ensure_ascii=False))
         (folder / name / "tokenizer_config.json").write_text(
