@@ -249,6 +249,11 @@ void MatmulNest::accumulate(ir::ProductOp product, Value column, Value sums,
   operands.aStride = left.isGrouped ? e.index(1) : left.stride;
   operands.aStep = step;
   operands.rowGroups = paddedRows / registers.rows;
+  // Of floats a few rows are as fast without: twice the bytes are twice as many
+  // lines to ask for.
+  if (shape.areRowsCut() && left.quants.quants)
+    operands.rowGroupsHere =
+        e.div(e.add(rows, e.index(registers.rows - 1)), registers.rows);
   operands.isPaired = left.isPaired;
   Type element = left.isPaired ? Type(e.builder.getI32Type()) : f32;
   if (left.quants.quants)

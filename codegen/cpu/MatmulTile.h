@@ -82,7 +82,10 @@ struct TileOperands {
   NextPanels next;         // of panels that are staged
   int64_t rowGroups = 1;
   mlir::Value rowGroup; // index
-  mlir::Value out;      // f32, i32 of i8; rows tile.columns() apart
+  // index: how many row groups there are, where that is known when it runs;
+  // null: rowGroups
+  mlir::Value rowGroupsHere;
+  mlir::Value out; // f32, i32 of i8; rows tile.columns() apart
 };
 
 /// f32: sum + a * b; of words of two bf16 both products, the high one first.

@@ -163,16 +163,18 @@ void TileEmitter::prefetchRows(Value k, int64_t steps) {
 void TileEmitter::prefetchNext(Value k, int64_t steps) {
   if (!in.next.panels.empty() && in.rowGroups > 1)
     return prefetchRows(k, steps);
-  if (in.bytesToNext == 0 || in.rowGroups == 1)
+  if (in.bytesToNext == 0 || (in.rowGroups == 1 && !in.rowGroupsHere))
     return;
   const Segment &segment = in.segment;
+  Value groups = in.rowGroupsHere ? in.rowGroupsHere : e.index(in.rowGroups);
+  int64_t leastGroups = in.rowGroupsHere ? 1 : in.rowGroups;
   Value step = e.add(e.mul(segment.count, in.rowGroup), e.sub(k, segment.from));
-  Value ahead = e.add(segment.from, e.div(step, in.rowGroups));
+  Value ahead = e.add(segment.from, e.div(step, groups));
   // A super-block's bytes count evenly for its elements.
   int64_t superBlock = in.format.superBlock * in.format.group();
   int64_t bytes = in.format.panelBytes(superBlock);
   int64_t lines =
-      llvm::divideCeil(steps * bytes, superBlock * kLineBytes * in.rowGroups);
+      llvm::divideCeil(steps * bytes, superBlock * kLineBytes * leastGroups);
   Value first = e.div(e.mul(ahead, bytes), superBlock);
   for (Value panel : in.panels)
     for (int64_t line = 0; line < lines; ++line) {
