@@ -15,18 +15,36 @@ using base::BufferKind;
 using base::Instruction;
 using base::Opcode;
 
+/// "tn.moe_route in layers.1". Equal layers share a kernel, whose locations are
+/// of the first one: the launch says which layer it is.
+std::string placeOf(const base::KernelLocation &location,
+                    const std::string &layer) {
+  const std::string &source = location.source;
+  if (layer.empty() || source == layer || source.starts_with(layer + "."))
+    return concat(location.op, " at ", source);
+  bool isFile = source.find(':') != std::string::npos;
+  return concat(location.op, " in ", layer, isFile ? " at " + source : "");
+}
+
 /// Turns a kernel's failure word into words.
-Status describe(const base::Kernel &kernel, const tenon_failure &failure) {
+Status describe(const base::Kernel &kernel, const std::string &layer,
+                const tenon_failure &failure) {
   std::string where = kernel.label.empty() ? kernel.symbol : kernel.label;
+  bool isRouter = false;
   auto location = static_cast<size_t>(failure.location);
-  if (location < kernel.locations.size())
-    where = concat(kernel.locations[location].op, " at ",
-                   kernel.locations[location].source);
+  if (location < kernel.locations.size()) {
+    where = placeOf(kernel.locations[location], layer);
+    isRouter = kernel.locations[location].op == "tn.moe_route";
+  }
   switch (failure.kind) {
   case TENON_FAILURE_INDEX:
     return outOfRange(where, ": row ", failure.row, " has index ",
                       failure.value, ", which is outside its axis");
   case TENON_FAILURE_NAN:
+    if (isRouter)
+      return outOfRange(where, ": the router's logits of token ", failure.row,
+                        " hold a NaN, tokens counted within the call; look for "
+                        "NaN among the weights and what they multiply");
     return outOfRange(where, ": row ", failure.row, " holds a NaN");
   case TENON_FAILURE_NO_PAGE:
     return resourceExhausted(where, ": row ", failure.row, " at position ",
@@ -256,7 +274,7 @@ Status VariantPlan::launch(RunContext &context, const Instruction &instruction,
     (*context.progress)(context.launches, launchCount);
   // A later launch would overwrite which kernel it was.
   if (context.failure.kind != TENON_FAILURE_NONE)
-    return describe(kernel, context.failure);
+    return describe(kernel, instruction.label, context.failure);
   return Status();
 }
 

@@ -1,13 +1,26 @@
 """Models with experts: training, balancing, and the commands of docs/moe.md."""
 
 import json
+import math
 import os
 import re
 import shutil
+import struct
 import subprocess
 import unittest
 
-from support import SOURCE, TENON, ToolTest, needs_compiler
+from support import (GOLDEN, SOURCE, TENON, ToolTest, copy_model,
+                     needs_compiler)
+
+
+def plant_nan(path, name):
+    """Makes the first number of an f32 tensor of a safetensors file NaN."""
+    data = bytearray(path.read_bytes())
+    size, = struct.unpack_from("<Q", data)
+    tensor = json.loads(data[8:8 + size])[name]
+    assert tensor["dtype"] == "F32", tensor
+    struct.pack_into("<f", data, 8 + size + tensor["data_offsets"][0], math.nan)
+    path.write_bytes(data)
 
 
 @needs_compiler
@@ -104,6 +117,29 @@ class Experts(ToolTest):
         (self.example / "wide/config.json").write_text(
             json.dumps(dict(config, num_experts_per_tok=17)))
         fail("--model", "wide/config.json", says=["1 to 16 experts", "got 17"])
+
+    def test_a_router_that_is_no_number_stops_training(self):
+        planted = self.folder / "planted"
+        copy_model(self.example / "run/step-00000075", planted)
+        plant_nan(planted / "model.safetensors",
+                  "model.layers.2.mlp.gate.weight")
+        self.fail("train", "recipe.toml", "--output", "nan", "--model", planted,
+                  "--steps", 2, cwd=self.example,
+                  says=["tn.moe_route in layers.2", "token "])
+
+
+@needs_compiler
+class RouterOfNoNumber(ToolTest):
+    def test_says_the_layer_and_the_token(self):
+        """Equal layers share their code, and yet the layer is the right one."""
+        for layer in (0, 1):
+            model = copy_model(GOLDEN / "tiny_qwen3moe",
+                               self.folder / f"layer{layer}")
+            plant_nan(model / "model.safetensors",
+                      f"model.layers.{layer}.mlp.gate.weight")
+            error = self.fail("score", model, "-", "--tokens", "--json",
+                              input="1 2 3 4", says=["tn.moe_route", "token "])
+            self.assertRegex(error, rf"(in|at) layers\.{layer}\b")
 
 
 if __name__ == "__main__":

@@ -234,9 +234,15 @@ int64_t countOf(func::FuncOp func, base::CpuFeatures features,
   return counted;
 }
 
+/// What rows of so many experts that have some may execute: of each, the last
+/// tile of at most 8 rows may be filled up.
+int64_t mostProducts(int64_t rows, int64_t groups, int64_t perRow) {
+  return (rows + groups * 7) * perRow;
+}
+
 TEST_F(Grouped, MultiplyAddsAreThoseOfTheExpertsChosen) {
   // Whole panels and segments: rows alone may fill up a tile.
-  constexpr int64_t k = 128, n = 256, experts = 16, mostTile = 8;
+  constexpr int64_t k = 128, n = 256, experts = 16;
   auto textOf = [&](int64_t rows) {
     return formatv(R"(
       func.func @f(%x: tensor<{0}x128xf32>, %w: tensor<16x256x128xf32>,
@@ -264,23 +270,41 @@ TEST_F(Grouped, MultiplyAddsAreThoseOfTheExpertsChosen) {
           countOf(func, features,
                   {floats({rows, k}), w, numbers(offsets, {experts + 1})});
       EXPECT_GE(counted, rows * n * k) << rows << " rows";
-      EXPECT_LE(counted, (rows + groups * (mostTile - 1)) * n * k)
+      EXPECT_LE(counted, mostProducts(rows, groups, n * k))
           << rows << " rows of " << groups << " experts";
     }
   }
 }
 
-TEST_F(Grouped, MultiplyAddsOfEveryExpertWouldBeSeen) {
-  func::FuncOp dense = parse(R"(
-    func.func @f(%x: tensor<16x48x128xf32>, %w: tensor<16x256x128xf32>)
-        -> tensor<16x48x256xf32> {
-      %y = tn.matmul %x, %w {transpose_b} : tensor<16x48x128xf32>,
-          tensor<16x256x128xf32> -> tensor<16x48x256xf32>
-      return %y : tensor<16x48x256xf32>
-    })");
-  int64_t counted = countOf(dense, runnableFeatures().back(),
-                            {floats({16, 48, 128}), floats({16, 256, 128})});
-  EXPECT_GE(counted, 16 * 48 * 256 * 128);
+TEST_F(Grouped, MultiplyAddsOfEveryExpertAreSeen) {
+  // A fallback: every row through every expert, of which masks keep some.
+  constexpr int64_t rows = 48, experts = 8, perRow = 256 * 128;
+  std::string arguments = "%x: tensor<48x128xf32>", body;
+  std::vector<Value> in = {floats({rows, 128})};
+  for (int e = 0; e < experts; ++e) {
+    arguments +=
+        formatv(", %w{0}: tensor<256x128xf32>, %m{0}: tensor<48x256xf32>", e);
+    body += formatv("%y{0} = tn.matmul %x, %w{0} {{transpose_b} : "
+                    "tensor<48x128xf32>, tensor<256x128xf32> -> "
+                    "tensor<48x256xf32>\n"
+                    "%k{0} = tn.mul %y{0}, %m{0} : tensor<48x256xf32>\n",
+                    e);
+    if (e > 0)
+      body += formatv("%s{0} = tn.add %{1}, %k{0} : tensor<48x256xf32>\n", e,
+                      e == 1 ? "k0" : formatv("s{0}", e - 1).str());
+    in.push_back(floats({256, 128}));
+    in.push_back(floats({rows, 256}));
+  }
+  func::FuncOp dense = parse(formatv("func.func @f({0}) -> tensor<48x256xf32> "
+                                     "{{\n{1}return %s{2} : "
+                                     "tensor<48x256xf32>\n}",
+                                     arguments, body, experts - 1));
+  ASSERT_TRUE(dense);
+  for (base::CpuFeatures features : runnableFeatures()) {
+    int64_t counted = countOf(dense, features, in);
+    EXPECT_GE(counted, experts * rows * perRow);
+    EXPECT_GT(counted, mostProducts(rows, experts, perRow));
+  }
 }
 
 TEST_F(Grouped, OffsetsThatAreNoneAreNoted) {
@@ -316,6 +340,7 @@ TEST_F(Grouped, ExpertsAndPlacesThatAreNoneAreNoted) {
     })");
   compile(dispatch);
   check(dispatch, {numbers({0, 1, 4, 4, 2, 2, 0, 3}, {4, 2})});
+  check(dispatch, {numbers({3, 3, 3, 3, 3, 3, 3, 3}, {4, 2})});
   check(dispatch, {numbers({0, 1, 4, 5, 2, 2, 0, 3}, {4, 2})});
   check(dispatch, {numbers({0, 1, 4, 4, -1, 2, 0, 3}, {4, 2})});
   func::FuncOp rows = parse(R"(
@@ -332,6 +357,27 @@ TEST_F(Grouped, ExpertsAndPlacesThatAreNoneAreNoted) {
     check(rows,
           {floats({4, 70}), numbers({0, 1, 4, 4, 2, 2, outside, 3}, {4, 2}),
            floats({4, 2})});
+}
+
+TEST_F(Grouped, LogitsThatAreNoneAreNotedWithTheirToken) {
+  for (StringRef scoring : {"softmax", "sigmoid"}) {
+    func::FuncOp func = parse(formatv(R"(
+      func.func @f(%x: tensor<6x8xf32>) -> (tensor<6x3xf32>, tensor<6x3xi32>) {{
+        %w, %e = tn.moe_route {0} %x {{k = 3 : i64, normalize}
+            : tensor<6x8xf32> -> tensor<6x3xf32>, tensor<6x3xi32>
+        return %w, %e : tensor<6x3xf32>, tensor<6x3xi32>
+      })",
+                                      scoring)
+                                  .str());
+    ASSERT_TRUE(func);
+    compile(func);
+    check(func, {floats({6, 8})});
+    for (int64_t at : {0, 12, 47}) {
+      Tensor x = floats({6, 8});
+      x.floats[at] = std::numeric_limits<float>::quiet_NaN();
+      check(func, {x});
+    }
+  }
 }
 
 TEST_F(Grouped, ExpertsDifferWhateverTheLogitsAre) {
