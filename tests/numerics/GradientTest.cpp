@@ -75,7 +75,8 @@ std::vector<Step> tameSteps() {
   // where a token's choice changes.
   llvm::erase_if(steps, [](const Step &step) {
     return wild.count(step.op) || step.variant == StringRef("integers") ||
-           step.variant == StringRef("layer");
+           step.variant == StringRef("layer") ||
+           step.variant == StringRef("adapted");
   });
   return steps;
 }

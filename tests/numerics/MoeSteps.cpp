@@ -200,46 +200,96 @@ static bool outer(GraphBuilder &g, StringRef op) {
                  g.below(2) ? g.floatType() : Type());
 }
 
+namespace {
 /// A layer of experts, as a model makes it.
-static bool layer(GraphBuilder &g, StringRef op) {
-  int64_t width = 1 + g.below(24), hidden = 1 + g.below(24);
-  int64_t experts = 1 + g.below(8),
-          k = 1 + g.below(std::min<int64_t>(experts, 4));
-  Type element = g.floatType(), f32 = g.builder.getF32Type();
-  NamedAttribute transposed = g.unit("transpose_b");
-  SsaValue tokens = g.argument(g.tensor({T, width}, element));
+struct Layer {
+  int64_t width, hidden, experts, k;
+  Type element;             // of the weights
+  bool isBiased, isAdapted; // its choice; by matrices of low rank
+};
+} // namespace
+
+/// The tokens' experts and their weights.
+static Operation *routed(GraphBuilder &g, const Layer &layer, SsaValue tokens) {
+  Type f32 = g.builder.getF32Type();
   // Small ones: large sigmoids would be 1 in f32, and equal.
-  SsaValue router = g.argument(g.tensor({experts, width}, f32), [&] {
-    return static_cast<double>(g.below(2001) - 1000) * 2e-5;
-  });
-  SsaValue logits =
-      g.infer("tn.matmul", ir::infer::matmul, {tokens, router}, transposed, f32)
-          ->getResult(0);
-  Operation *routed =
-      g.infer("tn.moe_route", ir::infer::moeRoute, logits,
-              {g.builder.getNamedAttr(
-                   "scoring", ir::ScoringAttr::get(g.builder.getContext(),
-                                                   ir::Scoring::Sigmoid)),
-               g.i64("k", k), g.unit("normalize")});
+  auto small = [&] { return static_cast<double>(g.below(2001) - 1000) * 2e-5; };
+  SsaValue router =
+      g.argument(g.tensor({layer.experts, layer.width}, f32), small);
+  SmallVector<SsaValue> operands = {g.infer("tn.matmul", ir::infer::matmul,
+                                            {tokens, router},
+                                            g.unit("transpose_b"), f32)
+                                        ->getResult(0)};
+  if (layer.isBiased)
+    operands.push_back(g.argument(g.tensor(layer.experts, f32), small));
+  NamedAttribute scoring = g.builder.getNamedAttr(
+      "scoring",
+      ir::ScoringAttr::get(g.builder.getContext(), ir::Scoring::Sigmoid));
+  return g.infer("tn.moe_route", ir::infer::moeRoute, operands,
+                 {scoring, g.i64("k", layer.k), g.unit("normalize")});
+}
+
+/// Rows times their experts' matrices [n, from], adapted or not.
+static SsaValue multiplied(GraphBuilder &g, const Layer &layer, SsaValue a,
+                           SsaValue offsets, int64_t n) {
+  int64_t from = g.typeOf(a).getShape().back();
+  auto times = [&](SsaValue x, int64_t rows, int64_t columns, Type element) {
+    SsaValue b = g.weight(g.tensor({layer.experts, rows, columns}, element));
+    return g
+        .infer("tn.grouped_matmul", ir::infer::groupedMatmul, {x, b, offsets},
+               g.unit("transpose_b"))
+        ->getResult(0);
+  };
+  SsaValue y = times(a, n, from, layer.element);
+  if (!layer.isAdapted)
+    return y;
+  int64_t rank = 1 + g.below(4);
+  Type element = g.typeOf(a).getElementType();
+  SsaValue low = times(times(a, rank, from, element), n, rank, element);
+  return g.add("tn.add", {y, low}, y.getType())->getResult(0);
+}
+
+static bool layerOf(GraphBuilder &g, StringRef op, const Layer &layer,
+                    Type activations) {
+  SsaValue tokens = g.argument(g.tensor({T, layer.width}, activations));
+  Operation *route = routed(g, layer, tokens);
   Operation *to = g.infer("tn.moe_dispatch", ir::infer::moeDispatch,
-                          routed->getResult(1), g.i64("count", experts));
-  SsaValue order = to->getResult(0), places = to->getResult(1);
+                          route->getResult(1), g.i64("count", layer.experts));
+  SsaValue order = to->getResult(0), places = to->getResult(1),
+           offsets = to->getResult(2);
   SsaValue x =
       g.infer("tn.moe_gather", ir::infer::moeGather, {tokens, order, places})
           ->getResult(0);
-  auto multiply = [&](SsaValue a, int64_t n, int64_t from) {
-    SsaValue b = g.weight(g.tensor({experts, n, from}, element));
-    return g
-        .infer("tn.grouped_matmul", ir::infer::groupedMatmul,
-               {a, b, to->getResult(2)}, transposed)
-        ->getResult(0);
-  };
-  SsaValue up = multiply(x, hidden, width), gate = multiply(x, hidden, width);
+  SsaValue up = multiplied(g, layer, x, offsets, layer.hidden);
+  SsaValue gate = multiplied(g, layer, x, offsets, layer.hidden);
   SsaValue open = g.add("tn.silu", gate, gate.getType())->getResult(0);
-  SsaValue y = g.add("tn.mul", {up, open}, up.getType())->getResult(0);
-  return g.infer(
-      op, ir::infer::moeCombine,
-      {multiply(y, width, hidden), places, routed->getResult(0), order});
+  SsaValue h = g.add("tn.mul", {up, open}, up.getType())->getResult(0);
+  return g.infer(op, ir::infer::moeCombine,
+                 {multiplied(g, layer, h, offsets, layer.width), places,
+                  route->getResult(0), order});
+}
+
+static bool layer(GraphBuilder &g, StringRef op) {
+  Layer made = {};
+  made.width = 1 + g.below(24);
+  made.hidden = 1 + g.below(24);
+  made.experts = 1 + g.below(8);
+  made.k = 1 + g.below(std::min<int64_t>(made.experts, 4));
+  made.element = g.floatType();
+  return layerOf(g, op, made, made.element);
+}
+
+/// Matrices of low rank beside weights that are packed and stay as they are.
+static bool adaptedLayer(GraphBuilder &g, StringRef op) {
+  Layer made = {};
+  made.width = made.hidden = 32;
+  made.experts = 2 + g.below(6);
+  made.k = 1 + g.below(2);
+  made.element = ir::BlockType::get(g.builder.getContext(),
+                                    g.below(2) ? base::ElementType::Q4_0
+                                               : base::ElementType::Q8_0);
+  made.isBiased = made.isAdapted = true;
+  return layerOf(g, op, made, g.builder.getF32Type());
 }
 
 llvm::ArrayRef<Step> moeSteps() {
@@ -249,6 +299,7 @@ llvm::ArrayRef<Step> moeSteps() {
       {"tn.moe_gather", "", gather},
       {"tn.moe_combine", "", combine},
       {"tn.moe_combine", "layer", layer},
+      {"tn.moe_combine", "adapted", adaptedLayer},
       {"tn.grouped_matmul", "", grouped},
       {"tn.pack", "grouped", packGrouped},
       {"tn.grouped_matmul", "blocked", blockedGrouped},

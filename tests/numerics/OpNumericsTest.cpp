@@ -72,7 +72,8 @@ Sums sumsOf(Operation *op, ArrayRef<Value> in) {
     sums.terms =
         cast<RankedTensorType>(op->getOperand(1).getType()).getShape().back();
     if (op->getOperand(0).getDefiningOp()) { // A layer's products of products.
-      sums.scale = 1 << 12;
+      bool isAdapted = !op->getBlock()->getOps<ir::AddOp>().empty();
+      sums.scale = isAdapted ? 1 << 16 : 1 << 12;
       sums.additions = 4;
     }
   } else if (isa<ir::SumRowsOp>(op)) {
