@@ -143,7 +143,7 @@ Status Loop::takeStep(const LoopEvents &events) {
   auto start = Clock::now();
   StatusOr<LearnedStep> learned = learner->step(done, options);
   // Kernels that must not meet a NaN refuse it; no weight has changed then.
-  refusal = Status();
+  Status refusal;
   if (learned.status().code() == TENON_OUT_OF_RANGE) {
     refusal = learned.status();
     learned = LearnedStep();
@@ -156,7 +156,7 @@ Status Loop::takeStep(const LoopEvents &events) {
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ++done;
   if (!report.made.isFinite())
-    return notFinite(report.made, options, events);
+    return notFinite(report.made, refusal, options, events);
   if (lossScale < static_cast<float>(recipe.lossScale) &&
       done % kScaleSteps == 0)
     lossScale *= 2;
@@ -181,7 +181,8 @@ Status Loop::takeStep(const LoopEvents &events) {
   return Status();
 }
 
-Status Loop::notFinite(const exec::StepResult &made,
+/// `refusal`: what a kernel said that must not meet a NaN, or OK.
+Status Loop::notFinite(const exec::StepResult &made, const Status &refusal,
                        const exec::StepOptions &options,
                        const LoopEvents &events) {
   bool overflowed = lossScale > 1 && std::isfinite(made.loss);

@@ -64,7 +64,7 @@ private:
   Status begin(bool resumes);
   Status resume(const std::string &path);
   Status takeStep(const LoopEvents &events);
-  Status notFinite(const exec::StepResult &made,
+  Status notFinite(const exec::StepResult &made, const Status &refusal,
                    const exec::StepOptions &options, const LoopEvents &events);
   Status afterStep(const LoopEvents &events, bool isLast);
   Status evaluate(const LoopEvents &events);
@@ -77,7 +77,6 @@ private:
   std::unique_ptr<exec::Generator> generator;
   std::unique_ptr<Learner> learner;
   std::optional<Log> log;
-  Status refusal; // of the last step, by what must not meet a NaN
   int64_t done = 0;       // steps, skipped ones too
   int64_t savedStep = -1; // of the newest checkpoint
   float lossScale;

@@ -11,6 +11,18 @@
 namespace tenon::training {
 namespace {
 
+template <typename Got>
+Status expect(bool holds, const char *option, const char *what,
+              const Got &got) {
+  return holds ? Status()
+               : invalidArgument(option, " expects ", what, ", got ", got);
+}
+
+bool isOneOf(std::string_view text,
+             std::initializer_list<std::string_view> names) {
+  return std::ranges::find(names, text) != names.end();
+}
+
 bool readNumber(std::string_view text, int64_t &number) {
   const char *end = text.data() + text.size();
   auto [stop, error] = std::from_chars(text.data(), end, number);
@@ -51,14 +63,6 @@ StatusOr<int64_t> parseBytes(const std::string &text) {
 }
 
 Status Recipe::complete() {
-  auto expect = [](bool holds, const char *option, const char *what, auto got) {
-    return holds ? Status()
-                 : invalidArgument(option, " expects ", what, ", got ", got);
-  };
-  auto isOneOf = [](const std::string &text,
-                    std::initializer_list<std::string_view> names) {
-    return std::ranges::find(names, text) != names.end();
-  };
   TENON_RETURN_IF_ERROR(expect(steps > 0, "steps", "at least 1", steps));
   TENON_RETURN_IF_ERROR(expect(batch > 0, "batch", "at least 1", batch));
   TENON_RETURN_IF_ERROR(expect(length > 0, "length", "at least 1", length));
@@ -95,6 +99,16 @@ Status Recipe::complete() {
   TENON_RETURN_IF_ERROR(completeMethod());
   TENON_RETURN_IF_ERROR(completeBalance());
   TENON_RETURN_IF_ERROR(completeFurther());
+  if (!memoryBudget.empty()) {
+    StatusOr<int64_t> bytes = parseBytes(memoryBudget);
+    if (!bytes.ok())
+      return bytes.status().withContext("memory-budget");
+    budgetBytes = *bytes;
+  }
+  return completeCurriculum();
+}
+
+Status Recipe::completeCurriculum() {
   stages.clear();
   for (const std::string &text : curriculum) {
     TENON_ASSIGN_OR_RETURN(CurriculumStage stage, parseStage(text));
@@ -106,20 +120,10 @@ Status Recipe::complete() {
                              ", the recipe's, got '", text, "'");
     stages.push_back(stage);
   }
-  if (!memoryBudget.empty()) {
-    StatusOr<int64_t> bytes = parseBytes(memoryBudget);
-    if (!bytes.ok())
-      return bytes.status().withContext("memory-budget");
-    budgetBytes = *bytes;
-  }
   return Status();
 }
 
 Status Recipe::completeMethod() const {
-  auto expect = [](bool holds, const char *option, const char *what, auto got) {
-    return holds ? Status()
-                 : invalidArgument(option, " expects ", what, ", got ", got);
-  };
   constexpr std::string_view kMethods[] = {"text", "grpo", "dr-grpo",
                                            "ppo",  "dpo",  "distill"};
   TENON_RETURN_IF_ERROR(

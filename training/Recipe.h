@@ -123,6 +123,7 @@ struct Recipe {
   std::string orderDigest() const;
 
 private:
+  Status completeCurriculum();
   Status completeMethod() const;
   Status completeBalance() const;
   Status completeFurther() const;

@@ -11,8 +11,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 def pages():
     yield source.ROOT / "README.md"
-    for folder in (*source.FOLDERS, "docs"):
-        yield from (source.ROOT / folder).rglob("*.md")
+    for folder in (*source.folders(), source.ROOT / "docs"):
+        yield from folder.rglob("*.md")
 
 
 def main():
