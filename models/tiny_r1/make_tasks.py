@@ -10,8 +10,9 @@
                      <think>, </think> and an end
 
 Half of the traces of equations work the answer out, the others state it: which
-way is better is left to the rewards. Equations ax + b = c are held out by a hash of (a, b): no pair that is held out
-is in any other file, whatever its c. `--check FOLDER` verifies that.
+way is better is left to the rewards. Equations ax + b = c are held out by a
+hash of (a, b): no pair that is held out is in any file that is learned from,
+whatever its c. `--check FOLDER` verifies that.
 """
 
 import argparse

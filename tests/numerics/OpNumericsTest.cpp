@@ -72,7 +72,7 @@ Sums sumsOf(Operation *op, ArrayRef<Value> in) {
     sums.terms =
         cast<RankedTensorType>(op->getOperand(1).getType()).getShape().back();
     if (op->getOperand(0).getDefiningOp()) { // A layer's products of products.
-      bool isAdapted = !op->getBlock()->getOps<ir::AddOp>().empty();
+      bool isAdapted = isa<ir::AddOp>(op->getOperand(0).getDefiningOp());
       sums.scale = isAdapted ? 1 << 16 : 1 << 12;
       sums.additions = 4;
     }

@@ -18,7 +18,6 @@ TENON = Path(os.environ.get("TENON", "tenon"))
 SOURCE = Path(__file__).resolve().parents[2]
 GOLDEN = SOURCE / "tests/models/golden"
 QWEN = GOLDEN / "tiny_qwen2"
-EXPERTS = GOLDEN / "tiny_deepseek3"
 LLAMA = GOLDEN / "tiny_llama"
 GEMMA = GOLDEN / "tiny_gemma3"
 DEEPSEEK = GOLDEN / "tiny_deepseek3"

@@ -6,7 +6,7 @@ import shutil
 import struct
 import unittest
 
-from support import (EXPERTS, GEMMA, MODEL, PROMPT, QWEN, TENON, ToolTest,
+from support import (DEEPSEEK, GEMMA, MODEL, PROMPT, QWEN, TENON, ToolTest,
                      byte_tokenizer, copy_model, needs_compiler, sections)
 
 
@@ -180,7 +180,7 @@ class Output(ToolTest):
 
     def test_reports_in_a_few_lines(self):
         path = self.folder / "reported.tenon"
-        text = self.succeed("compile", EXPERTS / "model.gguf", "-o", path,
+        text = self.succeed("compile", DEEPSEEK / "model.gguf", "-o", path,
                             "--cpu", "v3", "--report").stdout
         self.assertRegex(text, r"^\d+ kernels\n")
         decode = re.search(r"forward +decode +(\d+) +(\d+) +each row alone",
