@@ -56,7 +56,8 @@ absl::Status attachAdapters(Decoder &decoder, const DecoderOptions &options) {
   for (const InterleavedHeads &each : decoder.interleaved)
     interleaved.push_back({partInFile(decoder, each.path), each.heads});
   decoder.adapters = {adapters.parameters(),
-                      describeAdapters(*wanted, interleaved)};
+                      describeAdapters(*wanted, interleaved,
+                                       unadapted(*decoder.model, *wanted))};
   return absl::OkStatus();
 }
 

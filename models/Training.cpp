@@ -280,7 +280,8 @@ Training::Made Training::differentiate(const Example &in,
 
 Tensor Training::balanceBy(const std::vector<Tensor> &seen,
                            Arguments &in) const {
-  if (balance->hasBiases())
+  // Adapters leave the biases as they are, with the rest of the model.
+  if (balance->hasBiases() && decoder.adapters.weights.empty())
     balance->update(seen, in.tensor("balance_rate", {}));
   std::vector<Tensor> rows;
   for (const Tensor &each : seen)

@@ -54,7 +54,7 @@ struct TrainingOptions {
 ///   scoreRows(logits f32[R, V], targets i32[R], temperature f32[R])
 ///       -> log f32[R]
 /// of logits that `forward` made. With layers of experts, train has arguments
-/// sequences i32[T], balance_rate f32[] (of the biases, where there are some)
+/// sequences i32[T], balance_rate f32[] (of the biases that are trained)
 /// and capacity f32[] (where options say so), and a result load f32[L, E + 1]:
 /// of each layer, how often an expert was chosen, and assignments beyond the
 /// capacity. With `further`, train has arguments after i32[T], the token after

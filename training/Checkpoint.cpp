@@ -6,7 +6,6 @@
 #include "runtime/io/Json.h"
 #include "runtime/io/MappedFile.h"
 #include "runtime/io/SafetensorsWriter.h"
-#include "runtime/io/StackedWeights.h"
 #include "runtime/io/WeightsFile.h"
 
 #include <algorithm>
@@ -81,16 +80,6 @@ bool hasAdapters(const exec::Session &session) {
                              exec::isAdapterWeight);
 }
 
-/// Adds each expert's part of a stack [E, ...], by its own name.
-void addExperts(const io::SafetensorsTensor &stack,
-                std::vector<io::SafetensorsTensor> &tensors) {
-  std::vector<int64_t> shape(stack.shape.begin() + 1, stack.shape.end());
-  size_t bytes = stack.data.size() / stack.shape[0];
-  for (int64_t e = 0; e < stack.shape[0]; ++e)
-    tensors.push_back({io::expertName(stack.name, e), stack.type, shape,
-                       stack.data.subspan(e * bytes, bytes)});
-}
-
 /// The session's tensors that live across calls: the weights, or the others.
 StatusOr<std::vector<io::SafetensorsTensor>> tensorsOf(exec::Session &session,
                                                        bool areWeights) {
@@ -105,15 +94,11 @@ StatusOr<std::vector<io::SafetensorsTensor>> tensorsOf(exec::Session &session,
       count *= extent;
     TENON_ASSIGN_OR_RETURN(int64_t bytes,
                            base::sizeBytes(state.element, count));
-    io::SafetensorsTensor tensor = {
-        areWeights ? state.source : state.name,
-        state.element,
-        state.shape,
-        {static_cast<const uint8_t *>(view.data), static_cast<size_t>(bytes)}};
-    if (io::isStackName(tensor.name))
-      addExperts(tensor, tensors);
-    else
-      tensors.push_back(std::move(tensor));
+    tensors.push_back({areWeights ? state.source : state.name,
+                       state.element,
+                       state.shape,
+                       {static_cast<const uint8_t *>(view.data),
+                        static_cast<size_t>(bytes)}});
   }
   return tensors;
 }

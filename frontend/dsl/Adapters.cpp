@@ -6,6 +6,7 @@
 #include "frontend/dsl/Sugar.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include <algorithm>
 #include <cmath>
@@ -38,17 +39,26 @@ std::string withoutNumbers(std::string_view path) {
   return text;
 }
 
+/// Adds the path, without numbers, unless it is there.
+void addKind(std::vector<std::string> &kinds, std::string_view path) {
+  std::string kind = withoutNumbers(path);
+  if (std::ranges::find(kinds, kind) == kinds.end())
+    kinds.push_back(std::move(kind));
+}
+
 std::string listParts(const std::vector<LinearPart> &parts) {
   std::vector<std::string> kinds;
-  for (const LinearPart &part : parts) {
-    std::string kind = withoutNumbers(part.path);
-    if (std::ranges::find(kinds, kind) == kinds.end())
-      kinds.push_back(std::move(kind));
-  }
-  std::string text;
-  for (const std::string &kind : kinds)
-    absl::StrAppend(&text, text.empty() ? "" : ", ", kind);
-  return text;
+  for (const LinearPart &part : parts)
+    addKind(kinds, part.path);
+  return absl::StrJoin(kinds, ", ");
+}
+
+/// x [T, D] w^T of w [N, D], or of each expert's rows by its own.
+Tensor multiply(const Tensor &x, const Tensor &w, const Tensor &offsets,
+                Site site) {
+  if (offsets.isAbsent())
+    return linear(x, w, Tensor(), site);
+  return groupedMatmul(x, w, offsets, /*transposeB=*/true, site);
 }
 
 /// The usual first values: those of a uniform distribution within one over the
@@ -113,6 +123,25 @@ absl::Status Adapters::check(const Module &model,
   return absl::OkStatus();
 }
 
+std::vector<std::string> unadapted(const Module &model,
+                                   const AdapterOptions &options) {
+  constexpr std::string_view kWeight = ".weight";
+  std::vector<std::string> kinds;
+  for (const detail::Parameter &each : model.tree().parameters) {
+    std::string_view name = each.name;
+    if (name.ends_with(kWeight))
+      name.remove_suffix(kWeight.size());
+    bool isMatrix =
+        each.shape.rank() > 1 && !each.isVariable && !each.isAdapter;
+    bool isPart =
+        std::ranges::find(linearParts(model), name, &LinearPart::path) !=
+        linearParts(model).end();
+    if (isMatrix && !isPart && isTarget(options, std::string(name)))
+      addKind(kinds, name);
+  }
+  return kinds;
+}
+
 Adapters::Adapters(Module &model, const AdapterOptions &options, Site site)
     : Module(&model, "adapters") {
   absl::Status status = check(model, options);
@@ -127,7 +156,10 @@ Adapters::Adapters(Module &model, const AdapterOptions &options, Site site)
 
 void Adapters::attach(const LinearPart &part, const AdapterOptions &options,
                       Site site) {
-  auto weight = [&](const char *name, const Shape &shape, Initial initial) {
+  auto weight = [&](const char *name, int64_t rows, int64_t columns,
+                    Initial initial) {
+    Shape shape = part.experts ? Shape{part.experts, rows, columns}
+                               : Shape{rows, columns};
     return declare(
         part.path + "." + name,
         {.shape = shape, .initial = initial, .isAdapter = true, .site = site});
@@ -135,33 +167,33 @@ void Adapters::attach(const LinearPart &part, const AdapterOptions &options,
   int64_t rank = options.rank;
   detail::Adapter &adapter = tree().adapters[part.path];
   if (options.kind == AdapterKind::Bottleneck) {
-    Tensor down = weight("down", {rank, part.out}, spreadOver(part.out));
-    Tensor up = weight("up", {part.out, rank}, kZeros);
-    adapter = [=](const Tensor &, const Tensor &y, Site at) {
-      Tensor hidden = linear(y, down, Tensor(), at);
-      return y + linear(geluTanh(hidden, at), up, Tensor(), at);
+    Tensor down = weight("down", rank, part.out, spreadOver(part.out));
+    Tensor up = weight("up", part.out, rank, kZeros);
+    adapter = [=](const detail::LinearCall &call, Site at) {
+      Tensor hidden = multiply(call.y, down, call.offsets, at);
+      return call.y + multiply(geluTanh(hidden, at), up, call.offsets, at);
     };
     return;
   }
-  Tensor a = weight("lora_a", {rank, part.width}, spreadOver(part.width));
-  Tensor b = weight("lora_b", {part.out, rank}, kZeros);
-  adapter = [=, scale = adapterScale(options)](const Tensor &x, const Tensor &y,
+  Tensor a = weight("lora_a", rank, part.width, spreadOver(part.width));
+  Tensor b = weight("lora_b", part.out, rank, kZeros);
+  adapter = [=, scale = adapterScale(options)](const detail::LinearCall &call,
                                                Site at) {
     // Scaled where it is narrow.
-    Tensor hidden = linear(x, a, Tensor(), at) * scale;
-    return y + linear(hidden, b, Tensor(), at);
+    Tensor hidden = multiply(call.x, a, call.offsets, at) * scale;
+    return call.y + multiply(hidden, b, call.offsets, at);
   };
 }
 
-void detail::declareLinear(const Module &module, int64_t width, int64_t out,
-                           bool inputsFirst) {
-  module.tree().linears.push_back({module.path(), width, out, inputsFirst});
+void detail::declareLinear(const Module &module, const LinearPart &part) {
+  module.tree().linears.push_back(part);
 }
 
-Tensor detail::adapted(const Module &module, const Tensor &x, const Tensor &y,
-                       Site site) {
-  auto found = module.tree().adapters.find(module.path());
-  return found == module.tree().adapters.end() ? y : found->second(x, y, site);
+Tensor detail::adapted(const Module &module, std::string_view path,
+                       const LinearCall &call, Site site) {
+  auto found = module.tree().adapters.find(path);
+  return found == module.tree().adapters.end() ? call.y
+                                               : found->second(call, site);
 }
 
 } // namespace tenon

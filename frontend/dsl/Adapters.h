@@ -6,6 +6,8 @@
 //   LoRA, rsLoRA   y = w x + scale * b (a x)     a [r, D], b [N, r]
 //   bottleneck     y' = y + up gelu(down y)      down [r, N], up [N, r]
 //
+// and each expert of a layer has its own: a [E, r, D], b [E, N, r],
+//
 // where y = w x (+ bias), and scale is alpha / r, or alpha / sqrt(r) for
 // rsLoRA. b and up are zeros at first, so that an adapter begins by changing
 // nothing. An adapter's weights are f32 and live across calls, whatever the
@@ -36,7 +38,8 @@ struct AdapterOptions {
   AdapterKind kind = AdapterKind::LoRa;
   int64_t rank = 16;
   double alpha = 32; ///< Not of bottlenecks.
-  /// Paths of linear parts, with "*" for anything.
+  /// Paths of linear parts, with "*" for anything: of experts
+  /// "layers.*.experts.gate", "up" and "down".
   std::vector<std::string> targets;
 };
 
@@ -46,16 +49,22 @@ std::string_view nameOf(AdapterKind kind);
 /// What multiplies b (a x); 1 for bottlenecks.
 double adapterScale(const AdapterOptions &options);
 
-/// A linear part of a model: y [N] = w x [D].
+/// A linear part of a model, or of each expert of a layer: y [N] = w x [D].
 struct LinearPart {
-  std::string path; ///< "layers.0.attention.query"
-  int64_t width;    ///< D
-  int64_t out;      ///< N
-  bool inputsFirst; ///< Its weight is stored [D, N].
+  std::string path;    ///< "layers.0.attention.query"
+  int64_t width;       ///< D
+  int64_t out;         ///< N
+  bool inputsFirst;    ///< Its weight is stored [D, N].
+  int64_t experts = 0; ///< Above 0: the weight is [E, N, D].
 };
 
 /// A model's, in the order of their declaration.
 const std::vector<LinearPart> &linearParts(const Module &model);
+
+/// The model's other matrices whose names the targets match too, with "*" for
+/// numbers: "embedding", "layers.*.experts.router". They stay as they are.
+std::vector<std::string> unadapted(const Module &model,
+                                   const AdapterOptions &options);
 
 /// A part of `model`, of weights "adapters.PATH.lora_a" and "lora_b", or "down"
 /// and "up". The adapters work as long as the model, also where this object is
@@ -77,11 +86,15 @@ private:
 };
 
 namespace detail {
+/// A call of a linear part: y of x. With offsets, each expert's rows lie there,
+/// as `groupedMatmul` has them.
+struct LinearCall {
+  Tensor x, y, offsets = {};
+};
 /// What a linear part that is declared, and called, asks of the tree.
-void declareLinear(const Module &module, int64_t width, int64_t out,
-                   bool inputsFirst);
-Tensor adapted(const Module &module, const Tensor &x, const Tensor &y,
-               Site site);
+void declareLinear(const Module &module, const LinearPart &part);
+Tensor adapted(const Module &module, std::string_view path,
+               const LinearCall &call, Site site);
 } // namespace detail
 
 } // namespace tenon

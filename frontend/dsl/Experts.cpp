@@ -10,17 +10,21 @@ Experts::Experts(Module *parent, std::string_view name,
                  const ExpertsOptions &options)
     : Module(parent, name), opts(options),
       router(param("router.weight", {options.experts, options.width})),
-      gate(param("gate.weight",
-                 {options.experts, options.hidden, options.width})),
-      up(param("up.weight", {options.experts, options.hidden, options.width})),
-      down(param("down.weight",
-                 {options.experts, options.width, options.hidden})) {
+      gate(stack("gate", options.hidden, options.width)),
+      up(stack("up", options.hidden, options.width)),
+      down(stack("down", options.width, options.hidden)) {
   if (options.bias)
     bias = param("router.bias", {options.experts}, kZeros);
   detail::declareExperts(*this, options, bias);
   if (options.shared)
     shared.emplace(this, "shared", options.width, options.shared,
                    options.activation);
+}
+
+Tensor Experts::stack(const std::string &name, int64_t out, int64_t width) {
+  detail::declareLinear(*this, {path() + "." + name, width, out,
+                                /*inputsFirst=*/false, opts.experts});
+  return param(name + ".weight", {opts.experts, out, width});
 }
 
 Routing Experts::route(const Tensor &x, Site site) const {
@@ -37,13 +41,17 @@ Tensor Experts::apply(const Tensor &x, const Routing &routing,
   // One row for each token and expert, sorted so that each expert's touch.
   MoeDispatchResult sorted = moeDispatch(routing.experts, opts.experts, site);
   Tensor rows = moeGather(x, sorted.order, sorted.places, site);
-  auto multiply = [&](const Tensor &a, const Tensor &weights) {
-    return groupedMatmul(a, weights, sorted.offsets, /*transposeB=*/true, site);
+  auto multiply = [&](const char *part, const Tensor &a,
+                      const Tensor &weights) {
+    Tensor y =
+        groupedMatmul(a, weights, sorted.offsets, /*transposeB=*/true, site);
+    return detail::adapted(*this, path() + "." + part, {a, y, sorted.offsets},
+                           site);
   };
-  Tensor hidden =
-      opts.activation(multiply(rows, gate), site) * multiply(rows, up);
-  Tensor y = moeCombine(multiply(hidden, down), sorted.places, routing.weights,
-                        sorted.order, site);
+  Tensor hidden = opts.activation(multiply("gate", rows, gate), site) *
+                  multiply("up", rows, up);
+  Tensor y = moeCombine(multiply("down", hidden, down), sorted.places,
+                        routing.weights, sorted.order, site);
   return shared ? y + (*shared)(x, site) : y;
 }
 

@@ -44,6 +44,7 @@ struct ExpertsOptions {
 /// token; expert(x) = down(activation(gate x) * up x).
 /// Parameters: router.weight [E, D], router.bias [E] (of the choice),
 /// gate.weight and up.weight [E, F, D], down.weight [E, D, F], shared.*.
+/// Adapters may change what gate, up and down give for each expert.
 class Experts : public Module {
 public:
   Experts(Module *parent, std::string_view name, const ExpertsOptions &options);
@@ -61,6 +62,9 @@ public:
   }
 
 private:
+  /// Declares a linear part of each expert; returns its weight [E, out, width].
+  Tensor stack(const std::string &name, int64_t out, int64_t width);
+
   ExpertsOptions opts;
   Tensor router, bias;
   Tensor gate, up, down;

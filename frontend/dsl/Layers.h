@@ -30,7 +30,7 @@ public:
                      Initial{0, options.deviation})) {
     if (options.bias)
       bias = param("bias", {out}, kZeros);
-    detail::declareLinear(*this, width, out, inputsFirst);
+    detail::declareLinear(*this, {path(), width, out, inputsFirst});
   }
   Linear(Module *parent, std::string_view name, int64_t width, int64_t out)
       : Linear(parent, name, width, out, Options()) {}
@@ -38,7 +38,7 @@ public:
   Tensor operator()(const Tensor &x, Site site = Site::current()) const {
     Tensor y = matmul(x, weight, bias, /*transposeA=*/false,
                       /*transposeB=*/!inputsFirst, site);
-    return detail::adapted(*this, x, y, site);
+    return detail::adapted(*this, path(), {x, y}, site);
   }
 
 private:

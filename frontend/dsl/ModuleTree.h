@@ -48,9 +48,8 @@ struct State {
   mlir::Type type; // of the running trace
 };
 
-/// What a linear part's result y of x becomes.
-using Adapter =
-    std::function<Tensor(const Tensor &x, const Tensor &y, Site site)>;
+/// What a linear part's result becomes.
+using Adapter = std::function<Tensor(const LinearCall &call, Site site)>;
 
 /// What the routing of layer number `layer` becomes.
 using Balancing = std::function<Routing(size_t layer, const Tensor &logits,

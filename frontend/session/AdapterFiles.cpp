@@ -45,12 +45,15 @@ std::string adapterWeightInFile(std::string_view part,
 }
 
 std::string describeAdapters(const AdapterOptions &options,
-                             const std::vector<InterleavedPart> &interleaved) {
+                             const std::vector<InterleavedPart> &interleaved,
+                             const std::vector<std::string> &unadapted) {
   io::Json json = {{"kind", nameOf(options.kind)}, {"rank", options.rank}};
   if (options.kind != AdapterKind::Bottleneck)
     json["alpha"] = options.alpha;
   for (const InterleavedPart &each : interleaved)
     json["interleaved"].push_back({{"part", each.part}, {"heads", each.heads}});
+  if (!unadapted.empty())
+    json["unadapted"] = unadapted;
   return json.dump(-1, ' ', false, io::Json::error_handler_t::replace);
 }
 

@@ -30,8 +30,10 @@ struct InterleavedPart {
 };
 
 /// What a program says of its adapters, for `exec::AdapterSet`: JSON.
+/// `unadapted`: as the function of that name says.
 std::string describeAdapters(const AdapterOptions &options,
-                             const std::vector<InterleavedPart> &interleaved);
+                             const std::vector<InterleavedPart> &interleaved,
+                             const std::vector<std::string> &unadapted);
 
 } // namespace tenon
 #endif // TENON_FRONTEND_SESSION_ADAPTERFILES_H

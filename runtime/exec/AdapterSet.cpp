@@ -5,7 +5,8 @@
 #include "runtime/io/Json.h"
 
 #include <algorithm>
-#include <cstring>
+#include <functional>
+#include <numeric>
 
 namespace tenon::exec {
 namespace {
@@ -32,13 +33,16 @@ bool isAdapterWeight(const base::State &state) {
   return state.source.starts_with(io::kAdapterPrefix);
 }
 
-int64_t AdapterSet::Weight::elements() const { return shape[0] * shape[1]; }
+int64_t AdapterSet::Weight::elements() const {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1},
+                         std::multiplies<>());
+}
 
 StatusOr<AdapterSet> AdapterSet::create(const base::Program &program) {
   AdapterSet set;
   TENON_RETURN_IF_ERROR(set.readMetadata(program));
   for (const base::State &state : program.states)
-    if (isAdapterWeight(state) && state.shape.size() == 2)
+    if (isAdapterWeight(state))
       set.addWeight(state);
   return set;
 }
@@ -67,6 +71,10 @@ Status AdapterSet::readMetadata(const base::Program &program) {
       return dataLoss(kSource, ": expects a part and its heads");
     headsOf[*part] = heads;
   }
+  const io::Json *unadapted = io::findMember(json, "unadapted");
+  for (const io::Json &each : unadapted ? *unadapted : io::Json::array())
+    if (const std::string *name = io::textOf(&each))
+      passedOver.push_back(*name);
   return Status();
 }
 
@@ -75,7 +83,7 @@ void AdapterSet::addWeight(const base::State &state) {
   std::string_view name = state.source;
   weight.adds =
       name.ends_with(".lora_B.weight") || name.ends_with(".adapter_up.weight");
-  bool hasResult = !name.ends_with(".lora_A.weight");
+  bool hasResult = !name.ends_with(".lora_A.weight") && state.shape.size() == 2;
   weight.axis = weight.adds ? 0 : 1;
   for (const auto &[part, heads] : headsOf)
     if (hasResult && name.starts_with(io::kAdapterPrefix) &&

@@ -39,6 +39,9 @@ public:
 
   /// What fits: kind, rank and alpha.
   const io::AdapterConfig &config() const { return settings; }
+  /// The program's matrices that the targets match and that can have no
+  /// adapters, with "*" for numbers: "layers.*.experts.router".
+  const std::vector<std::string> &unadapted() const { return passedOver; }
 
   /// Reads an adapter's files under a name, which it takes from another one.
   /// Errors: those of `io::AdapterFile::open`; INVALID_ARGUMENT (of another
@@ -89,6 +92,7 @@ private:
                                     std::span<const float> from, bool toFile);
 
   io::AdapterConfig settings;
+  std::vector<std::string> passedOver;
   std::map<std::string, int64_t, std::less<>> headsOf; // by part
   std::vector<Weight> weights;
   std::map<std::string, Values, std::less<>> adapters;

@@ -3,6 +3,7 @@
 #include "runtime/io/AdapterFile.h"
 
 #include "runtime/io/Json.h"
+#include "runtime/io/StackedWeights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -168,7 +169,9 @@ StatusOr<AdapterFile> AdapterFile::open(const std::string &path) {
 Status AdapterFile::checkWeights() {
   const Pair &pair = pairOf(settings);
   auto isRank = [&](const TensorEntry &tensor, size_t axis) {
-    return tensor.shape.size() == 2 && tensor.shape[axis] == settings.rank;
+    size_t first = isStackName(tensor.name) ? 1 : 0; // behind the experts
+    return tensor.shape.size() == first + 2 &&
+           tensor.shape[first + axis] == settings.rank;
   };
   for (const TensorEntry &tensor : file.tensors()) {
     std::string_view part = partOf(tensor.name, pair.narrow);

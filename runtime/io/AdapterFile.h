@@ -6,6 +6,8 @@
 //   base_model.model.PART.lora_A.weight [r, D], .lora_B.weight [N, r]
 //   base_model.model.PART.adapter_down.weight [r, N], .adapter_up.weight [N, r]
 //
+// (of experts, in the files one PART for each, here the stack of them all:
+// StackedWeights.h)
 // with PART as in the safetensors of the model ("model.layers.0.mlp.up_proj"),
 // and of adapter_config.json, of which are read
 //

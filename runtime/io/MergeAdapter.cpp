@@ -1,5 +1,5 @@
 //===- MergeAdapter.cpp - An adapter made a part of the weights -----------===//
-// D width in, N width out, r rank.
+// D width in, N width out, r rank, E experts, or 1.
 
 #include "runtime/io/MergeAdapter.h"
 
@@ -28,18 +28,18 @@ std::vector<float> transposed(const std::vector<float> &x, int64_t rows,
   return y;
 }
 
-/// What is added to a weight [rows, columns]: left [rows, r] right [r,
+/// What is added to a weight [E, rows, columns]: left [E, rows, r] right [E, r,
 /// columns].
 struct Change {
-  int64_t rows, columns, rank;
+  int64_t experts, rows, columns, rank;
   std::vector<float> left, right;
 
-  /// Adds row `row` to a row of the weight.
+  /// Adds row `row` of all to that row of the weight.
   void addTo(int64_t row, float *weight) const {
     std::vector<float> sum(columns, 0.0f);
     for (int64_t r = 0; r < rank; ++r) {
       float factor = left[row * rank + r];
-      const float *from = &right[r * columns];
+      const float *from = &right[(row / rows * rank + r) * columns];
       for (int64_t j = 0; j < columns; ++j)
         sum[j] += factor * from[j];
     }
@@ -81,27 +81,35 @@ Status Merger::readChange(const MergePart &part) {
   const TensorEntry *a = weight(".lora_A.weight");
   const TensorEntry *b = weight(".lora_B.weight");
   TENON_ASSIGN_OR_RETURN(const TensorEntry *w, model.tensor(part.tensor));
-  int64_t rank = a->shape[0], D = a->shape[1], N = b->shape[0];
+  bool isStack = a->shape.size() == 3;
+  int64_t E = isStack ? a->shape[0] : 1, rank = adapter.config().rank;
+  int64_t D = a->shape.back(), N = b->shape[isStack ? 1 : 0];
   std::vector<int64_t> expected = {N, D};
   if (part.inputsFirst)
     std::swap(expected[0], expected[1]);
-  if (w->shape != expected)
+  if (isStack)
+    expected.insert(expected.begin(), E);
+  if (w->shape != expected || (isStack && b->shape[0] != E))
     return invalidArgument(adapter.path(), ": expects '", part.part,
                            "' to fit the weight ", printShape(w->shape),
                            ", got one for ", printShape(expected));
-  TENON_ASSIGN_OR_RETURN(std::vector<float> narrow, floatsOf(*a)); // [r, D]
-  TENON_ASSIGN_OR_RETURN(std::vector<float> wide, floatsOf(*b));   // [N, r]
+  TENON_ASSIGN_OR_RETURN(std::vector<float> narrow, floatsOf(*a)); // [E, r, D]
+  TENON_ASSIGN_OR_RETURN(std::vector<float> wide, floatsOf(*b));   // [E, N, r]
   double scale = adapter.config().scale() * (options.takesAway ? -1 : 1);
   std::vector<float> ordered(wide.size());
-  for (int64_t n = 0; n < N; ++n) {
+  for (int64_t n = 0; n < E * N; ++n) {
     int64_t from = part.heads ? placeInHalves(n, N / part.heads) : n;
     for (int64_t r = 0; r < rank; ++r)
       ordered[n * rank + r] = static_cast<float>(scale * wide[from * rank + r]);
   }
-  Change change = {N, D, rank, std::move(ordered), std::move(narrow)};
+  Change change = {E, N, D, rank, std::move(ordered), std::move(narrow)};
   if (part.inputsFirst)
-    change = {D, N, rank, transposed(change.right, rank, D),
-              transposed(change.left, N, rank)};
+    change = {.experts = 1,
+              .rows = D,
+              .columns = N,
+              .rank = rank,
+              .left = transposed(change.right, rank, D),
+              .right = transposed(change.left, N, rank)};
   changes[part.tensor] = std::move(change);
   return Status();
 }
@@ -152,9 +160,11 @@ StatusOr<std::span<const uint8_t>> Merger::produce(size_t index) {
   if (change == changes.end() && types[index] == tensor.type)
     return tensor.data;
   TENON_ASSIGN_OR_RETURN(std::vector<float> values, floatsOf(tensor));
-  if (change != changes.end())
-    for (int64_t row = 0; row < change->second.rows; ++row)
-      change->second.addTo(row, &values[row * change->second.columns]);
+  if (change != changes.end()) {
+    const Change &added = change->second;
+    for (int64_t row = 0; row < added.experts * added.rows; ++row)
+      added.addTo(row, &values[row * added.columns]);
+  }
   TENON_ASSIGN_OR_RETURN(int64_t size,
                          base::sizeBytes(types[index], tensor.elements()));
   bytes.resize(size);

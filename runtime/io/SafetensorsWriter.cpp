@@ -4,6 +4,7 @@
 
 #include "runtime/io/Json.h"
 #include "runtime/io/PendingFile.h"
+#include "runtime/io/StackedWeights.h"
 
 #include <algorithm>
 #include <cstring>
@@ -50,11 +51,22 @@ StatusOr<std::string> header(std::span<const SafetensorsTensor> tensors,
     for (int64_t extent : tensor.shape)
       count *= extent;
     TENON_ASSIGN_OR_RETURN(int64_t bytes, base::sizeBytes(tensor.type, count));
-    uint64_t end = offset + static_cast<uint64_t>(bytes);
-    json[tensor.name] = {{"dtype", type->second},
-                         {"shape", tensor.shape},
-                         {"data_offsets", {offset, end}}};
-    offset = end;
+    auto add = [&](const std::string &name, std::span<const int64_t> shape,
+                   int64_t size) {
+      uint64_t end = offset + static_cast<uint64_t>(size);
+      json[name] = {{"dtype", type->second},
+                    {"shape", shape},
+                    {"data_offsets", {offset, end}}};
+      offset = end;
+    };
+    if (!isStackName(tensor.name) || tensor.shape.empty()) {
+      add(tensor.name, tensor.shape, bytes);
+      continue;
+    }
+    int64_t experts = tensor.shape[0];
+    for (int64_t e = 0; e < experts; ++e)
+      add(expertName(tensor.name, e), std::span(tensor.shape).subspan(1),
+          bytes / experts);
   }
   std::string text =
       json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -26,9 +26,9 @@ struct SafetensorsTensor {
 };
 
 /// Writes the tensors in their order, which decides where each lies: data
-/// begins at a multiple of 8 bytes, and nothing is between two tensors. The
-/// file appears whole or not at all, and its bytes are on the disk when this
-/// returns.
+/// begins at a multiple of 8 bytes, and nothing is between two tensors. A stack
+/// of experts (StackedWeights.h) becomes a tensor for each. The file appears
+/// whole or not at all, and its bytes are on the disk when this returns.
 /// Errors: INVALID_ARGUMENT (a type that the format has not; bytes that are not
 ///         the shape's), UNAVAILABLE (the file cannot be written: why).
 Status writeSafetensors(const std::string &path,

@@ -193,6 +193,26 @@ TEST(Adapters, AddWhatTheySay) {
   }
 }
 
+TEST(Adapters, KnowWhatCanHaveNone) {
+  struct Net : Module {
+    Net()
+        : Module(nullptr, "net"), table(this, "table", 8, kWidth),
+          experts(this, "layers.0.experts",
+                  {.width = kWidth, .hidden = 32, .experts = 4, .shared = 32}) {
+    }
+    Embedding table;
+    Experts experts;
+  } net;
+  EXPECT_THAT(unadapted(net, {.targets = {"*"}}),
+              ElementsAre("table", "layers.*.experts.router"));
+  EXPECT_THAT(unadapted(net, {.targets = {"*.gate", "*.down"}}), ElementsAre());
+  EXPECT_THAT(
+      std::string(Adapters::check(net, {.targets = {"*.router"}}).message()),
+      HasSubstr("expect targets among layers.*.experts.gate, "
+                "layers.*.experts.up, layers.*.experts.down, "
+                "layers.*.experts.shared.gate"));
+}
+
 TEST(Adapters, RefuseWhatNoPartMatches) {
   Net net;
   auto message = [&](const AdapterOptions &options) {

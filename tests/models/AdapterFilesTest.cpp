@@ -196,37 +196,84 @@ TEST(AdapterFiles, MeanTheSameBesideGgufAndSafetensors) {
   }
 }
 
+/// Merges drawn adapters of a tiny model into its file, which then gives their
+/// logits, and takes them out again.
+void expectMerges(const std::string &tiny, const std::string &file,
+                  const std::vector<std::string> &targets, int64_t weights) {
+  TempFolder adapter, merged;
+  FileModel model(goldenPath(tiny, file), adapted(AdapterKind::LoRa, targets));
+  if (::testing::Test::HasFatalFailure())
+    return;
+  std::vector<float> plain = model.logits();
+  writeDrawn(model, adapter.path());
+  std::vector<float> logits = model.logits();
+  EXPECT_GT(difference(logits, plain), 0.05f);
+  merged.add("config.json",
+             (std::ostringstream()
+              << std::ifstream(goldenPath(tiny, "config.json")).rdbuf())
+                 .str());
+  std::string output = merged.path(file);
+  auto report = merge(model, adapter.path(), {ElementType::F32, false}, output);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->merged, weights);
+  FileModel again(output, {});
+  EXPECT_LT(difference(logits, again.logits()), 1e-4f) << tiny << file;
+  std::string undone = merged.path("undone" + file.substr(file.rfind('.')));
+  report = merge(again, adapter.path(), {ElementType::F32, true}, undone);
+  ASSERT_TRUE(report.ok()) << report.status();
+  FileModel before(undone, {});
+  EXPECT_LT(difference(plain, before.logits()), 1e-4f) << tiny << file;
+}
+
 // Merged weights are rounded once more than the sum of both products.
 TEST(AdapterMerges, EqualNotMerged) {
-  for (const std::string &path : {safetensors(), gguf()}) {
-    TempFolder adapter, merged;
-    FileModel model(path, adapted());
+  for (const char *file : {"model.safetensors", "model.gguf"}) {
+    expectMerges("tiny_llama", file, {"*.attention.*", "*.up"}, 10);
+    expectMerges("tiny_qwen3moe", file, {"*.experts.*"}, 6);
+  }
+}
+
+/// The names and shapes of the tensors in a safetensors file, as it has them.
+std::map<std::string, std::vector<int64_t>> tensorsIn(const std::string &path) {
+  std::ifstream in(path, std::ios::binary);
+  uint64_t size = 0;
+  in.read(reinterpret_cast<char *>(&size), sizeof(size));
+  std::string text(size, ' ');
+  in.read(text.data(), static_cast<std::streamsize>(size));
+  std::map<std::string, std::vector<int64_t>> found;
+  io::Json header = io::Json::parse(text);
+  for (const auto &[name, tensor] : header.items())
+    if (tensor.contains("shape"))
+      found[name] = tensor["shape"].get<std::vector<int64_t>>();
+  return found;
+}
+
+// In files each expert has an adapter of its own.
+TEST(AdapterFiles, OfExpertsHaveTheUsualNames) {
+  for (const char *beside : {"model.safetensors", "model.gguf"}) {
+    TempFolder folder;
+    FileModel model(goldenPath("tiny_qwen3moe", beside),
+                    adapted(AdapterKind::LoRa, {"*.1.experts.*"}));
     if (::testing::Test::HasFatalFailure())
       return;
-    std::vector<float> plain = model.logits();
-    writeDrawn(model, adapter.path());
+    writeDrawn(model, folder.path());
     std::vector<float> logits = model.logits();
-    EXPECT_GT(difference(logits, plain), 0.05f);
-    merged.add(
-        "config.json",
-        (std::ostringstream()
-         << std::ifstream(goldenPath("tiny_llama", "config.json")).rdbuf())
-            .str());
-    std::string output =
-        merged.path(model.files->isGguf() ? "model.gguf" : "model.safetensors");
-    auto report =
-        merge(model, adapter.path(), {ElementType::F32, false}, output);
-    ASSERT_TRUE(report.ok()) << report.status();
-    EXPECT_EQ(report->merged, 10);
-    FileModel again(output, {});
-    EXPECT_LT(difference(logits, again.logits()), 1e-4f) << path;
-    // And back.
-    std::string undone =
-        merged.path("undone" + output.substr(output.rfind('.')));
-    report = merge(again, adapter.path(), {ElementType::F32, true}, undone);
-    ASSERT_TRUE(report.ok()) << report.status();
-    FileModel before(undone, {});
-    EXPECT_LT(difference(plain, before.logits()), 1e-4f) << path;
+    auto tensors = tensorsIn(folder.path("adapter_model.safetensors"));
+    EXPECT_EQ(tensors.size(), 8u * 3 * 2);
+    std::string expert = "base_model.model.model.layers.1.mlp.experts.7.";
+    EXPECT_THAT(tensors[expert + "gate_proj.lora_A.weight"],
+                ElementsAre(4, 64));
+    EXPECT_THAT(tensors[expert + "down_proj.lora_B.weight"],
+                ElementsAre(64, 4));
+    FileModel again(goldenPath("tiny_qwen3moe", beside), like(folder.path()));
+    use(again, folder.path());
+    EXPECT_EQ(again.logits(), logits);
+    FileModel dense(safetensors(), {});
+    EXPECT_THAT(
+        std::string(models::buildModel(*dense.files, like(folder.path()))
+                        .status()
+                        .message()),
+        HasSubstr("got one of 'model.layers.1.mlp.experts.#."));
   }
 }
 

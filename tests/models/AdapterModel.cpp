@@ -39,13 +39,14 @@ Entry insideEntry(const models::Decoder &decoder) {
           /*hasOneVariant=*/true};
 }
 
-Arrays argumentsOf(const std::vector<int32_t> &text) {
+Arrays argumentsOf(const std::vector<int32_t> &text, int32_t past) {
   auto count = static_cast<int64_t>(text.size());
-  std::vector<int32_t> sequence(count, 0), numbers(count);
+  std::vector<int32_t> sequence(count, 0), numbers(count), positions(count);
   std::iota(numbers.begin(), numbers.end(), 0);
+  std::iota(positions.begin(), positions.end(), past);
   return {{"tokens", Array::of(text, {count})},
           {"batch.sequence", Array::of(sequence, {count})},
-          {"batch.position", Array::of(numbers, {count})},
+          {"batch.position", Array::of(positions, {count})},
           {"batch.pages", Array::of(std::vector<int32_t>{0}, {1, 1})},
           {"rows", Array::of(numbers, {count})},
           {"probe", Array::of(std::vector<float>(count * kAdaptedVocabulary, 1),
@@ -55,8 +56,8 @@ Arrays argumentsOf(const std::vector<int32_t> &text) {
 } // namespace
 
 std::vector<float> logitsOf(Session &session, const std::vector<int32_t> &text,
-                            const char *entry) {
-  auto results = session.call(entry, argumentsOf(text));
+                            const char *entry, int32_t past) {
+  auto results = session.call(entry, argumentsOf(text, past));
   EXPECT_TRUE(results.ok()) << results.status();
   if (!results.ok())
     return {};
@@ -66,15 +67,14 @@ std::vector<float> logitsOf(Session &session, const std::vector<int32_t> &text,
 
 AdapterModel::AdapterModel(base::ElementType element,
                            const std::optional<AdapterOptions> &adapters,
-                           Purpose purpose) {
-  open(element, adapters, purpose);
+                           Purpose purpose, std::string_view config) {
+  open(element, adapters, purpose, config);
 }
 
 void AdapterModel::open(base::ElementType element,
                         const std::optional<AdapterOptions> &adapters,
-                        Purpose purpose) {
-  auto files =
-      ModelFiles::describe(folder.add("config.json", kAdaptedConfig), element);
+                        Purpose purpose, std::string_view config) {
+  auto files = ModelFiles::describe(folder.add("config.json", config), element);
   ASSERT_TRUE(files.ok()) << files.status();
   models::TrainingOptions options;
   options.tokens = kMostTokens;
@@ -107,6 +107,17 @@ std::vector<float> AdapterModel::logits(const std::vector<int32_t> &text) {
 std::vector<float>
 AdapterModel::logitsInside(const std::vector<int32_t> &text) {
   return logitsOf(*session, text, "inside");
+}
+
+std::vector<float>
+AdapterModel::logitsOneByOne(const std::vector<int32_t> &text) {
+  std::vector<float> all;
+  for (size_t at = 0; at < text.size(); ++at) {
+    std::vector<float> row =
+        logitsOf(*session, {text[at]}, "forward", static_cast<int32_t>(at));
+    all.insert(all.end(), row.begin(), row.end());
+  }
+  return all;
 }
 
 std::vector<int32_t> adaptedText(int64_t length) {

@@ -22,8 +22,18 @@ inline constexpr std::string_view kAdaptedConfig = R"({
   "max_position_embeddings": 256, "tie_word_embeddings": false,
   "vocab_size": 96})";
 
-/// A session of that Llama, of drawn weights, with the entries of decoders and,
-/// for `Purpose::Train`, those of training, or for `Compare`
+/// A Qwen3 of two layers of experts, whose widths are whole blocks of 32.
+inline constexpr std::string_view kAdaptedExperts = R"({
+  "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe",
+  "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+  "head_dim": 32, "hidden_act": "silu", "rms_norm_eps": 1e-06,
+  "rope_theta": 10000.0, "num_experts": 8, "num_experts_per_tok": 3,
+  "norm_topk_prob": true, "max_position_embeddings": 256,
+  "tie_word_embeddings": false, "vocab_size": 96})";
+
+/// A session of one of them, of drawn weights, with the entries of decoders
+/// and, for `Purpose::Train`, those of training, or for `Compare`
 ///   inside(tokens, batch, rows, probe f32[M, V]) -> logits f32[M, V]
 /// the logits that the forward pass of a step computes.
 class AdapterModel {
@@ -31,13 +41,16 @@ public:
   enum class Purpose { Train, Compare };
   /// Adds failures to the test.
   AdapterModel(base::ElementType element,
-               const std::optional<AdapterOptions> &adapters, Purpose purpose);
+               const std::optional<AdapterOptions> &adapters, Purpose purpose,
+               std::string_view config = kAdaptedConfig);
 
   exec::Session &runtime() { return session->runtime(); }
   /// Of all tokens of the text, through the caches of a fresh sequence, or
   /// inside a step.
   std::vector<float> logits(const std::vector<int32_t> &text);
   std::vector<float> logitsInside(const std::vector<int32_t> &text);
+  /// The same by a call for each token.
+  std::vector<float> logitsOneByOne(const std::vector<int32_t> &text);
 
   TempFolder folder;
   models::Decoder decoder;
@@ -45,13 +58,14 @@ public:
 
 private:
   void open(base::ElementType element,
-            const std::optional<AdapterOptions> &adapters, Purpose purpose);
+            const std::optional<AdapterOptions> &adapters, Purpose purpose,
+            std::string_view config);
 };
 
-/// The logits of all tokens of a text, through the caches of a new sequence, by
-/// the entry "forward" or one like it.
+/// The logits of all tokens of a text, through the caches of a sequence that is
+/// new or has `past` tokens, by the entry "forward" or one like it.
 std::vector<float> logitsOf(Session &session, const std::vector<int32_t> &text,
-                            const char *entry = "forward");
+                            const char *entry = "forward", int32_t past = 0);
 
 /// A text that repeats itself.
 std::vector<int32_t> adaptedText(int64_t length);

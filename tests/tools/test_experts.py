@@ -104,6 +104,34 @@ class Experts(ToolTest):
                    for run in ("once", "twice")]
         self.assertTrue(all(path.exists() for path in weights))
 
+    def perplexity(self, model, *options):
+        scored = self.succeed("score", model, "other.txt", "--json", *options,
+                              cwd=self.example)
+        return json.loads(scored.stdout)["perplexity"]
+
+    def test_adapters_learn_run_and_are_merged(self):
+        (self.example / "other.txt").write_text("A cat ran. " * 1000)
+        self.succeed("data", "other.txt", "-o", "other", "--tokenizer", "bytes",
+                     cwd=self.example)
+        model = self.example / "run/step-00000075"
+        options = ["--model", model, "--data", "other", "--adapter", "lora",
+                   "--rank", 4, "--targets"]
+        made = self.train("adapted", "--steps", 10, "--rate", "1e-2", *options,
+                          "layers.*.experts.*")
+        self.assertIn("layers.*.experts.router, too, which can have no adapters",
+                      made.stderr)
+        adapter = self.example / "adapted/step-00000010"
+        adapted = self.perplexity(model, "--adapter", adapter)
+        self.assertLess(adapted, 0.5 * self.perplexity(model))
+        self.succeed("merge", model, adapter, "-o", "merged", cwd=self.example)
+        merged = (self.example / "merged/model.safetensors").read_bytes()
+        self.assertIn(b"layers.1.mlp.experts.7.down_proj.weight", merged)
+        self.assertAlmostEqual(self.perplexity("merged"), adapted,
+                               delta=1e-3 * adapted)
+        self.fail("train", "recipe.toml", "--output", "bad", *options,
+                  "*.router", cwd=self.example,
+                  says=["layers.*.experts.gate", "got '*.router'"])
+
     def test_bad_input_is_one_error(self):
         def fail(*options, says):
             self.fail("train", "recipe.toml", "--output", "bad", *options,

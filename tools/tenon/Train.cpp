@@ -2,6 +2,7 @@
 
 #include "tools/tenon/Command.h"
 
+#include "runtime/exec/AdapterSet.h"
 #include "runtime/exec/TextModel.h"
 #include "tools/tenon/Errors.h"
 #include "tools/tenon/Interrupt.h"
@@ -223,6 +224,21 @@ void printPlan(const Recipe &recipe, const Run &run) {
               formatBytes(all).c_str());
 }
 
+/// Names what the targets match and adapters leave as it is.
+Status printUnadapted(const Run &run) {
+  TENON_ASSIGN_OR_RETURN(
+      exec::AdapterSet adapters,
+      exec::AdapterSet::create(run.model->session().program().program()));
+  std::string names;
+  for (const std::string &name : adapters.unadapted())
+    names += (names.empty() ? "" : ", ") + name;
+  if (!names.empty())
+    printNotice(concat("--targets matches ", names,
+                       ", too, which can have no adapters and stay as they "
+                       "are"));
+  return Status();
+}
+
 /// Bytes of this process that lie in memory.
 int64_t memoryInUse() {
   std::ifstream file("/proc/self/statm");
@@ -347,6 +363,8 @@ Status train(TrainOptions &options) {
       std::unique_ptr<training::Loop> loop,
       training::Loop::create(recipe, run.parts, options.resumes));
   printPlan(recipe, run);
+  if (!recipe.adapter.empty())
+    TENON_RETURN_IF_ERROR(printUnadapted(run));
   if (loop->step() > 0)
     std::printf("going on after step %lld\n",
                 static_cast<long long>(loop->step()));
