@@ -13,6 +13,7 @@
 #include "frontend/dsl/Gradient.h"
 #include "frontend/dsl/Layers.h"
 #include "frontend/dsl/Optimizers.h"
+#include "frontend/dsl/RecordedRouting.h"
 #include "frontend/dsl/Trace.h"
 #include "frontend/session/Session.h"
 

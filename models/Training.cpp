@@ -4,6 +4,7 @@
 #include "models/Training.h"
 
 #include "frontend/dsl/Losses.h"
+#include "frontend/dsl/RecordedRouting.h"
 #include "frontend/dsl/Sugar.h"
 
 #include "absl/strings/str_cat.h"
@@ -23,15 +24,19 @@ bool matchesAny(const std::vector<std::string> &patterns,
 /// The texts of a call, and the rows that are learned.
 struct Texts {
   Tensor tokens, rows;
+  Tensor experts; // of each token, where routing is recorded
   Batch batch;
 
-  Texts(Arguments &in, const TrainingOptions &options) {
+  Texts(Arguments &in, const TrainingOptions &options,
+        const RecordedRouting *routing) {
     Dim T = Dim::symbol("T", 1, options.tokens);
     Dim M = Dim::symbol("M", 1, options.tokens);
     Dim S = Dim::symbol("S", 1, options.sequences);
     tokens = in.tensor("tokens", {T}, i32);
     batch = in.batch("batch", T, S, Dim::symbol("P", 1, 1));
     rows = in.tensor("rows", {M}, i32);
+    if (routing)
+      experts = in.tensor("experts", {T, routing->width()}, i32);
   }
   Dim M() const { return rows.dim(0); }
 };
@@ -55,8 +60,10 @@ struct Example {
   std::optional<BalancedCall> balanced;
   std::optional<FurtherExample> further;
 
-  Example(Arguments &in, const TrainingOptions &options, int64_t vocabulary)
-      : texts(in, options), targets(in.tensor("targets", {texts.M()}, i32)),
+  Example(Arguments &in, const TrainingOptions &options, int64_t vocabulary,
+          const RecordedRouting *routing)
+      : texts(in, options, routing),
+        targets(in.tensor("targets", {texts.M()}, i32)),
         shares(in.tensor("shares", {texts.M()})),
         objective(
             objectiveRows(options.objective, in, targets, shares, vocabulary)) {
@@ -103,6 +110,8 @@ public:
       balance.emplace(*decoder.model, options.balance);
       leaveBiases();
     }
+    if (options.recordsRouting)
+      routing.emplace(*decoder.model);
     if (options.accumulates)
       sums.emplace(decoder.model.get(), "gradients", weights);
     if (options.accumulates && balance)
@@ -131,6 +140,16 @@ private:
       std::erase_if(weights, [&](const NamedTensor &each) {
         return each.name == part.path + ".router.bias";
       });
+  }
+  Example example(Arguments &in) const {
+    return {in, options, decoder.vocabulary, routing ? &*routing : nullptr};
+  }
+  /// [M, D] of the rows that are learned.
+  Tensor hidden(const Texts &texts) const {
+    auto body = [&] {
+      return decoder.hidden(texts.tokens, texts.batch, texts.rows);
+    };
+    return routing ? routing->replay(texts.experts, body) : body();
   }
   Head head() const { return headAt(decoder.logits, decoder.head); }
   Head headAt(const std::function<Tensor(const Tensor &)> &logits,
@@ -178,6 +197,7 @@ private:
   std::vector<NamedTensor> weights;
   std::optional<ValueHead> valueHead;
   mutable std::optional<Balance> balance;
+  std::optional<RecordedRouting> routing;
   mutable std::optional<GradientSums> sums, loads;
   mutable std::optional<AdamW> adamW;
   mutable std::optional<Sgd> sgd;
@@ -218,7 +238,7 @@ Tensor Training::loss(const Example &in, const Tensor &probe) const {
     states = decoder.drafting->states(texts.tokens, texts.batch);
     x = gather(states, texts.rows);
   } else {
-    x = decoder.hidden(texts.tokens, texts.batch, texts.rows);
+    x = hidden(texts);
   }
   Head made = head();
   Tensor lost = chunkedLoss(*decoder.model, {x, in.objective.columns, probe},
@@ -308,7 +328,7 @@ Tensor Training::forwardHalf(const Shape &shape, const Tensor &like,
 }
 
 Results Training::train(Arguments &in) const {
-  Example example(in, options, decoder.vocabulary);
+  Example example = this->example(in);
   Tensor rate = in.tensor("rate", {}), scale = in.tensor("scale", {});
   if (balance)
     example.balance(in, options, scale);
@@ -321,7 +341,7 @@ Results Training::train(Arguments &in) const {
 }
 
 Results Training::accumulate(Arguments &in) const {
-  Example example(in, options, decoder.vocabulary);
+  Example example = this->example(in);
   Tensor keeps = in.tensor("keeps", {}), scale = in.tensor("scale", {});
   if (balance)
     example.balance(in, options, scale);
@@ -341,17 +361,14 @@ Results Training::apply(Arguments &in) const {
 }
 
 Results Training::score(Arguments &in) const {
-  Texts texts(in, options);
+  Texts texts(in, options, routing ? &*routing : nullptr);
   Tensor targets = in.tensor("targets", {texts.M()}, i32);
   Tensor heat = in.tensor("temperature", {});
-  auto hidden = [&] {
-    return decoder.hidden(texts.tokens, texts.batch, texts.rows);
-  };
   auto log = [&] {
     Head made = head();
     Tensor heats = fullLike(targets, 0, f32) + heat; // [M]
     return chunkedValues(
-        {hidden(), {targets, heats}}, made,
+        {hidden(texts), {targets, heats}}, made,
         [](const Tensor &logits, const std::vector<Tensor> &columns) {
           return logProbability(logits, columns[0], columns[1]);
         },
@@ -360,17 +377,16 @@ Results Training::score(Arguments &in) const {
   Results results = {{"log", forwardHalf({texts.M()}, targets, log)}};
   if (valueHead)
     results.push_back({"values", forwardHalf({texts.M()}, targets, [&] {
-                         return (*valueHead)(hidden());
+                         return (*valueHead)(hidden(texts));
                        })});
   return results;
 }
 
 Results Training::scoreAll(Arguments &in) const {
-  Texts texts(in, options);
+  Texts texts(in, options, routing ? &*routing : nullptr);
   Tensor heat = in.tensor("temperature", {});
   return {{"log", forwardHalf({texts.M(), decoder.vocabulary}, texts.rows, [&] {
-             return logSoftmax(
-                 decoder.forward(texts.tokens, texts.batch, texts.rows) / heat);
+             return logSoftmax(decoder.logits(hidden(texts)) / heat);
            })}};
 }
 
@@ -391,7 +407,14 @@ Results Training::scoreAllRows(Arguments &in) const {
 std::vector<Entry> Training::entries() const {
   DecoderOptions generating = options.decoder;
   generating.drafts = false; // nobody asks for them while it learns
-  std::vector<Entry> made = decoderEntries(decoder, generating);
+  Decoder drawing = decoder;
+  if (routing)
+    drawing.hidden = [this](const Tensor &tokens, const Batch &batch,
+                            const Tensor &rows) {
+      return routing->record(
+          batch, [&] { return decoder.hidden(tokens, batch, rows); });
+    };
+  std::vector<Entry> made = decoderEntries(drawing, generating);
   auto add = [&](const char *name,
                  Results (Training::*body)(Arguments &) const) {
     made.push_back({name,
@@ -430,6 +453,11 @@ absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
     return absl::InvalidArgumentError(
         "expects further tokens to be learned with the objective Likelihood, "
         "by a decoder that was built to draft");
+  if (options.recordsRouting &&
+      (options.further || expertsParts(*decoder.model).empty()))
+    return absl::InvalidArgumentError(
+        "expects recorded routing of a model with layers of experts, and not "
+        "beside further tokens");
   Training training(decoder, options);
   if (training.isEmpty())
     return absl::InvalidArgumentError(

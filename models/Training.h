@@ -27,6 +27,9 @@ struct TrainingOptions {
   bool hasValues = false; ///< Of Policy: a value head learns, too.
   bool scoresAll = false; ///< The entries scoreAll and scoreAllRows.
   BalanceOptions balance; ///< Of layers of experts.
+  /// Generating notes each token's experts, and the other entries take them
+  /// (RecordedRouting.h).
+  bool recordsRouting = false;
   /// Of Likelihood, with `decoder.drafts`: the layer that predicts a further
   /// token learns, too.
   bool further = false;
@@ -57,12 +60,13 @@ struct TrainingOptions {
 /// sequences i32[T], balance_rate f32[] (of the biases that are trained)
 /// and capacity f32[] (where options say so), and a result load f32[L, E + 1]:
 /// of each layer, how often an expert was chosen, and assignments beyond the
-/// capacity. With `further`, train has arguments after i32[T], the token after
-/// each, further_targets i32[M] and further_shares f32[M], of the token after a
-/// row's target, and further_weight f32[]; and a result further f32[], the sum
-/// of -further_share log p(further target), which is learned beside the loss,
-/// further_weight times. Where options say so, there are in train's
-/// place
+/// capacity. Where routing is recorded, all entries that take tokens to learn
+/// have an argument experts i32[T, W], of all layers. With `further`, train has
+/// arguments after i32[T], the token after each, further_targets i32[M] and
+/// further_shares f32[M], of the token after a row's target, and further_weight
+/// f32[]; and a result further f32[], the sum of -further_share log p(further
+/// target), which is learned beside the loss, further_weight times. Where
+/// options say so, there are in train's place
 ///   accumulate(... as train, but keeps f32[] for rate) -> loss f32[] (, log)
 ///   apply(rate f32[], scale f32[] (, balance_rate)) -> norm f32[]
 /// and, to compare what rollouts and training compute,
@@ -70,7 +74,8 @@ struct TrainingOptions {
 ///       -> log f32[M, V], by a training step's forward half
 ///   scoreAllRows(logits f32[R, V], temperature f32[]) -> log f32[R, V]
 /// Errors: those of `trace`; INVALID_ARGUMENT (nothing is left to train; values
-///         without Policy; `further` without Likelihood or the layer).
+///         without Policy; `further` without Likelihood or the layer,
+///         or with recorded routing; that without layers of experts).
 absl::StatusOr<TracedProgram> traceTraining(const Decoder &decoder,
                                             const ModelFiles &files,
                                             const TrainingOptions &options);

@@ -75,6 +75,7 @@ Status PolicyLearner::draw(int64_t step) {
   options.mostTokens = recipe.length + 1;
   options.mostDrawn = recipe.completion;
   options.seed = mix(recipe.seed ^ mix(~static_cast<uint64_t>(step)));
+  options.keepsExperts = recipe.recordsRouting();
   options.keepsLogits =
       recipe.compareEvery > 0 && step % recipe.compareEvery == 0;
   TENON_ASSIGN_OR_RETURN(

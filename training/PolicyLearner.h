@@ -51,7 +51,7 @@ private:
     std::vector<exec::TokenColumn> columns;
 
     exec::TrainSequence sequence() const {
-      return {rollout.tokens, rollout.from, columns};
+      return {rollout.tokens, rollout.from, columns, rollout.experts};
     }
   };
 

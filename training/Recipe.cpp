@@ -180,6 +180,10 @@ Status Recipe::completeBalance() const {
   TENON_RETURN_IF_ERROR(
       expect(finalCapacity >= 0 && (capacity > 0 || finalCapacity == 0),
              "final-capacity", "at least 0, and --capacity", finalCapacity));
+  if (routing != "computed" && !(routing == "recorded" && isPolicy()))
+    return invalidArgument("routing expects computed or, with a method that "
+                           "learns from rewards, recorded, got ",
+                           routing);
   return expect(!isPolicy() || capacity == 0, "capacity",
                 "a method that does not learn from rewards, since choices that "
                 "are dropped in training alone give tokens other probabilities "
@@ -240,6 +244,7 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"balance_loss", balanceLoss},
       {"z_loss", zLoss},
       {"capacity", capacity > 0},
+      {"records_routing", recordsRouting()},
       {"further", mtpLoss > 0},
       {"decode", isPolicy() ? std::max<int64_t>(batch, 512) : 512},
   };

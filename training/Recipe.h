@@ -57,6 +57,7 @@ struct Recipe {
   double balanceRate = 1e-3;              // of biases; 0: they stay
   double balanceLoss = 0, zLoss = 0;      // weights
   double capacity = 0, finalCapacity = 0; // factors; 0: no choice is dropped
+  std::string routing = "computed";       // or recorded, of what is drawn
 
   double mtpLoss = 0; // weight of further tokens; 0: they are not learned
 
@@ -89,6 +90,8 @@ struct Recipe {
   bool isPolicy() const {
     return method == "grpo" || method == "dr-grpo" || method == "ppo";
   }
+  /// Whether a step takes the experts that drawing chose.
+  bool recordsRouting() const { return routing == "recorded"; }
   /// Whether a step reads what the model gave before the run.
   bool needsReference() const {
     return method == "dpo" || (isPolicy() && penalty > 0);

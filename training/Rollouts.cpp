@@ -50,6 +50,7 @@ StatusOr<std::vector<Rollout>> drawRollouts(exec::Generator &generator,
     requests[i].sampling.seed =
         static_cast<int64_t>(mix(options.seed ^ mix(i)) >> 1);
     requests[i].log = options.keepsLog ? &rollouts[i].log : nullptr;
+    requests[i].experts = options.keepsExperts ? &rollouts[i].experts : nullptr;
   }
   if (options.keepsLogits)
     generator.setOnLogits([&](size_t i, std::span<const float> logits) {

@@ -11,10 +11,11 @@ namespace tenon::training {
 /// A completion, with the prompt before it.
 struct Rollout {
   const Task *task = nullptr;
-  std::vector<int32_t> tokens; // of both, with the end of text
-  int64_t from = 0;            // where the completion begins
-  std::vector<float> log;      // log p of each token of it, as it was drawn
-  std::vector<float> logits;   // [completion, V], where kept
+  std::vector<int32_t> tokens;  // of both, with the end of text
+  int64_t from = 0;             // where the completion begins
+  std::vector<float> log;       // log p of each token of it, as it was drawn
+  std::vector<float> logits;    // [completion, V], where kept
+  std::vector<int32_t> experts; // of all tokens but the last one, where kept
   Completion completion;
 
   std::span<const int32_t> drawn() const {
@@ -27,7 +28,7 @@ struct RolloutOptions {
   int64_t mostTokens = 0; // of prompt and completion
   int64_t mostDrawn = 0;  // of the completion; 0: what mostTokens leaves
   uint64_t seed = 0;
-  bool keepsLog = true, keepsLogits = false;
+  bool keepsLog = true, keepsLogits = false, keepsExperts = false;
 };
 
 /// The text of what was drawn. Vocabularies are often padded: a token that the

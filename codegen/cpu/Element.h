@@ -268,9 +268,10 @@ private:
   void prepareCombine(ir::MoeCombineOp op, mlir::Value token);
   mlir::Value combineElement(ir::MoeCombineOp op, mlir::ValueRange index,
                              const Lanes &lanes);
-  mlir::Value storeScores(ir::MoeRouteOp op, mlir::ValueRange row,
-                          mlir::Value scores);
+  mlir::Value storeScores(mlir::Value logits, ir::Scoring scoring,
+                          mlir::ValueRange row, mlir::Value scores);
   void prepareRoute(ir::MoeRouteOp op, mlir::ValueRange row);
+  void prepareWeigh(ir::MoeWeighOp op, mlir::ValueRange row);
 
   KernelEmitter &e;
   llvm::DenseMap<mlir::Value, Source> sources;

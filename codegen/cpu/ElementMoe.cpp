@@ -130,16 +130,17 @@ Value Elements::combineElement(ir::MoeCombineOp op, ValueRange index,
 //===----------------------------------------------------------------------===//
 
 /// Stores a token's scores; whether one of its logits is NaN (i1).
-Value Elements::storeScores(ir::MoeRouteOp op, ValueRange row, Value scores) {
+Value Elements::storeScores(Value router, ir::Scoring scoring, ValueRange row,
+                            Value scores) {
   Location loc = e.builder.getLoc();
   Type f32 = e.builder.getF32Type();
-  Value count = e.index(tensorType(op.getLogits()).getDimSize(1));
+  Value count = e.index(tensorType(router).getDimSize(1));
   auto logits = [&](const Lanes &lanes) {
-    return wholeRowElement(op.getLogits(), row, lanes);
+    return wholeRowElement(router, row, lanes);
   };
   Value least = e.f32(-std::numeric_limits<float>::infinity());
   Best best = emitArgmax(e, count, least, logits);
-  if (op.getScoring() == ir::Scoring::Sigmoid) {
+  if (scoring == ir::Scoring::Sigmoid) {
     e.columns(count, e.vectorWidth(), [&](const Lanes &lanes) {
       Value x = logits(lanes);
       ir::Emit a(e.builder, loc, x.getType());
@@ -216,12 +217,13 @@ static void closeGroups(KernelEmitter &e, ir::MoeRouteOp op, Value keys,
   e.restoreScratch(mark);
 }
 
-/// Stores the weights of the experts that were chosen.
-static void storeWeights(KernelEmitter &e, ir::MoeRouteOp op, Value scores,
-                         Value order, Value weights) {
+/// Stores the weights of a token's experts.
+template <typename Op>
+static void storeWeights(KernelEmitter &e, Op op, Value scores, Value order,
+                         Value weights) {
   Type f32 = e.builder.getF32Type();
   ir::Emit a(e.builder, e.builder.getLoc(), f32);
-  Value k = e.index(op.getK());
+  Value k = e.index(tensorType(op.getWeights()).getDimSize(1));
   auto take = [&](Value rank, ValueRange so) -> SmallVector<Value> {
     Value number = e.toIndex(e.load(order, e.builder.getI32Type(), rank));
     Value weight = e.load(scores, f32, number);
@@ -248,7 +250,7 @@ void Elements::prepareRoute(ir::MoeRouteOp op, ValueRange row) {
   Value weights = e.scratch(k * 4), order = e.scratch(k * 4);
   Value scores = e.scratch(experts * 4), keys = e.scratch(experts * 4);
   Value count = prepareWholeRow(op.getLogits(), row);
-  Value hasNan = storeScores(op, row, scores);
+  Value hasNan = storeScores(op.getLogits(), op.getScoring(), row, scores);
   e.emitFailure(hasNan, TENON_FAILURE_NAN, op, rowNumber(op.getLogits(), row),
                 e.index(0));
   if (op.getBias())
@@ -270,6 +272,30 @@ void Elements::prepareRoute(ir::MoeRouteOp op, ValueRange row) {
   storeWeights(e, op, scores, order, weights);
   prepared.push_back({nullptr, op.getWeights(), Index(row), {weights}});
   prepared.push_back({nullptr, op.getExperts(), Index(row), {order}});
+}
+
+void Elements::prepareWeigh(ir::MoeWeighOp op, ValueRange row) {
+  if (find(nullptr, op.getWeights(), row))
+    return;
+  int64_t experts = tensorType(op.getLogits()).getDimSize(1);
+  int64_t k = tensorType(op.getWeights()).getDimSize(1);
+  Value weights = e.scratch(k * 4), order = e.scratch(k * 4);
+  Value scores = e.scratch(experts * 4);
+  prepareWholeRow(op.getLogits(), row);
+  Value token = rowNumber(op.getLogits(), row);
+  Value hasNan = storeScores(op.getLogits(), op.getScoring(), row, scores);
+  e.emitFailure(hasNan, TENON_FAILURE_NAN, op, token, e.index(0));
+  e.loop(e.index(0), e.index(k), 1, [&](Value rank) {
+    Scope scope(*this);
+    Index at(row);
+    at.push_back(rank);
+    prepare(op.getExperts(), at);
+    Value expert = checkedNumber(op, element(op.getExperts(), at, {}),
+                                 e.index(experts), token);
+    e.store(e.fromIndex(expert, e.builder.getI32Type()), order, rank);
+  });
+  storeWeights(e, op, scores, order, weights);
+  prepared.push_back({nullptr, op.getWeights(), Index(row), {weights}});
 }
 
 } // namespace tenon::codegen::cpu

@@ -73,6 +73,7 @@ void Elements::prepareOp(Operation *op, ValueRange index) {
       .Case([&](ir::MoeCombineOp sum) { prepareCombine(sum, index[0]); })
       .Case(
           [&](ir::MoeRouteOp route) { prepareRoute(route, index.drop_back()); })
+      .Case([&](ir::MoeWeighOp op) { prepareWeigh(op, index.drop_back()); })
       .Case([&](ir::UnpackOp unpack) {
         Value row = rowNumber(unpack.getX(), index.drop_back());
         stageBlocked(unpack.getY(), unpack.getX(), row, index);

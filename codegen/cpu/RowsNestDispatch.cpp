@@ -57,7 +57,7 @@ Value Dispatch::expertOf(Value number, bool reports) {
   Value isOutside = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::uge,
                                           expert, e.index(op.getCount()));
   if (reports)
-    e.emitFailure(isOutside, TENON_FAILURE_INDEX, op, number, expert);
+    e.emitFailure(isOutside, TENON_FAILURE_INDEX, op, index[0], expert);
   return arith::SelectOp::create(e.builder, isOutside, e.index(0), expert);
 }
 

@@ -158,15 +158,17 @@ void detail::declareExperts(const Module &module, const ExpertsOptions &options,
   module.tree().experts.push_back({module.path(), options, bias});
 }
 
-Routing detail::balanced(const Module &module, const Tensor &logits,
+Routing detail::rerouted(const Module &module, const Tensor &logits,
                          const Routing &routing, Site site) {
   const detail::ModuleTree &tree = module.tree();
-  if (!tree.balance)
-    return routing;
-  for (size_t i = 0; i < tree.experts.size(); ++i)
-    if (tree.experts[i].path == module.path())
-      return tree.balance(i, logits, routing, site);
-  return routing;
+  size_t layer =
+      std::ranges::find(tree.experts, module.path(), &ExpertsPart::path) -
+      tree.experts.begin();
+  Routing made = routing;
+  for (const Rerouting *change : {&tree.replay, &tree.balance})
+    if (*change)
+      made = (*change)(layer, logits, made, site);
+  return made;
 }
 
 } // namespace tenon

@@ -90,7 +90,7 @@ namespace detail {
 /// What a layer of experts that is declared, and routes, asks of the tree.
 void declareExperts(const Module &module, const ExpertsOptions &options,
                     const Tensor &bias);
-Routing balanced(const Module &module, const Tensor &logits,
+Routing rerouted(const Module &module, const Tensor &logits,
                  const Routing &routing, Site site);
 } // namespace detail
 

@@ -32,7 +32,7 @@ Routing Experts::route(const Tensor &x, Site site) const {
   MoeRouteResult routed =
       moeRoute(logits, opts.scoring, opts.perToken, bias, opts.groups,
                opts.keptGroups, opts.top2, opts.normalize, opts.scale, site);
-  return detail::balanced(*this, logits, {routed.weights, routed.experts},
+  return detail::rerouted(*this, logits, {routed.weights, routed.experts},
                           site);
 }
 

@@ -52,7 +52,7 @@ struct State {
 using Adapter = std::function<Tensor(const LinearCall &call, Site site)>;
 
 /// What the routing of layer number `layer` becomes.
-using Balancing = std::function<Routing(size_t layer, const Tensor &logits,
+using Rerouting = std::function<Routing(size_t layer, const Tensor &logits,
                                         const Routing &routing, Site site)>;
 
 class ModuleTree {
@@ -65,7 +65,8 @@ public:
   std::vector<LinearPart> linears;
   std::map<std::string, Adapter, std::less<>> adapters; // by a linear's path
   std::vector<ExpertsPart> experts;
-  Balancing balance; // null: nothing balances them
+  Rerouting replay;  // null: they choose themselves, and nobody notes whom
+  Rerouting balance; // null: nothing balances them
   std::set<std::string, std::less<>> names;
   std::vector<std::string> errors;
   Tracer *tracer = nullptr; // the trace that runs, if one does

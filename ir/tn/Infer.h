@@ -43,7 +43,8 @@ Hook reduce, sumRows, matmul, gather, takeAlong, scatter, unpack, quantize;
 // Choosing elements of a row
 Hook topK, argmax, random, sample, emit;
 // Mixture of experts
-Hook moeRoute, moeDispatch, moeGather, moeCombine, groupedMatmul, groupedOuter;
+Hook moeRoute, moeWeigh, moeDispatch, moeGather, moeCombine, groupedMatmul,
+    groupedOuter;
 // Attention
 Hook attention, selfAttention;
 

@@ -41,14 +41,22 @@ static LogicalResult expectAssignments(Operation *op, StringRef name,
          << name << " of shape [T, K] with a static K >= 1, got " << type;
 }
 
+static LogicalResult expectLogits(Operation *op, RankedTensorType logits) {
+  int64_t experts = logits.getRank() == 2 ? logits.getDimSize(1) : 0;
+  if (logits.getElementType().isF32() && experts >= 1 &&
+      experts <= kMostExperts)
+    return success();
+  return op->emitOpError("expects logits of shape [T, E] of f32 with a static "
+                         "E from 1 to ")
+         << kMostExperts << ", got " << logits;
+}
+
 LogicalResult MoeRouteOp::verify() {
   RankedTensorType logits = tensorType(getLogits());
+  if (failed(expectLogits(*this, logits))) // C1
+    return failure();
   Type f32 = Float32Type::get(getContext());
-  int64_t experts = logits.getRank() == 2 ? logits.getDimSize(1) : 0;
-  if (logits.getElementType() != f32 || experts < 1 || experts > kMostExperts)
-    return emitOpError("expects logits of shape [T, E] of f32 with a static E "
-                       "from 1 to ")
-           << kMostExperts << ", got " << logits; // C1
+  int64_t experts = logits.getDimSize(1);
   if (getBias() &&
       failed(expectType(*this, "bias", RankedTensorType::get({experts}, f32),
                         getBias().getType())))
@@ -72,6 +80,19 @@ LogicalResult MoeRouteOp::verify() {
   Type i32 = IntegerType::get(getContext(), 32);
   return expectType(*this, "experts", withElement(weights, i32),
                     getExperts().getType());
+}
+
+LogicalResult MoeWeighOp::verify() {
+  RankedTensorType logits = tensorType(getLogits());
+  RankedTensorType experts = tensorType(getExperts());
+  if (failed(expectLogits(*this, logits)) ||                  // C1
+      failed(expectAssignments(*this, "experts", experts)) || // C2
+      failed(
+          expectSameExtent(*this, "experts", experts, 0, "logits", logits, 0)))
+    return failure();
+  RankedTensorType weights =
+      withLast(logits, experts.getDimSize(1), logits.getElementType());
+  return expectType(*this, "weights", weights, getWeights().getType()); // C3
 }
 
 LogicalResult MoeDispatchOp::verify() {
@@ -153,6 +174,16 @@ LogicalResult moeRoute(const Request &request, Results &out) {
   MLIRContext *context = request.attributes.getContext();
   out.push_back(withLast(*logits, k, Float32Type::get(context)));
   out.push_back(withLast(*logits, k, IntegerType::get(context, 32)));
+  return success();
+}
+
+LogicalResult moeWeigh(const Request &request, Results &out) {
+  FailureOr<RankedTensorType> logits = operand(request, 0, 2, 2);
+  FailureOr<RankedTensorType> experts = operand(request, 1, 2, 2);
+  if (failed(logits) || failed(experts))
+    return failure();
+  Type f32 = Float32Type::get(request.attributes.getContext());
+  out.push_back(withLast(*logits, experts->getDimSize(1), f32));
   return success();
 }
 

@@ -61,6 +61,38 @@ def Tn_MoeRouteOp : Tn_Op<"moe_route", [Pure, DeclareOpInterfaceMethods<Tn_Refer
   let hasVerifier = 1;
 }
 
+def Tn_MoeWeighOp : Tn_Op<"moe_weigh", [Pure, DeclareOpInterfaceMethods<Tn_ReferenceOp>,
+    DeclareOpInterfaceMethods<Tn_DifferentiableOp>]> {
+  let summary = "What experts that are given count for each token";
+  let description = [{
+        s = softmax(logits) or sigmoid(logits)
+        weights[t, i] = s[t, experts[t, i]]
+
+    then `normalize` and `scale`, all as tn.moe_route has it: of the experts that
+    it chooses the weights are its own, bit for bit, and so are the gradients.
+
+    NaN logits are a failure of the step. So is an expert outside [0, E), which
+    counts as expert 0.
+
+    (C1) logits is f32 [T, E], 1 <= E <= 4096, static. (C2) experts is [T, K]
+    with a static K >= 1. (C3) weights is f32 [T, K].
+
+    ```mlir
+    %w = tn.moe_weigh sigmoid %logits, %e {normalize, scale = 2.5} : tensor<4x256xf32>, tensor<4x8xi32>
+        -> tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins Tn_Scoring:$scoring, Tn_FloatTensor:$logits,
+      Tn_IndexTensor:$experts, UnitAttr:$normalize,
+      DefaultValuedAttr<F64Attr, "1.0">:$scale);
+  let results = (outs Tn_FloatTensor:$weights);
+  let assemblyFormat = [{
+    $scoring $logits `,` $experts attr-dict `:` type($logits) `,`
+    type($experts) `->` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tn_MoeDispatchOp : Tn_Op<"moe_dispatch", [Pure,
     DeclareOpInterfaceMethods<Tn_ReferenceOp>]> {
   let summary = "Sorts assignments by expert";

@@ -9,26 +9,35 @@ using namespace tenon::ir;
 // w_i = scale * s_i / S with S the sum of the chosen scores (without
 // normalisation S = 1). Through the quotient ds_i = scale / S * (g_i - sum_j
 // g_j s_j / S), then through the scores of all experts.
-LogicalResult MoeRouteOp::buildAdjoint(Adjoint &adjoint) {
+template <typename Op>
+static LogicalResult giveLogits(Op op, Adjoint &adjoint) {
   if (!adjoint.wants(0))
     return success();
-  Formula logits = adjoint.of(getLogits()), g = adjoint.gradient();
-  Formula experts = adjoint.exactly(getExperts());
-  bool isSoftmax = getScoring() == Scoring::Softmax;
+  Formula logits = adjoint.of(op.getLogits()), g = adjoint.gradient();
+  Formula experts = adjoint.exactly(op.getExperts());
+  bool isSoftmax = op.getScoring() == Scoring::Softmax;
   Formula s = isSoftmax ? logits.apply<SoftmaxOp>() : logits.apply<SigmoidOp>();
-  double scale = getScale().convertToDouble();
+  double scale = op.getScale().convertToDouble();
   Formula chosen = scale * g;
-  if (getNormalize()) {
+  if (op.getNormalize()) {
     Formula picked = s.make<TakeAlongOp>(g.type(), s.value(), experts.value());
     Formula sum = picked.rowSum() + 1e-20;
     chosen = (chosen - (chosen * picked / sum).rowSum()) / sum;
   }
-  FailureOr<Formula> ds = putAlong(*this, s.type(), chosen, experts);
+  FailureOr<Formula> ds = putAlong(op, s.type(), chosen, experts);
   if (failed(ds))
     return failure();
   adjoint.give(0, isSoftmax ? s * (*ds - (*ds * s).rowSum())
                             : *ds * s * (1.0 - s));
   return success();
+}
+
+LogicalResult MoeRouteOp::buildAdjoint(Adjoint &adjoint) {
+  return giveLogits(*this, adjoint);
+}
+
+LogicalResult MoeWeighOp::buildAdjoint(Adjoint &adjoint) {
+  return giveLogits(*this, adjoint);
 }
 
 // What was read for each assignment comes back from it: a token's sum over its

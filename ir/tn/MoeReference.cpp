@@ -83,8 +83,8 @@ std::vector<Float<A>> scoresOf(Scoring scoring, ArrayRef<Float<A>> logits) {
   return scores;
 }
 
-template <typename A>
-void normalize(MoeRouteOp op, MutableArrayRef<Float<A>> weights) {
+template <typename A, typename Op>
+void normalize(Op op, MutableArrayRef<Float<A>> weights) {
   A a;
   if (op.getNormalize()) {
     Float<A> sum = weights[0];
@@ -98,6 +98,17 @@ void normalize(MoeRouteOp op, MutableArrayRef<Float<A>> weights) {
     weight = a.mul(weight, a.constant(op.getScale().convertToDouble()));
 }
 
+/// The scores of token t, whose logits may hold no NaN.
+template <typename A, typename Op>
+std::vector<Float<A>> scoresOf(Op op, Context &context, const Tensor<A> &logits,
+                               int64_t t) {
+  int64_t experts = logits.shape[1];
+  auto row = ArrayRef<Float<A>>(logits.floats).slice(t * experts, experts);
+  if (llvm::any_of(row, [](Float<A> x) { return x != x; }))
+    context.fail(TENON_FAILURE_NAN, op->getName().getStringRef(), t, 0);
+  return scoresOf<A>(op.getScoring(), row);
+}
+
 template <typename A>
 llvm::Error evaluateRoute(MoeRouteOp op, Context &context,
                           ArrayRef<ref::Value<A>> in,
@@ -109,10 +120,7 @@ llvm::Error evaluateRoute(MoeRouteOp op, Context &context,
   Tensor<A> chosen =
       makeTensor<A>(IntegerType::get(op.getContext(), 32), {tokens, k});
   for (int64_t t = 0; t < tokens; ++t) {
-    auto row = ArrayRef<Float<A>>(logits.floats).slice(t * experts, experts);
-    if (llvm::any_of(row, [](Float<A> x) { return x != x; }))
-      context.fail(TENON_FAILURE_NAN, "tn.moe_route", t, 0);
-    std::vector<Float<A>> scores = scoresOf<A>(op.getScoring(), row);
+    std::vector<Float<A>> scores = scoresOf<A>(op, context, logits, t);
     std::vector<Float<A>> choice = scores;
     if (op.getBias())
       for (int64_t e = 0; e < experts; ++e)
@@ -131,6 +139,28 @@ llvm::Error evaluateRoute(MoeRouteOp op, Context &context,
 }
 
 template <typename A>
+llvm::Error evaluateWeigh(MoeWeighOp op, Context &context,
+                          ArrayRef<ref::Value<A>> in,
+                          SmallVectorImpl<ref::Value<A>> &out) {
+  const Tensor<A> &logits = tensor<A>(in[0]), &experts = tensor<A>(in[1]);
+  int64_t tokens = experts.shape[0], k = experts.shape[1];
+  Tensor<A> weights = makeTensor<A>(logits.element, experts.shape);
+  for (int64_t t = 0; t < tokens; ++t) {
+    std::vector<Float<A>> scores = scoresOf<A>(op, context, logits, t);
+    for (int64_t p = t * k; p < (t + 1) * k; ++p) {
+      int64_t expert = experts.ints[p];
+      bool isOne = expert >= 0 && expert < std::ssize(scores);
+      if (!isOne)
+        context.fail(TENON_FAILURE_INDEX, "tn.moe_weigh", t, expert);
+      weights.floats[p] = scores[isOne ? expert : 0];
+    }
+    normalize<A>(op, MutableArrayRef<Float<A>>(weights.floats).slice(t * k, k));
+  }
+  out.push_back(std::move(weights));
+  return llvm::Error::success();
+}
+
+template <typename A>
 llvm::Error evaluateDispatch(MoeDispatchOp op, Context &context,
                              ArrayRef<ref::Value<A>> in,
                              SmallVectorImpl<ref::Value<A>> &out) {
@@ -139,7 +169,8 @@ llvm::Error evaluateDispatch(MoeDispatchOp op, Context &context,
   for (int64_t i = 0; i < experts.size(); ++i) {
     if (experts.ints[i] >= 0 && experts.ints[i] < count)
       continue;
-    context.fail(TENON_FAILURE_INDEX, "tn.moe_dispatch", i, experts.ints[i]);
+    context.fail(TENON_FAILURE_INDEX, "tn.moe_dispatch", i / experts.shape[1],
+                 experts.ints[i]);
     experts.ints[i] = 0;
   }
   Tensor<A> order = makeTensor<A>(experts.element, experts.shape);
@@ -217,6 +248,7 @@ llvm::Error evaluateCombine(MoeCombineOp, Context &context,
 } // namespace
 
 TN_EVALUATE(MoeRouteOp, evaluateRoute)
+TN_EVALUATE(MoeWeighOp, evaluateWeigh)
 TN_EVALUATE(MoeDispatchOp, evaluateDispatch)
 TN_EVALUATE(MoeGatherOp, evaluateMoeGather)
 TN_EVALUATE(MoeCombineOp, evaluateCombine)

@@ -20,7 +20,8 @@ NestRole ir::nestRole(Operation *op) {
             CacheAppendOp, ConcatOp, MoeGatherOp, MoeCombineOp>(
           [](auto) { return NestRole::Row; })
       .Case<TopKOp, ArgmaxOp, SampleOp, RandomOp, ScatterOp, SumRowsOp,
-            MoeRouteOp, MoeDispatchOp>([](auto) { return NestRole::Alone; })
+            MoeRouteOp, MoeWeighOp, MoeDispatchOp>(
+          [](auto) { return NestRole::Alone; })
       .Case<ProductOp>([](auto) { return NestRole::Matmul; })
       .Case<AttentionOp, SelfAttentionOp, SelfAttentionGradQueryOp,
             SelfAttentionGradKeysOp>([](auto) { return NestRole::Attention; })

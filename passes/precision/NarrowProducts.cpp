@@ -58,7 +58,8 @@ void dropUnused(Value value) {
 /// Whether experts are chosen by what a product computes: what is rounded there
 /// would choose others.
 bool routes(ir::ProductOp product) {
-  return llvm::any_of(product.getY().getUsers(), llvm::IsaPred<ir::MoeRouteOp>);
+  return llvm::any_of(product.getY().getUsers(),
+                      llvm::IsaPred<ir::MoeRouteOp, ir::MoeWeighOp>);
 }
 
 /// Multiplies in bf16, if both factors are floats that are f32 or bf16.

@@ -121,6 +121,15 @@ StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,
   return order;
 }
 
+std::vector<size_t> routingStates(const base::Program &program) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < program.states.size(); ++i)
+    if (!program.states[i].isTensor() &&
+        program.states[i].name.starts_with("routing."))
+      found.push_back(i);
+  return found;
+}
+
 int64_t modelContext(const base::Program &program) {
   for (const base::Metadata &item : program.metadata) {
     int64_t value = 0;

@@ -72,6 +72,10 @@ EntryForm draftSignature();
 StatusOr<std::vector<size_t>> orderArguments(const base::Entry &entry,
                                              const EntryForm &form);
 
+/// Numbers of the program's states that note a token's experts, in the order of
+/// its layers: the caches of frontend/dsl/RecordedRouting.h.
+std::vector<size_t> routingStates(const base::Program &program);
+
 /// The longest context the model was made for; 0 where it does not say.
 int64_t modelContext(const base::Program &program);
 

@@ -27,6 +27,7 @@ Status Generator::resolve() {
   if (auto entry = session.findEntry("scoreRows"); entry.ok())
     scoreEntry = *entry;
   const base::Program &program = session.program().program();
+  routing = routingStates(program);
   TENON_ASSIGN_OR_RETURN(
       forwardOrder,
       orderArguments(program.entries[forwardEntry], forwardSignature()));
@@ -90,6 +91,10 @@ Generator::checkRequests(std::span<const GenerateRequest> requests) const {
                              " expects a program that tells "
                              "log-probabilities, by the entry 'scoreRows', "
                              "got one without");
+    if (requests[i].experts && routing.empty())
+      return invalidArgument("request ", i,
+                             " expects a program that notes experts, in "
+                             "caches 'routing.*', got one without");
   }
   return Status();
 }
@@ -288,10 +293,28 @@ void Generator::finish(size_t index, FinishReason reason,
   Slot &slot = slots[index];
   stats.reasons[slot.number] = reason;
   stats.tokens += slot.tokens;
+  if (slot.request->experts)
+    readExperts(index);
   slot.request = nullptr;
   pages->release(index);
   if (end)
     end(slot.number, reason);
+}
+
+/// Gives out the experts of the tokens that the slot's pages hold.
+void Generator::readExperts(size_t index) const {
+  const Slot &slot = slots[index];
+  const PageTable::Options &sizes = pages->options();
+  std::span<const int32_t> table =
+      pages->table().subspan(index * sizes.pagesPerSequence);
+  for (int64_t at = 0; at < slot.cached; ++at)
+    for (size_t state : routing) {
+      std::span<const float> held =
+          session.cachePage(state, table[at / sizes.pageTokens]);
+      size_t k = held.size() / sizes.pageTokens;
+      for (float each : held.subspan(at % sizes.pageTokens * k, k))
+        slot.request->experts->push_back(static_cast<int32_t>(each));
+    }
 }
 
 /// Gives a drawn token out, and ends its request where that is to end.

@@ -83,6 +83,10 @@ struct GenerateRequest {
   /// temperature), or of softmax(logits) where that is 0; null: nobody asks.
   /// Takes a program with the entry "scoreRows" (models/Training.h).
   std::vector<float> *log = nullptr;
+  /// Gets, when the request ends, the experts of each token that was computed,
+  /// all but the last one drawn: [tokens, experts of all layers]; null: nobody
+  /// asks. Takes a program that notes them (frontend/dsl/RecordedRouting.h).
+  std::vector<int32_t> *experts = nullptr;
 };
 
 enum class FinishReason : uint8_t {
@@ -137,7 +141,8 @@ public:
   /// Runs all requests to their ends, as many at once as the session has
   /// sequences and pages for, in their order.
   /// Errors: INVALID_ARGUMENT (no request; an empty prompt, or one longer than
-  ///         the context; log-probabilities that the program cannot tell),
+  ///         the context; log-probabilities or experts that the program cannot
+  ///         tell),
   ///         RESOURCE_EXHAUSTED (cache pages), CANCELLED, those of
   ///         `Session::call`.
   StatusOr<GenerateStats> generate(std::span<const GenerateRequest> requests,
@@ -217,6 +222,7 @@ private:
                      const TensorView *states = nullptr);
   void addToken(Step &step, size_t slot, int32_t token, int64_t position);
   Status forward(const Step &step, float *out);
+  void readExperts(size_t slot) const;
   void accept(size_t slot, const OnToken &onToken, GenerateStats &stats);
 
   // GeneratorDrafts.cpp
@@ -239,6 +245,7 @@ private:
   Session &session;
   uint32_t forwardEntry = 0, sampleEntry = 0, loopEntry = 0;
   std::optional<uint32_t> scoreEntry;
+  std::vector<size_t> routing; // states that note experts, by layer
   // An argument's place, by role.
   std::vector<size_t> forwardOrder, sampleOrder, loopOrder;
   int64_t mostStops = 0; // that `generate` takes; 0: there is no such entry

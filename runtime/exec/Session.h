@@ -117,6 +117,10 @@ public:
   /// Copies pages of all caches, one after the other.
   void copyPages(std::span<const PageCopy> copies);
 
+  /// The rows that a page of state number `number` holds, by position, one
+  /// after the other: of a cache of one head, layout values and f32.
+  std::span<const float> cachePage(size_t number, int32_t page) const;
+
   /// A tensor that lives across calls, to read or to change between them. The
   /// memory is the session's.
   /// Errors: NOT_FOUND.

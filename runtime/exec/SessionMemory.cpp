@@ -245,6 +245,13 @@ void Session::copyPages(std::span<const PageCopy> copies) {
     }
 }
 
+std::span<const float> Session::cachePage(size_t number, int32_t page) const {
+  int64_t size =
+      loaded->program().states[number].bytesPerBlock * limits.pageBlocks;
+  const char *rows = map.states[number].data + page * size;
+  return {reinterpret_cast<const float *>(rows), size / sizeof(float)};
+}
+
 StatusOr<MutableTensorView> Session::state(std::string_view name) {
   const std::vector<base::State> &all = loaded->program().states;
   for (size_t i = 0; i < all.size(); ++i)

@@ -39,12 +39,40 @@ bool hasResult(const base::Entry &entry, std::string_view name) {
 
 // What every entry that trains takes, beside numbers of the optimiser's.
 constexpr std::string_view kOwnArguments[] = {
-    "tokens",  "batch.sequence", "batch.position",  "batch.pages",   "rows",
-    "targets", "shares",         "sequences",       "rate",          "keeps",
-    "scale",   "after",          "further_targets", "further_shares"};
+    "tokens",          "batch.sequence", "batch.position",
+    "batch.pages",     "rows",           "targets",
+    "shares",          "sequences",      "rate",
+    "keeps",           "scale",          "after",
+    "further_targets", "further_shares", "experts"};
 
 bool isOwn(std::string_view name) {
   return std::ranges::find(kOwnArguments, name) != std::end(kOwnArguments);
+}
+
+/// What a call has for an argument of this name.
+struct Column {
+  std::string_view name;
+  const void *data;
+  ElementType element;
+  std::array<int64_t, 2> shape;
+  size_t rank;
+};
+
+/// The arguments of an entry; they view the columns.
+StatusOr<std::vector<TensorView>> viewsOf(const base::Entry &entry,
+                                          const std::vector<Column> &columns) {
+  std::vector<TensorView> views;
+  for (const base::Value &argument : entry.arguments) {
+    auto found = std::ranges::find(columns, argument.name, &Column::name);
+    if (found == columns.end())
+      return invalidArgument("entry '", entry.name,
+                             "': has an unknown argument '", argument.name,
+                             "'");
+    views.push_back(
+        {found->data, found->element,
+         std::span<const int64_t>(found->shape).first(found->rank)});
+  }
+  return views;
 }
 
 /// The name of a sequence's column that the program wants; null: it has none.
@@ -121,6 +149,9 @@ Status Trainer::resolve() {
   mostSequences = session.axisRange(trainEntry, at, 0).most;
   hasLog = hasResult(entry, "log");
   hasFurther = hasResult(entry, "further");
+  for (const base::Value &argument : entry.arguments)
+    if (argument.name == "experts")
+      expertsWidth = argument.type.shape[1].terms[0].value;
   const base::Entry &last = program.entries[hasSums ? applyEntry : trainEntry];
   for (const base::Value &result : last.results)
     if (result.name == "load") {
@@ -205,6 +236,19 @@ Status Trainer::fill(Part part, int64_t learned) {
   pages.assign(part.size(), -1); // no cache is read
   if (hasFurther)
     fillFurther(part);
+  return fillExperts(part);
+}
+
+Status Trainer::fillExperts(Part part) {
+  experts.clear();
+  for (const TrainSequence &each : part) {
+    int64_t expected = each.inputs() * expertsWidth;
+    if (std::ssize(each.experts) != expected)
+      return invalidArgument(
+          "a sequence to learn expects ", expected, " experts, ", expertsWidth,
+          " for each token computed, got ", each.experts.size());
+    experts.insert(experts.end(), each.experts.begin(), each.experts.end());
+  }
   return Status();
 }
 
@@ -262,13 +306,6 @@ Status Trainer::setNumbers(std::span<const NamedNumber> numbers) {
 Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
                      std::span<const Output> outputs) {
   const base::Entry &entry = session.program().program().entries[number];
-  struct Column {
-    std::string_view name;
-    const void *data;
-    ElementType element;
-    std::array<int64_t, 2> shape;
-    size_t rank;
-  };
   auto list = [](const char *name, const auto &values, ElementType element) {
     return Column{name, values.data(), element, {std::ssize(values), 1}, 1};
   };
@@ -285,6 +322,11 @@ Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
       list("further_targets", furtherTargets, ElementType::I32),
       list("further_shares", furtherShares, ElementType::F32)};
   columns[4].rank = 2;
+  columns.push_back({"experts",
+                     experts.data(),
+                     ElementType::I32,
+                     {std::ssize(tokens), expertsWidth},
+                     2});
   for (const NamedNumber &each : numbers)
     columns.push_back({each.name, &each.value, ElementType::F32, {}, 0});
   for (const Extra &extra : extras)
@@ -293,17 +335,8 @@ Status Trainer::call(uint32_t number, std::span<const NamedNumber> numbers,
                        ElementType::F32,
                        {std::ssize(rows), extra.width},
                        static_cast<size_t>(std::min(extra.width, int64_t{2}))});
-  std::vector<TensorView> views;
-  for (const base::Value &argument : entry.arguments) {
-    auto found = std::ranges::find(columns, argument.name, &Column::name);
-    if (found == columns.end())
-      return invalidArgument("entry '", entry.name,
-                             "': has an unknown argument '", argument.name,
-                             "'");
-    views.push_back(
-        {found->data, found->element,
-         std::span<const int64_t>(found->shape).first(found->rank)});
-  }
+  TENON_ASSIGN_OR_RETURN(std::vector<TensorView> views,
+                         viewsOf(entry, columns));
   std::vector<MutableTensorView> results;
   std::vector<std::array<int64_t, 2>> shapes(entry.results.size());
   for (size_t i = 0; i < entry.results.size(); ++i) {

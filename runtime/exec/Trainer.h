@@ -13,7 +13,8 @@
 // objective reads beside these are columns, f32 with a row for each token that
 // is learned, and numbers, f32 of rank 0. Where a layer learns to predict a
 // further token, train takes after i32[T], further_targets i32[M] and
-// further_shares f32[M], too.
+// further_shares f32[M], too; where routing is recorded, all that take tokens
+// take experts i32[T, W].
 //
 //   TENON_ASSIGN_OR_RETURN(auto trainer, Trainer::create(*session));
 //   TENON_ASSIGN_OR_RETURN(StepResult made, trainer->step(batch, {3e-4f}));
@@ -43,6 +44,9 @@ struct TrainSequence {
   int64_t from = 1;
   /// "shares" of the loss among them, or all tokens of a step weigh alike.
   std::span<const TokenColumn> columns = {};
+  /// Of each of the inputs, [inputs, experts of all layers], where the program
+  /// takes recorded routing.
+  std::span<const int32_t> experts = {};
 
   int64_t inputs() const { return static_cast<int64_t>(tokens.size()) - 1; }
   int64_t learned() const { return inputs() - from + 1; }
@@ -107,8 +111,8 @@ public:
   /// Takes a step on all sequences.
   /// Errors: INVALID_ARGUMENT (no sequence; one that has nothing to learn or is
   ///         longer than a call; more than a call takes, where the program does
-  ///         not accumulate; a column or number that is missing or of another
-  ///         size), those of `Session::call`.
+  ///         not accumulate; a column, number or experts that are missing or of
+  ///         another size), those of `Session::call`.
   StatusOr<StepResult> step(std::span<const TrainSequence> batch,
                             const StepOptions &options);
 
@@ -157,6 +161,7 @@ private:
   Status fill(Part part, int64_t learned);
   void fillFurther(Part part);
   Status fillColumns(Part part);
+  Status fillExperts(Part part);
   Status setNumbers(std::span<const NamedNumber> numbers);
   struct Output {
     std::string_view name;
@@ -176,10 +181,11 @@ private:
   Session &session;
   bool hasSums = false, hasLog = false, hasValues = false, hasFurther = false;
   int64_t loadLayers = 0, loadWidth = 0; // 0: there are no experts
+  int64_t expertsWidth = 0;              // 0: the program chooses them
   uint32_t trainEntry = 0, applyEntry = 0, scoreEntry = 0, normEntry = 0;
   int64_t mostTokens = 0, mostSequences = 0;
   std::vector<int32_t> tokens, sequence, position, pages, rows, targets;
-  std::vector<int32_t> after, furtherTargets;
+  std::vector<int32_t> after, furtherTargets, experts;
   std::vector<float> shares, furtherShares;
   std::vector<Extra> extras; // of `train`
 };

@@ -30,18 +30,23 @@ std::string placeOf(const base::KernelLocation &location,
 Status describe(const base::Kernel &kernel, const std::string &layer,
                 const tenon_failure &failure) {
   std::string where = kernel.label.empty() ? kernel.symbol : kernel.label;
-  bool isRouter = false;
+  std::string_view op;
   auto location = static_cast<size_t>(failure.location);
   if (location < kernel.locations.size()) {
     where = placeOf(kernel.locations[location], layer);
-    isRouter = kernel.locations[location].op == "tn.moe_route";
+    op = kernel.locations[location].op;
   }
   switch (failure.kind) {
   case TENON_FAILURE_INDEX:
+    if (op == "tn.moe_weigh" || op == "tn.moe_dispatch")
+      return outOfRange(where, ": token ", failure.row, " has expert ",
+                        failure.value,
+                        ", tokens counted within the call; expects a number "
+                        "below the layer's experts");
     return outOfRange(where, ": row ", failure.row, " has index ",
                       failure.value, ", which is outside its axis");
   case TENON_FAILURE_NAN:
-    if (isRouter)
+    if (op == "tn.moe_route" || op == "tn.moe_weigh")
       return outOfRange(where, ": the router's logits of token ", failure.row,
                         " hold a NaN, tokens counted within the call; look for "
                         "NaN among the weights and what they multiply");

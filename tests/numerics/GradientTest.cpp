@@ -68,8 +68,8 @@ std::vector<Step> differentiableSteps() {
 /// The steps of random graphs: smooth almost everywhere, and of moderate size.
 std::vector<Step> tameSteps() {
   static const std::set<StringRef> wild = {
-      "tn.exp", "tn.log",   "tn.sqrt",       "tn.rsqrt",
-      "tn.div", "tn.top_k", "tn.round_even", "tn.moe_route"};
+      "tn.exp",   "tn.log",        "tn.sqrt",      "tn.rsqrt",    "tn.div",
+      "tn.top_k", "tn.round_even", "tn.moe_route", "tn.moe_weigh"};
   std::vector<Step> steps = differentiableSteps();
   // Products of integers quantise what they are given; a layer of experts jumps
   // where a token's choice changes.

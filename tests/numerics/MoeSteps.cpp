@@ -76,6 +76,20 @@ static bool route(GraphBuilder &g, StringRef op) {
   return g.infer(op, ir::infer::moeRoute, operands, attributes);
 }
 
+static bool weigh(GraphBuilder &g, StringRef op) {
+  int64_t experts = 1 + g.below(100), k = 1 + g.below(20);
+  SmallVector<NamedAttribute> attributes = {g.builder.getNamedAttr(
+      "scoring", ir::ScoringAttr::get(g.builder.getContext(),
+                                      static_cast<ir::Scoring>(g.below(2))))};
+  if (g.below(2))
+    attributes.push_back(g.unit("normalize"));
+  if (g.below(2))
+    attributes.push_back(g.f64("scale", 2.5));
+  SsaValue logits = g.finite(g.tensor({T, experts}, g.builder.getF32Type()));
+  return g.infer(op, ir::infer::moeWeigh,
+                 {logits, chosenExperts(g, k, experts)}, attributes);
+}
+
 static bool dispatch(GraphBuilder &g, StringRef) {
   dispatched(g);
   return true;
@@ -295,6 +309,7 @@ static bool adaptedLayer(GraphBuilder &g, StringRef op) {
 llvm::ArrayRef<Step> moeSteps() {
   static constexpr Step steps[] = {
       {"tn.moe_route", "", route},
+      {"tn.moe_weigh", "", weigh},
       {"tn.moe_dispatch", "", dispatch},
       {"tn.moe_gather", "", gather},
       {"tn.moe_combine", "", combine},

@@ -132,6 +132,27 @@ class Experts(ToolTest):
                   "*.router", cwd=self.example,
                   says=["layers.*.experts.gate", "got '*.router'"])
 
+    def test_recorded_routing_changes_no_bit(self):
+        (self.example / "sums").mkdir()
+        (self.example / "sums/train.jsonl").write_text("".join(
+            json.dumps({"prompt": f"{a} and ", "answer": str(a * a % 97)}) + "\n"
+            for a in range(20)))
+        for routing in ("computed", "recorded"):
+            self.train(routing, "--model", "run/step-00000075", "--data", "sums",
+                       "--method", "grpo", "--length", 16, "--batch", 16,
+                       "--group", 4, "--minibatches", 2, "--micro", 4, "--steps",
+                       2, "--compare-every", 1, "--rewards", "diversity",
+                       "--balance-loss", 0, "--routing", routing,
+                       "--evaluate-every", 0)
+        computed, recorded = ([{key: line[key] for key in
+                                ("loss", "norm", "mismatch", "load_most")}
+                               for line in self.log(run) if "loss" in line]
+                              for run in ("computed", "recorded"))
+        self.assertEqual(computed[0], recorded[0])
+        self.assertEqual({line["mismatch"] for line in recorded}, {0})
+        self.fail("train", "recipe.toml", "--output", "bad", "--routing",
+                  "recorded", cwd=self.example, says=["learns from rewards"])
+
     def test_bad_input_is_one_error(self):
         def fail(*options, says):
             self.fail("train", "recipe.toml", "--output", "bad", *options,

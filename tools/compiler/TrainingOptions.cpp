@@ -85,10 +85,11 @@ private:
   absl::Status first;
 };
 
-void readBalance(Members &members, BalanceOptions &balance) {
-  members.read("balance_loss", balance.sequenceLoss);
-  members.read("z_loss", balance.zLoss);
-  members.read("capacity", balance.hasCapacity);
+void readExperts(Members &members, models::TrainingOptions &options) {
+  members.read("balance_loss", options.balance.sequenceLoss);
+  members.read("z_loss", options.balance.zLoss);
+  members.read("capacity", options.balance.hasCapacity);
+  members.read("records_routing", options.recordsRouting);
 }
 
 void readFurther(Members &members, models::TrainingOptions &options) {
@@ -137,7 +138,7 @@ parseTrainingOptions(std::string_view text) {
   members.read("objective", objective);
   members.read("values", options.hasValues);
   members.read("scores_all", options.scoresAll);
-  readBalance(members, options.balance);
+  readExperts(members, options);
   readFurther(members, options);
   members.read("decode", options.decoder.maxTokens);
   members.expect(options.checkpoint.empty() ||

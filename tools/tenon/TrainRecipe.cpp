@@ -175,6 +175,10 @@ void addExperts(CLI::App &app, Recipe &recipe) {
       "dropped. 0: nothing is");
   add("--final-capacity", recipe.finalCapacity,
       "The capacity of the last step, reached evenly; 0: it stays");
+  add("--routing", recipe.routing,
+      "Of what was generated, in a step that learns from rewards: computed "
+      "again, or recorded, the experts that generating chose")
+      ->check(CLI::IsMember({"computed", "recorded"}));
 }
 
 void addAdapter(CLI::App &app, Recipe &recipe) {

@@ -380,6 +380,42 @@ TEST_F(Grouped, LogitsThatAreNoneAreNotedWithTheirToken) {
   }
 }
 
+TEST_F(Grouped, ExpertsThatAreGivenHaveTheirWeightsOrAreNoted) {
+  for (StringRef form : {"softmax", "sigmoid"}) {
+    func::FuncOp func = parse(formatv(R"(
+      func.func @f(%x: tensor<6x8xf32>, %e: tensor<6x3xi32>)
+          -> (tensor<6x3xf32>, tensor<6x3xf32>, tensor<6x3xi32>) {{
+        %w = tn.moe_weigh {0} %x, %e {{normalize, scale = 2.5 : f64}
+            : tensor<6x8xf32>, tensor<6x3xi32> -> tensor<6x3xf32>
+        %v, %c = tn.moe_route {0} %x {{k = 3 : i64, normalize, scale = 2.5 : f64}
+            : tensor<6x8xf32> -> tensor<6x3xf32>, tensor<6x3xi32>
+        return %w, %v, %c : tensor<6x3xf32>, tensor<6x3xf32>, tensor<6x3xi32>
+      })",
+                                      form)
+                                  .str());
+    ASSERT_TRUE(func);
+    compile(func);
+    Tensor x = floats({6, 8}), nan = x;
+    std::vector<int64_t> any(18, 1);
+    check(func, {x, numbers(any, {6, 3})});
+    // Of the experts that are chosen, the weights are the choice's.
+    ir::ref::Context state;
+    Tensor chosen =
+        std::get<Tensor>(interpret(func, {x, numbers(any, {6, 3})}, state)[2]);
+    std::vector<Value> same = interpret(func, {x, chosen}, state);
+    EXPECT_EQ(
+        firstDifference(std::get<Tensor>(same[0]), std::get<Tensor>(same[1])),
+        "");
+    check(func, {x, chosen});
+    for (int64_t wrong : {-1, 8, INT32_MAX}) {
+      any[10] = wrong;
+      check(func, {x, numbers(any, {6, 3})});
+    }
+    nan.floats[20] = std::numeric_limits<float>::quiet_NaN();
+    check(func, {nan, chosen});
+  }
+}
+
 TEST_F(Grouped, ExpertsDifferWhateverTheLogitsAre) {
   func::FuncOp func = parse(R"(
     func.func @f(%x: tensor<6x8xf32>) -> (tensor<6x4xf32>, tensor<6x4xi32>) {
