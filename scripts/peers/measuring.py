@@ -220,10 +220,18 @@ def model_path(name):
 
 BYTES = """
 import sys, gguf
-tensors = {t.name: int(t.n_bytes) for t in gguf.GGUFReader(sys.argv[1]).tensors}
-if "output.weight" in tensors:  # Else the embedding is the head.
-    del tensors["token_embd.weight"]
-print(sum(tensors.values()))
+reader = gguf.GGUFReader(sys.argv[1])
+def value(name):
+    found = [field.contents() for key, field in reader.fields.items()
+             if key.endswith("." + name)]
+    return found[0] if found else 1
+# Of experts, those that a token chooses.
+part = value("expert_used_count") / value("expert_count")
+sizes = {t.name: int(t.n_bytes) * (part if "_exps." in t.name else 1)
+         for t in reader.tensors}
+if "output.weight" in sizes:  # Else the embedding is the head.
+    del sizes["token_embd.weight"]
+print(int(sum(sizes.values())))
 """
 PARAMETERS = BYTES.replace("n_bytes", "n_elements")
 

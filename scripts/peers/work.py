@@ -127,6 +127,9 @@ def models():
                    Target(ratio=1.25 if type == "bf16" else 1.5), 2,
                    peers=("llama", "ik"), model=f"llama11-{type}",
                    decode_target=Target(ratio=ratio, roof=0.85, either=True))
+        yield Item(f"model/dsv2small/{type}", "models", Target(ratio=1.3), 2,
+                   peers=("llama", "ik"), model=f"dsv2small-{type}",
+                   decode_target=Target(ratio=1.1, roof=0.85, either=True))
     yield Item("model/gemma3-270m/q4_k_m", "models", Target(ratio=1.5), 2,
                peers=("llama", "ik"), model="gemma3-270m",
                decode_target=Target(ratio=1.2, roof=0.85, either=True),
