@@ -6,10 +6,10 @@
 //
 // `roof_fraction` is the larger of two times over the layer's: that of dense
 // products of as many rows as each expert has, whose weights are in cache, and
-// that of reading the chosen experts' weights once. Both are measured just
-// before.
+// that of reading the chosen experts' weights once. The first are measured
+// once a format, reading before each case.
 //
-//   moe --benchmark_filter=q4_0/experts:64/
+//   moe --benchmark_filter='q4_0/.*experts:64$'
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,9 +19,10 @@
 #include "benchmark/benchmark.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
-#include <numeric>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -108,6 +109,25 @@ std::string layerText(const Format &format, int64_t experts, int64_t perToken) {
   return text;
 }
 
+/// The first product alone, of rows that are sorted: a function for each number
+/// of tokens.
+std::string groupedText(const Format &format, int64_t experts,
+                        int64_t perToken) {
+  std::string of = type({experts, kHidden, kWidth}, format.weight),
+              offsets = type({experts + 1}, "i32"),
+              text = parameter("gate", of);
+  for (int64_t tokens : kTokens) {
+    std::string x = type({tokens, perToken, kWidth}, format.activation),
+                y = type({tokens, perToken, kHidden}, "f32");
+    text +=
+        "func.func @f" + std::to_string(tokens) + "(%x: " + x +
+        ", %f: " + offsets + ") -> " + y + " {\n" + getParameter("gate", of) +
+        "  %y = tn.grouped_matmul %x, %gate, %f {transpose_b} : " + x + ", " +
+        of + ", " + offsets + " -> " + y + "\n  return %y : " + y + "\n}\n";
+  }
+  return text;
+}
+
 /// The three products of an expert, dense, of 1, 2, 4 ... rows.
 std::string denseText(const Format &format, int64_t most) {
   std::string in = type({kHidden, kWidth}, format.weight),
@@ -129,9 +149,11 @@ std::string denseText(const Format &format, int64_t most) {
   return text;
 }
 
-double secondsOf(CompiledEntry &compiled, uint32_t entry) {
+/// A call's, the median; an error of the first call.
+absl::StatusOr<double> secondsOf(CompiledEntry &compiled, uint32_t entry) {
   using Clock = std::chrono::steady_clock;
-  (void)compiled.call(entry);
+  if (Status status = compiled.call(entry); !status.ok())
+    return absl::InternalError(status.message());
   std::vector<double> took;
   for (double all = 0; took.size() < 7 || (all < 0.02 && took.size() < 999);) {
     Clock::time_point start = Clock::now();
@@ -143,7 +165,7 @@ double secondsOf(CompiledEntry &compiled, uint32_t entry) {
   return took[took.size() / 2];
 }
 
-/// Seconds of the dense products of an expert that has so many rows.
+/// Seconds of an expert that has so many rows, by dense products.
 class DenseTimes {
 public:
   static absl::StatusOr<DenseTimes> measure(const Format &format) {
@@ -154,30 +176,52 @@ public:
       return dense.status();
     DenseTimes made;
     uint32_t entry = 0;
-    for (int64_t rows = 1; rows <= kMost; rows *= 2, entry += 2)
-      made.known[rows] =
-          2 * secondsOf(**dense, entry) + secondsOf(**dense, entry + 1);
+    for (int64_t rows = 1; rows <= kMost; rows *= 2, entry += 2) {
+      auto gate = secondsOf(**dense, entry),
+           down = secondsOf(**dense, entry + 1);
+      if (!gate.ok() || !down.ok())
+        return (gate.ok() ? down : gate).status();
+      made.known[rows] = {*gate, *down};
+    }
     return made;
   }
 
-  double of(int64_t rows) const {
+  /// Of gate, up and down.
+  double ofAll(int64_t rows) const { return 2 * at(rows, 0) + at(rows, 1); }
+  double ofGate(int64_t rows) const { return at(rows, 0); }
+
+private:
+  double at(int64_t rows, size_t product) const {
     auto above = known.lower_bound(rows);
     if (above == known.end()) {
       auto last = std::prev(above);
-      return last->second * static_cast<double>(rows) /
+      return last->second[product] * static_cast<double>(rows) /
              static_cast<double>(last->first);
     }
     if (above->first == rows)
-      return above->second;
+      return above->second[product];
     auto below = std::prev(above);
     double part = static_cast<double>(rows - below->first) /
                   static_cast<double>(above->first - below->first);
-    return below->second + part * (above->second - below->second);
+    return below->second[product] +
+           part * (above->second[product] - below->second[product]);
   }
 
-private:
-  std::map<int64_t, double> known;
+  std::map<int64_t, std::array<double, 2>> known; // of gate and of down
 };
+
+/// Measured when they are first asked for.
+absl::StatusOr<const DenseTimes *> denseTimes(const Format &format) {
+  static std::map<const Format *, DenseTimes> all;
+  auto found = all.find(&format);
+  if (found == all.end()) {
+    auto made = DenseTimes::measure(format);
+    if (!made.ok())
+      return made.status();
+    found = all.emplace(&format, *std::move(made)).first;
+  }
+  return &found->second;
+}
 
 /// Distinct experts for each token.
 std::vector<int32_t> choose(int64_t tokens, int64_t perToken, int64_t experts,
@@ -200,55 +244,56 @@ std::vector<int32_t> choose(int64_t tokens, int64_t perToken, int64_t experts,
 }
 
 /// Of one form at a time: a large one's weights take gigabytes.
-struct Layer {
-  const Format *format = nullptr;
-  int64_t experts = 0, perToken = 0;
-  std::unique_ptr<CompiledEntry> compiled;
-  DenseTimes dense;
+struct Compiled {
+  std::string text;
+  std::unique_ptr<CompiledEntry> entries;
+
+  absl::Status become(std::string wanted) {
+    if (text == wanted)
+      return absl::OkStatus();
+    entries.reset();
+    auto made = CompiledEntry::compile(wanted, {.threads = kThreads});
+    if (!made.ok())
+      return made.status();
+    *this = {std::move(wanted), *std::move(made)};
+    return absl::OkStatus();
+  }
 };
 
-absl::Status prepare(Layer &layer, const Format &format, int64_t experts,
-                     int64_t perToken) {
-  if (layer.format == &format && layer.experts == experts &&
-      layer.perToken == perToken)
-    return absl::OkStatus();
-  layer.compiled.reset();
-  auto compiled = CompiledEntry::compile(layerText(format, experts, perToken),
-                                         {.threads = kThreads});
-  if (!compiled.ok())
-    return compiled.status();
-  auto dense = DenseTimes::measure(format);
-  if (!dense.ok())
-    return dense.status();
-  layer = {&format, experts, perToken, *std::move(compiled), *std::move(dense)};
-  return absl::OkStatus();
-}
-
-void moe(benchmark::State &state, const Format &format) {
-  static Layer layer;
-  int64_t experts = state.range(0), perToken = state.range(1),
-          tokens = state.range(2);
-  if (absl::Status made = prepare(layer, format, experts, perToken); !made.ok())
-    return state.SkipWithError(std::string(made.message()).c_str());
-  auto entry = static_cast<uint32_t>(std::ranges::find(kTokens, tokens) -
-                                     std::begin(kTokens));
-  std::vector<int32_t> chosen =
-      choose(tokens, perToken, experts, state.range(3) != 0);
-  layer.compiled->set(chosen, /*argument=*/1, entry);
+/// What a case asks for, and the rows of each expert that has any.
+struct Case {
+  bool isZipf;
+  int64_t tokens, perToken, experts;
+  uint32_t entry;
+  std::vector<int32_t> chosen;
   std::map<int32_t, int64_t> rows;
-  for (int32_t expert : chosen)
-    ++rows[expert];
-  double computing = 0;
-  for (auto [expert, count] : rows)
-    computing += layer.dense.of(count);
-  double bytes =
-      3.0 * kWidth * kHidden * format.bytes * static_cast<double>(rows.size());
-  auto whole = static_cast<size_t>(bytes) / 256 * 256;
-  double reading = bytes / readPeak(kThreads, whole);
-  if (Status status = layer.compiled->call(entry); !status.ok())
+
+  explicit Case(const benchmark::State &state)
+      : isZipf(state.range(0) != 0), tokens(state.range(1)),
+        perToken(state.range(2)), experts(state.range(3)),
+        entry(static_cast<uint32_t>(std::ranges::find(kTokens, tokens) -
+                                    std::begin(kTokens))),
+        chosen(choose(tokens, perToken, experts, isZipf)) {
+    for (int32_t expert : chosen)
+      ++rows[expert];
+  }
+
+  /// Of reading `matrices` of each expert that has rows.
+  double secondsOfReading(const Format &format, int matrices) const {
+    double bytes = matrices * kWidth * kHidden * format.bytes *
+                   static_cast<double>(rows.size());
+    auto whole = static_cast<size_t>(bytes) / 256 * 256;
+    return bytes / readPeak(kThreads, whole);
+  }
+};
+
+/// Runs a compiled case and reports it beside its roof.
+void measure(benchmark::State &state, Compiled &compiled, const Case &of,
+             double computing, double reading) {
+  if (Status status = compiled.entries->call(of.entry); !status.ok())
     return state.SkipWithError(std::string(status.message()).c_str());
   for (auto _ : state)
-    benchmark::DoNotOptimize(layer.compiled->call(entry).ok());
+    benchmark::DoNotOptimize(compiled.entries->call(of.entry).ok());
   using benchmark::Counter;
   state.counters["roof_fraction"] =
       Counter(std::max(computing, reading), Counter::kIsIterationInvariantRate);
@@ -256,16 +301,63 @@ void moe(benchmark::State &state, const Format &format) {
   state.counters["reading_us"] = reading * 1e6;
 }
 
+void moe(benchmark::State &state, const Format &format) {
+  static Compiled compiled;
+  Case of(state);
+  absl::Status made =
+      compiled.become(layerText(format, of.experts, of.perToken));
+  auto dense = denseTimes(format);
+  if (made.Update(dense.status()); !made.ok())
+    return state.SkipWithError(std::string(made.message()).c_str());
+  compiled.entries->set(of.chosen, /*argument=*/1, of.entry);
+  double computing = 0;
+  for (auto [expert, count] : of.rows)
+    computing += (*dense)->ofAll(count);
+  measure(state, compiled, of, computing, of.secondsOfReading(format, 3));
+}
+
+/// One product of sorted rows.
+void grouped(benchmark::State &state, const Format &format) {
+  static Compiled compiled;
+  Case of(state);
+  absl::Status made =
+      compiled.become(groupedText(format, of.experts, of.perToken));
+  auto dense = denseTimes(format);
+  if (made.Update(dense.status()); !made.ok())
+    return state.SkipWithError(std::string(made.message()).c_str());
+  std::vector<int32_t> offsets(of.experts + 1);
+  for (int64_t e = 0; e < of.experts; ++e)
+    offsets[e + 1] = offsets[e] + static_cast<int32_t>(of.rows[e]);
+  compiled.entries->set(offsets, /*argument=*/1, of.entry);
+  double computing = 0;
+  for (auto [expert, count] : of.rows)
+    computing += (*dense)->ofGate(count);
+  measure(state, compiled, of, computing, of.secondsOfReading(format, 1));
+}
+
+/// The first argument varies fastest, and the last two are compiled for.
 void layers(benchmark::internal::Benchmark *bench) {
-  bench->ArgNames({"experts", "k", "tokens", "zipf"});
-  bench->ArgsProduct({{8, 64, 256},
-                      {1, 2, 8},
+  bench->ArgNames({"zipf", "tokens", "k", "experts"});
+  bench->ArgsProduct({{0, 1},
                       {std::begin(kTokens), std::end(kTokens)},
-                      {0, 1}});
+                      {1, 2, 8},
+                      {8, 64, 256}});
+  bench->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
+/// Of 64 rows and more for each expert.
+void manyRows(benchmark::internal::Benchmark *bench) {
+  bench->ArgNames({"zipf", "tokens", "k", "experts"});
+  for (auto [perToken, experts] : {std::pair{1, 8}, {2, 8}, {8, 64}})
+    for (int64_t tokens : kTokens)
+      if (tokens * perToken >= 64 * experts)
+        bench->Args({0, tokens, perToken, experts});
   bench->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
 BENCHMARK_CAPTURE(moe, bf16, kBf16)->Apply(layers);
 BENCHMARK_CAPTURE(moe, q4_0, kQ40)->Apply(layers);
+BENCHMARK_CAPTURE(grouped, bf16, kBf16)->Apply(manyRows);
+BENCHMARK_CAPTURE(grouped, q4_0, kQ40)->Apply(manyRows);
 
 } // namespace
