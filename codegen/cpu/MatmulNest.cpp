@@ -15,6 +15,7 @@
 #include "ir/tn/Emit.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 #include <numeric>
@@ -25,6 +26,9 @@ using namespace mlir;
 using ir::kPanelLanes;
 
 namespace {
+
+// Of the rows that experts leave, as many more have code of their own.
+constexpr int64_t kFewRows = 2;
 
 RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
@@ -238,6 +242,30 @@ void MatmulNest::prefetchResult(Value row, Value column) {
   }
 }
 
+// Adds a segment to the sums of the rows that registers hold, of which a group
+// of experts' rows may leave few.
+void MatmulNest::emitRows(Value left, const TileOperands &operands) {
+  auto emit = [&](int64_t count) {
+    RegisterTile part = registers;
+    part.rows = count;
+    emitRegisterTile(e, part, operands);
+    e.countProducts(count * registers.columns(), operands.segment.count);
+  };
+  if (!shape.areRowsCut())
+    return emit(registers.rows);
+  OpBuilder::InsertionGuard guard(e.builder);
+  for (int64_t count = kFewRows; count < registers.rows; count += kFewRows) {
+    Value areFew = arith::CmpIOp::create(e.builder, arith::CmpIPredicate::sle,
+                                         left, e.index(count));
+    auto choice = scf::IfOp::create(e.builder, TypeRange(), areFew,
+                                    /*withElseRegion=*/true);
+    e.builder.setInsertionPointToStart(choice.thenBlock());
+    emit(count);
+    e.builder.setInsertionPointToStart(choice.elseBlock());
+  }
+  emit(registers.rows);
+}
+
 // Adds a segment of one product to the sums of a group of columns.
 void MatmulNest::accumulate(ir::ProductOp product, Value column, Value sums,
                             const Segment &segment, RowsBody afterRows) {
@@ -269,8 +297,7 @@ void MatmulNest::accumulate(ir::ProductOp product, Value column, Value sums,
     operands.out = e.address(sums, f32, e.mul(row, registers.columns()));
     if (afterRows)
       prefetchResult(row, column);
-    emitRegisterTile(e, registers, operands);
-    e.countProducts(registers.rows * registers.columns(), segment.count);
+    emitRows(e.sub(rows, row), operands);
     if (afterRows)
       afterRows(row, e.min(e.add(row, e.index(registers.rows)), rows));
   });

@@ -102,6 +102,7 @@ private:
   void emitBySegments();
   void emitByColumns();
   void prefetchResult(mlir::Value row, mlir::Value column);
+  void emitRows(mlir::Value left, const TileOperands &operands);
   void accumulate(ir::ProductOp product, mlir::Value column, mlir::Value sums,
                   const Segment &segment, RowsBody afterRows = nullptr);
   void bindSums(ir::ProductOp product, mlir::Value column, mlir::Value sums,

@@ -359,9 +359,15 @@ RegisterTile registerTile(ir::ScheduleAttr schedule, base::CpuFeatures features,
   const auto &sums = isInteger ? kIntegerRows : kRowsTimesPanels;
   const auto &most = isInteger ? kIntegerPanels : kMostPanels;
   tile.panels = std::clamp<int64_t>(sums[set] / tile.rows, 1, most[set]);
-  if (int64_t columns = schedule.getTileCols(); columns > 0)
-    tile.panels =
-        std::min<int64_t>(tile.panels, llvm::divideCeil(columns, kPanelLanes));
+  int64_t columns = llvm::divideCeil(schedule.getTileCols(), kPanelLanes);
+  if (columns == 0)
+    return tile;
+  // Rather fewer that fill the tile than more that reach past its end.
+  tile.panels = std::min(tile.panels, columns);
+  auto reach = [&](int64_t panels) { return llvm::alignTo(columns, panels); };
+  for (int64_t fewer = tile.panels; fewer * 2 > tile.panels; --fewer)
+    if (reach(fewer) < reach(tile.panels))
+      tile.panels = fewer;
   return tile;
 }
 

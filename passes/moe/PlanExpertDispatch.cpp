@@ -15,13 +15,19 @@ namespace tenon::passes {
 using namespace mlir;
 
 // Multiply-adds that a machine executes while it reads a byte from memory: of
-// CPUs between 8 (two channels, AVX2) and 30, by which no choice changes much.
-static constexpr double kOperationsPerByte = 16;
+// CPUs between 4 (f32) and 15 (bytes), by which no choice changes much.
+static constexpr double kOperationsPerByte = 8;
 // What a row of weights costs before the first row is multiplied by it, in
 // rows: a load, and of blocked formats the way from quants to floats.
-static constexpr double kLoad = 0.5, kUnpack = 3;
-// Rows that registers hold beside each other at most.
-static constexpr int64_t kMostTogether = 8;
+static constexpr double kLoad = 1.5, kUnpack = 3;
+// Rows that registers hold beside each other at most; fewer of quantised rows,
+// which have a sum of integers and one of floats for each element.
+static constexpr int64_t kMostTogether = 8, kMostQuantised = 4;
+// The last tile of a group multiplies as many rows as it has, rounded up to so
+// many.
+static constexpr int64_t kFewRows = 2;
+// A tile of more rows has to be this much cheaper.
+static constexpr double kGain = 1.02;
 // Groups so large that the remainder of a tile is small beside them.
 static constexpr double kManyRows = 256;
 
@@ -72,6 +78,9 @@ ExpertPlan planExperts(ir::GroupedMatmulOp product, int64_t rows) {
   double bytes = static_cast<double>(ir::storedBytes(plain)) / groups;
   double elements = static_cast<double>(b.getNumElements()) / groups;
   double load = isa<ir::BlockType>(b.getElementType()) ? kUnpack : kLoad;
+  bool isQuantised =
+      isa<ir::BlockType>(product.getA().getType().getElementType());
+  int64_t most = isQuantised ? kMostQuantised : kMostTogether;
   // A token's experts differ, so that a group has one of its rows at most.
   RankedTensorType a = product.getA().getType();
   int64_t perToken = a.getRank() > 2 ? a.getDimSize(a.getRank() - 2) : 1;
@@ -80,21 +89,22 @@ ExpertPlan planExperts(ir::GroupedMatmulOp product, int64_t rows) {
       std::min(1.0, all / static_cast<double>(tokens) / groups);
   ExpertPlan best;
   double least = 0;
-  for (int64_t together = 1; together <= kMostTogether; together *= 2) {
-    auto held = static_cast<double>(together);
+  for (int64_t together = 1; together <= most; together *= 2) {
     ExpertPlan plan;
     plan.together = together;
     plan.groups =
         groups * (1 - std::pow(1 - probability, static_cast<double>(tokens)));
+    auto tilesOfGroups = [&](int64_t held) {
+      return std::min(all, groups * tilesOf(tokens, probability, held));
+    };
     // A tile of rows follows the group's first one closely enough to find its
     // weights in a cache, but single rows all read them.
-    double tiles =
-        std::min(all, groups * tilesOf(tokens, probability, together));
     plan.bytes = bytes * (together == 1 ? all : plan.groups);
-    plan.operations = tiles * held * elements;
-    double work = tiles * (held + load) * elements;
-    double cost = std::max(plan.bytes * kOperationsPerByte, work);
-    if (together > 1 && cost >= least)
+    int64_t few = std::min(together, kFewRows);
+    plan.operations = tilesOfGroups(few) * static_cast<double>(few) * elements;
+    double cost = plan.bytes * kOperationsPerByte + plan.operations +
+                  tilesOfGroups(together) * load * elements;
+    if (together > 1 && cost * kGain >= least)
       continue;
     best = plan;
     least = cost;

@@ -235,9 +235,9 @@ int64_t countOf(func::FuncOp func, base::CpuFeatures features,
 }
 
 /// What rows of so many experts that have some may execute: of each, the last
-/// tile of at most 8 rows may be filled up.
+/// tile may be filled up by a row.
 int64_t mostProducts(int64_t rows, int64_t groups, int64_t perRow) {
-  return (rows + groups * 7) * perRow;
+  return (rows + groups) * perRow;
 }
 
 TEST_F(Grouped, MultiplyAddsAreThoseOfTheExpertsChosen) {
