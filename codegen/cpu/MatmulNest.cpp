@@ -277,9 +277,9 @@ void MatmulNest::accumulate(ir::ProductOp product, Value column, Value sums,
   operands.aStride = left.isGrouped ? e.index(1) : left.stride;
   operands.aStep = step;
   operands.rowGroups = paddedRows / registers.rows;
-  // Of floats a few rows are as fast without: twice the bytes are twice as many
-  // lines to ask for.
-  if (shape.areRowsCut() && left.quants.quants)
+  // Of floats one group of rows is as fast without: twice the bytes are twice
+  // as many lines to ask for.
+  if (shape.areRowsCut() && (left.quants.quants || areRowsGrouped))
     operands.rowGroupsHere =
         e.div(e.add(rows, e.index(registers.rows - 1)), registers.rows);
   operands.isPaired = left.isPaired;

@@ -159,7 +159,8 @@ void TileEmitter::prefetchRows(Value k, int64_t steps) {
 }
 
 // Step k of row group g of G prefetches what step (count * g + k) / G of the
-// next panels reads. An address past the end is harmless.
+// next panels reads, but for what division leaves over. An address past the end
+// is harmless.
 void TileEmitter::prefetchNext(Value k, int64_t steps) {
   if (!in.next.panels.empty() && in.rowGroups > 1)
     return prefetchRows(k, steps);
@@ -168,14 +169,15 @@ void TileEmitter::prefetchNext(Value k, int64_t steps) {
   const Segment &segment = in.segment;
   Value groups = in.rowGroupsHere ? in.rowGroupsHere : e.index(in.rowGroups);
   int64_t leastGroups = in.rowGroupsHere ? 1 : in.rowGroups;
-  Value step = e.add(e.mul(segment.count, in.rowGroup), e.sub(k, segment.from));
-  Value ahead = e.add(segment.from, e.div(step, groups));
   // A super-block's bytes count evenly for its elements.
   int64_t superBlock = in.format.superBlock * in.format.group();
   int64_t bytes = in.format.panelBytes(superBlock);
   int64_t lines =
       llvm::divideCeil(steps * bytes, superBlock * kLineBytes * leastGroups);
-  Value first = e.div(e.mul(ahead, bytes), superBlock);
+  Value step = e.add(e.mul(segment.count, in.rowGroup), e.sub(k, segment.from));
+  Value part = e.div(e.index(bytes), groups);
+  Value first =
+      e.div(e.add(e.mul(segment.from, bytes), e.mul(step, part)), superBlock);
   for (Value panel : in.panels)
     for (int64_t line = 0; line < lines; ++line) {
       Value at = e.add(first, e.index(in.bytesToNext + line * kLineBytes));
