@@ -9,6 +9,14 @@
 #include "models/Adapters.h"
 
 namespace tenon::models {
+
+std::optional<LatentForm> parseLatentForm(std::string_view name) {
+  if (name == "absorbed")
+    return LatentForm::Absorbed;
+  if (name == "materialised")
+    return LatentForm::Materialised;
+  return std::nullopt;
+}
 namespace {
 
 /// The shortest page: `exec::SessionOptions::pageBlocks` blocks of 64 keys.

@@ -16,14 +16,20 @@
 
 namespace tenon::models {
 
+/// What latent attention is over, which the caches hold: the latents, or the
+/// keys and values made of them. Rounding differs.
+enum class LatentForm { Absorbed, Materialised };
+
+/// Of "absorbed" or "materialised".
+std::optional<LatentForm> parseLatentForm(std::string_view name);
+
 struct DecoderOptions {
   int64_t maxTokens = 512;    ///< of one call, of all its sequences
   int64_t maxSequences = 512; ///< of one call
   int64_t maxStops = 64;      ///< stop tokens of `generate`
   CacheElement cacheType = CacheElement::f32;
-  /// Of latent attention: it is over the latents, which the caches hold, and
-  /// not over the keys and values made of them. Rounding differs.
-  bool absorbsLatents = true;
+  /// Absent: absorbed, where the weights are made for it.
+  std::optional<LatentForm> latents = {};
   /// The entries that draft tokens, of models with a layer that predicts a
   /// further token.
   bool drafts = false;
@@ -78,6 +84,7 @@ struct Decoder {
   std::string whole = {};
   std::vector<InterleavedHeads> interleaved = {};
   std::optional<Drafting> drafting = {}; // as DecoderOptions ask
+  bool hasLatents = false;               // attention is latent
   struct {
     std::vector<NamedTensor> weights; // none: there are no adapters
     std::string description;          // for the program's metadata

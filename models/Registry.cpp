@@ -40,6 +40,12 @@ absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
         return absl::InvalidArgumentError(
             files.path() + ": expects a model with a layer that predicts a "
                            "further token, for drafts, got one without");
+      if (status.ok() && options.latents && !built->hasLatents)
+        return absl::InvalidArgumentError(
+            files.path() +
+            ": expects a model of latent attention, to choose "
+            "its form, got one of '" +
+            files.config().architecture() + "', which has none");
       if (!status.ok())
         return status;
       return built;

@@ -24,7 +24,8 @@ std::span<const Architecture> architectures();
 
 /// Builds the model that the files hold, whichever it is.
 /// Errors: UNIMPLEMENTED (no such model, listing those there are),
-///         INVALID_ARGUMENT (drafts of a model without the layer for them),
+///         INVALID_ARGUMENT (drafts of a model without the layer for them, a
+///         form of latent attention for a model without it),
 ///         those of the model's configuration, those of `attachAdapters`.
 absl::StatusOr<Decoder> buildModel(const ModelFiles &files,
                                    const DecoderOptions &options = {});

@@ -80,6 +80,9 @@ Status Recipe::complete() {
       expect(isOneOf(cacheType, {"f32", "f16", "bf16", "q8_0"}), "cache-type",
              "f32, f16, bf16 or q8_0", cacheType));
   TENON_RETURN_IF_ERROR(
+      expect(latents.empty() || isOneOf(latents, {"absorbed", "materialised"}),
+             "latent-attention", "absorbed or materialised", latents));
+  TENON_RETURN_IF_ERROR(
       expect(isOneOf(recompute, {"auto", "none", "selective", "layer"}),
              "recompute", "auto, none, selective or layer", recompute));
   TENON_RETURN_IF_ERROR(expect(std::isfinite(rate) && rate >= 0, "rate",
@@ -236,6 +239,7 @@ std::string Recipe::compilerOptions(const std::string &recomputed) const {
       {"checkpoint", recomputed == "none" ? "" : recomputed},
       {"compute", compute},
       {"cache_type", cacheType},
+      {"latent_attention", latents},
       {"frozen", frozen},
       {"undecayed", undecayed},
       {"objective", objective},

@@ -74,8 +74,9 @@ struct Recipe {
   std::string onNan = "stop"; // or skip
   uint64_t seed = 1;
   uint32_t threads = 0;
-  std::string compute = "f32";    // of products: f32, bf16
-  std::string cacheType = "f32";  // of what is generated
+  std::string compute = "f32";   // of products: f32, bf16
+  std::string cacheType = "f32"; // of what is generated
+  std::string latents; // absorbed, materialised; empty: the model's default
   std::string memoryBudget;       // "2GiB"; empty: none
   std::string recompute = "auto"; // none, selective, layer
 

@@ -183,8 +183,11 @@ absl::StatusOr<Config> readConfig(const ModelFiles &files,
                : read.flag("tie_word_embeddings", false);
   c.splitUp = files.has("blk.0.attn_k_b.weight");
   // Of one matrix of blocks for both, heads are no views.
-  c.isAbsorbed = options.absorbsLatents &&
-                 (c.splitUp || !files.has("blk.0.attn_kv_b.weight"));
+  bool canAbsorb = c.splitUp || !files.has("blk.0.attn_kv_b.weight");
+  read.expect(canAbsorb || options.latents != LatentForm::Absorbed,
+              "expects the tensors 'attn_k_b' and 'attn_v_b' of each layer, "
+              "for attention in its absorbed form, got 'attn_kv_b'");
+  c.isAbsorbed = canAbsorb && options.latents != LatentForm::Materialised;
   readExperts(files, read, c);
   expectVariations(files, read, c);
   if (!read.status().ok())

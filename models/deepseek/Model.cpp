@@ -68,6 +68,7 @@ absl::StatusOr<Decoder> buildDeepseek(const ModelFiles &files,
   auto model = std::make_shared<Model>(*config);
   Decoder decoder =
       decoderOf(model, *config, weightNames(config->queryRank != 0));
+  decoder.hasLatents = true;
   if (model->drafts())
     decoder.drafting = {
         [model](const Tensor &tokens, const Batch &batch) {

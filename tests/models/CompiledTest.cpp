@@ -132,9 +132,10 @@ INSTANTIATE_TEST_SUITE_P(Tiny, Compiled,
 // The files that hold one matrix of keys and values, and both forms.
 TEST(LatentAttention, EqualsContractBitForBit) {
   for (const char *name : {"tiny_deepseek2", "tiny_deepseek3"})
-    for (bool absorbs : {true, false}) {
+    for (auto form :
+         {models::LatentForm::Absorbed, models::LatentForm::Materialised}) {
       models::DecoderOptions options;
-      options.absorbsLatents = absorbs;
+      options.latents = form;
       std::string path = goldenPath(name, "model.safetensors");
       expectContract(path, path, goldenCases(name)[2].tokens, options);
     }

@@ -24,17 +24,6 @@ models::DecoderOptions withDrafts() {
   return options;
 }
 
-class FurtherTokens : public ::testing::TestWithParam<std::string> {
-protected:
-  const std::string path = goldenPath("tiny_deepseek3", GetParam());
-
-  template <typename A> std::unique_ptr<ReferenceModel<A>> open() {
-    auto model = ReferenceModel<A>::open(path, withDrafts());
-    EXPECT_TRUE(model.ok()) << model.status();
-    return model.ok() ? std::move(*model) : nullptr;
-  }
-};
-
 /// The states of tokens from `begin` to `end`.
 template <typename F>
 std::vector<F> rowsOf(const std::vector<F> &states, size_t begin, size_t end) {
@@ -60,25 +49,30 @@ void expectGolden(ReferenceModel<A> &model, const GoldenCase &golden,
   EXPECT_LT(distance(chained->logits, golden.chained), tolerance);
 }
 
-TEST_P(FurtherTokens, RealIsTheMathematics) {
-  auto cases = goldenCases("tiny_deepseek3");
-  ASSERT_EQ(cases.size(), 3u);
-  for (const GoldenCase &golden : cases) {
-    auto model = open<Real>();
-    ASSERT_TRUE(model);
-    expectGolden(*model, golden, 1e-6);
-  }
-}
+class FurtherTokens : public ::testing::TestWithParam<std::string> {
+protected:
+  const std::string path = goldenPath("tiny_deepseek3", GetParam());
 
-TEST_P(FurtherTokens, ContractIsClose) {
-  auto cases = goldenCases("tiny_deepseek3");
-  ASSERT_EQ(cases.size(), 3u);
-  for (const GoldenCase &golden : cases) {
-    auto model = open<Contract>();
-    ASSERT_TRUE(model);
-    expectGolden(*model, golden, 1e-4);
+  template <typename A> std::unique_ptr<ReferenceModel<A>> open() {
+    auto model = ReferenceModel<A>::open(path, withDrafts());
+    EXPECT_TRUE(model.ok()) << model.status();
+    return model.ok() ? std::move(*model) : nullptr;
   }
-}
+
+  template <typename A> void expectGoldens(double tolerance) {
+    auto cases = goldenCases("tiny_deepseek3");
+    ASSERT_EQ(cases.size(), 3u);
+    for (const GoldenCase &golden : cases) {
+      auto model = open<A>();
+      ASSERT_TRUE(model);
+      expectGolden(*model, golden, tolerance);
+    }
+  }
+};
+
+TEST_P(FurtherTokens, RealIsTheMathematics) { expectGoldens<Real>(1e-6); }
+
+TEST_P(FurtherTokens, ContractIsClose) { expectGoldens<Contract>(1e-4); }
 
 TEST_P(FurtherTokens, CutsDoNotChangeABit) {
   const std::vector<int32_t> tokens = goldenCases("tiny_deepseek3")[2].tokens;

@@ -83,7 +83,7 @@ TEST_P(TinyModels, CutsDoNotChangeABit) {
 // Both forms of latent attention are the same mathematics.
 TEST(LatentAttention, OverKeysAndValuesIsThatOverLatents) {
   models::DecoderOptions options;
-  options.absorbsLatents = false;
+  options.latents = models::LatentForm::Materialised;
   for (const char *name : {"tiny_deepseek2", "tiny_deepseek3"})
     for (const char *file : {"model.gguf", "model.safetensors"}) {
       auto model = ReferenceModel<Real>::open(goldenPath(name, file), options);

@@ -214,6 +214,26 @@ class Output(ToolTest):
             self.fail("compile", MODEL, "-o", output, "--machine", name,
                       says=says)
 
+    def test_latent_attention_has_two_forms(self):
+        kernels = []
+        for form in ("absorbed", "materialised"):
+            program = self.compiled(f"{form}.tenon", DEEPSEEK, "--cpu",
+                                    "v3", "--latent-attention", form)
+            self.assertRegex(self.succeed("inspect", program).stdout,
+                             rf"latent_attention\s+{form}")
+            kernels.append(
+                self.succeed("inspect", program, "--kernels").stdout)
+        self.assertNotEqual(*kernels)
+        # One matrix of both keys and values is no view of each head's.
+        self.fail("compile", DEEPSEEK / "model.gguf", "-o",
+                  self.folder / "none.tenon", "--latent-attention", "absorbed",
+                  says=["attn_k_b", "attn_kv_b"])
+        self.fail("compile", MODEL, "-o", self.folder / "none.tenon",
+                  "--latent-attention", "absorbed",
+                  says=["latent attention", "gemma3"])
+        self.fail("run", self.folder / "absorbed.tenon", "-p", "a",
+                  "--latent-attention", "absorbed", says=["compiled already"])
+
     def test_dumps_its_ir(self):
         folder = self.folder / "ir"
         self.succeed("compile", QWEN / "model.gguf", "-o",

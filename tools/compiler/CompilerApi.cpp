@@ -93,6 +93,12 @@ Status ModelCompiler::readOptions() {
                            cache, "'");
   decoder.cacheType = element.value_or(decoder.cacheType);
   decoder.drafts = options.drafts != 0;
+  if (options.latent_attention)
+    decoder.latents = models::parseLatentForm(options.latent_attention);
+  if (options.latent_attention && !decoder.latents)
+    return invalidArgument("expects latent attention to be absorbed or "
+                           "materialised, got '",
+                           options.latent_attention, "'");
   settings.activations = options.activations ? options.activations : "f32";
   if (settings.activations != "f32" && settings.activations != "bf16" &&
       settings.activations != "q8")
@@ -220,6 +226,8 @@ void ModelCompiler::describe(base::Program &program) const {
   add("options.activations", settings.activations);
   if (options.drafts)
     add("options.draft", "mtp");
+  if (options.latent_attention)
+    add("options.latent_attention", options.latent_attention);
   if (options.training)
     add("options.training", options.training);
   if (options.adapters)

@@ -77,6 +77,10 @@ typedef struct tenon_compile_options_t {
    */
   const char *adapters;
   int drafts; /* not 0: the entries that draft tokens, as the model can */
+  /* Form of latent attention: "absorbed", over latents, or "materialised", over
+   * the keys and values made of them; NULL: absorbed, where the weights are
+   * made for it. */
+  const char *latent_attention;
 } tenon_compile_options_t;
 
 #define TENON_COMPILE_OPTIONS_INIT                                             \
@@ -96,7 +100,8 @@ typedef struct tenon_compile_options_t {
    NULL,                                                                       \
    NULL,                                                                       \
    NULL,                                                                       \
-   0}
+   0,                                                                          \
+   NULL}
 
 /* Returns TENON_COMPILER_API_VERSION of the library. Threads: any. */
 TENON_API uint32_t tenon_compiler_api_version(void);

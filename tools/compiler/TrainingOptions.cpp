@@ -97,6 +97,20 @@ void readFurther(Members &members, models::TrainingOptions &options) {
   options.decoder.drafts = options.further;
 }
 
+void readDecoder(Members &members, models::DecoderOptions &options) {
+  std::string cacheType = "f32", latents;
+  members.read("decode", options.maxTokens);
+  members.read("cache_type", cacheType);
+  members.read("latent_attention", latents);
+  std::optional<CacheElement> cache = parseCacheElement(cacheType);
+  members.expect(cache.has_value(), "cache_type", "f32, f16, bf16 or q8_0");
+  options.cacheType = cache.value_or(CacheElement::f32);
+  options.latents = models::parseLatentForm(latents);
+  members.expect(latents.empty() || options.latents.has_value(),
+                 "latent_attention", "absorbed or materialised");
+  members.readAdapters("adapter", options);
+}
+
 std::optional<models::Objective> parseObjective(std::string_view name) {
   if (name == "likelihood")
     return models::Objective::Likelihood;
@@ -117,8 +131,7 @@ parseTrainingOptions(std::string_view text) {
   models::TrainingOptions options;
   AdamW::Options adam;
   Sgd::Options sgd;
-  std::string optimizer = "adamw", compute = "f32", objective = "likelihood",
-              cacheType = "f32";
+  std::string optimizer = "adamw", compute = "f32", objective = "likelihood";
   Members members(*json);
   members.read("tokens", options.tokens);
   members.read("sequences", options.sequences);
@@ -132,7 +145,6 @@ parseTrainingOptions(std::string_view text) {
   members.read("clip", options.clip);
   members.read("checkpoint", options.checkpoint);
   members.read("compute", compute);
-  members.read("cache_type", cacheType);
   members.read("frozen", options.frozen);
   members.read("undecayed", options.undecayed);
   members.read("objective", objective);
@@ -140,18 +152,14 @@ parseTrainingOptions(std::string_view text) {
   members.read("scores_all", options.scoresAll);
   readExperts(members, options);
   readFurther(members, options);
-  members.read("decode", options.decoder.maxTokens);
+  readDecoder(members, options.decoder);
   members.expect(options.checkpoint.empty() ||
                      options.checkpoint == "selective" ||
                      options.checkpoint == "layer",
                  "checkpoint", "selective or layer");
   members.expect(compute == "f32" || compute == "bf16", "compute",
                  "f32 or bf16");
-  std::optional<CacheElement> cache = parseCacheElement(cacheType);
-  members.expect(cache.has_value(), "cache_type", "f32, f16, bf16 or q8_0");
-  options.decoder.cacheType = cache.value_or(CacheElement::f32);
   options.compute = compute == "bf16" ? DType::bf16 : DType::f32;
-  members.readAdapters("adapter", options.decoder);
   members.expect(optimizer == "adamw" || optimizer == "sgd", "optimizer",
                  "adamw or sgd");
   std::optional<models::Objective> learned = parseObjective(objective);

@@ -11,9 +11,10 @@ namespace tenon::tools {
 /// sequences, accumulates, optimizer and its numbers, clip, checkpoint,
 /// compute, frozen, undecayed, adapter (as AdapterOptions.h says), objective,
 /// values, scores_all, balance_loss, z_loss, capacity (whether there is one),
-/// records_routing, cache_type, further (whether further tokens are learned),
-/// decode (tokens of a call that generates). Errors: INVALID_ARGUMENT (a member
-/// of another type, or unknown), DATA_LOSS
+/// records_routing, cache_type, latent_attention (empty: the default), further
+/// (whether further tokens are learned), decode (tokens of a call that
+/// generates). Errors: INVALID_ARGUMENT (a member of another type, or unknown),
+/// DATA_LOSS
 ///         (not JSON).
 absl::StatusOr<models::TrainingOptions>
 parseTrainingOptions(std::string_view json);

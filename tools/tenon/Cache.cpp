@@ -40,9 +40,9 @@ StatusOr<std::string> cachePath(const CacheKey &key) {
       concat("abi ", TENON_ABI_VERSION, "\nmodel ", key.model, "\ncompiler ",
              key.compiler.high, ",", key.compiler.low, "\ncpu ",
              base::cpuFeaturesName(key.features), "\ncache ", key.cacheType,
-             "\nactivations ", key.activations, "\ntraining ", key.training,
-             "\nadapter ", key.adapter, "\ntuning ", key.tuning, "\ndraft ",
-             key.draft, "\n", key.machine);
+             "\nlatents ", key.latents, "\nactivations ", key.activations,
+             "\ntraining ", key.training, "\nadapter ", key.adapter,
+             "\ntuning ", key.tuning, "\ndraft ", key.draft, "\n", key.machine);
   base::Hash128 hash = base::hashBytes(text.data(), text.size());
   char name[48];
   std::snprintf(name, sizeof(name), "%016llx%016llx.tenon",

@@ -22,7 +22,7 @@ struct CacheKey {
   std::string model; // modelDigest
   base::Hash128 compiler;
   base::CpuFeatures features;
-  std::string cacheType, activations;
+  std::string cacheType, latents, activations;
   std::string training; // options of it, or empty
   std::string adapter;  // digest of its form, or empty
   std::string tuning;   // digest of a tuning file, or "none"

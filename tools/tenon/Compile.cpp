@@ -189,6 +189,13 @@ void addProgramForm(CLI::App &app, CompileRequest &request,
                  "Element type of the attention caches; all but f32 change "
                  "the text. Default: the model's")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  app.add_option("--latent-attention", request.latents,
+                 "Of DeepSeek models: absorbed, over the latents that are "
+                 "cached, or materialised, over the keys and values made of "
+                 "them: faster prompts, larger caches, slower in long "
+                 "contexts. Changes the text in its last bits. Default: "
+                 "absorbed, where the weights are made for it")
+      ->check(CLI::IsMember({"absorbed", "materialised"}));
   app.add_option("--activations", request.activations,
                  "Activations of products: f32; bf16: rounded where they "
                  "meet bf16 weights; q8: quantised where they meet blocked "

@@ -117,6 +117,7 @@ tenon_compile_options_t optionsOf(const CompileRequest &request,
   tenon_compile_options_t options = TENON_COMPILE_OPTIONS_INIT;
   options.cpu = orNull(request.cpu);
   options.cache_type = orNull(request.cacheType);
+  options.latent_attention = orNull(request.latents);
   options.activations = orNull(request.activations);
   options.weights_type = orNull(request.weightsType);
   options.machine = orNull(request.machine);

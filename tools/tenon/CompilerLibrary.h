@@ -22,6 +22,7 @@ namespace tenon::tools {
 struct CompileRequest {
   std::string cpu = "all";
   std::string cacheType; // empty: the model's
+  std::string latents;   // form of latent attention; empty: the default
   std::string activations = "f32";
   std::string weightsType; // of a config.json; empty: the model has weights
   std::string tuning;      // a file of `tenon tune`; empty: none

@@ -6,6 +6,31 @@
 
 namespace tenon::tools {
 
+/// What changes the text.
+static void addNumerics(CLI::App &app, ProgramRequest &request,
+                        const char *group) {
+  app.add_option("--cache-type", request.cacheType,
+                 "Element type of the attention caches; all but f32 change "
+                 "the text. Default: the model's")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
+      ->group(group);
+  app.add_option("--latent-attention", request.latents,
+                 "Of DeepSeek models: absorbed, over the latents that are "
+                 "cached, or materialised, over the keys and values made of "
+                 "them: faster prompts, larger caches, slower in long "
+                 "contexts. Changes the text in its last bits. Default: "
+                 "absorbed, where the weights are made for it")
+      ->check(CLI::IsMember({"absorbed", "materialised"}))
+      ->group(group);
+  app.add_option("--activations", request.activations,
+                 "Activations of products: f32; bf16: rounded where they "
+                 "meet bf16 weights; q8: quantised where they meet blocked "
+                 "ones, multiplied in integers. Changes the text")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16", "q8"}))
+      ->group(group);
+}
+
 void addProgramOptions(CLI::App &app, ProgramRequest &request) {
   const char *group = "Machine";
   app.add_option("MODEL", request.model,
@@ -31,18 +56,7 @@ void addProgramOptions(CLI::App &app, ProgramRequest &request) {
                  "the machine runs")
       ->check(CLI::IsMember({"v3", "v4", "v4-vnni"}))
       ->group(group);
-  app.add_option("--cache-type", request.cacheType,
-                 "Element type of the attention caches; all but f32 change "
-                 "the text. Default: the model's")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
-      ->group(group);
-  app.add_option("--activations", request.activations,
-                 "Activations of products: f32; bf16: rounded where they "
-                 "meet bf16 weights; q8: quantised where they meet blocked "
-                 "ones, multiplied in integers. Changes the text")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "bf16", "q8"}))
-      ->group(group);
+  addNumerics(app, request, group);
   app.add_option("--adapter", request.adapter,
                  "Compute with this adapter beside the weights: a folder that "
                  "PEFT or `tenon train` wrote")

@@ -73,6 +73,7 @@ Status compileTo(const Job &job, const std::string &path, Progress &progress,
                          describeMachine(job.request.schedules.machine));
   compile.cpu = base::cpuFeaturesName(job.features);
   compile.cacheType = job.request.cacheType;
+  compile.latents = job.request.latents;
   compile.activations = job.request.activations;
   compile.weightsType = job.source.weightsType;
   compile.training = job.request.training;
@@ -114,6 +115,7 @@ Status compileCached(const Job &job, Progress &progress, ReadyProgram &ready) {
   key.model = job.source.digest;
   key.features = job.features;
   key.cacheType = job.request.cacheType;
+  key.latents = job.request.latents;
   key.activations = job.request.activations;
   key.training = job.request.training;
   key.draft = job.request.draft;
@@ -157,6 +159,9 @@ StatusOr<ReadyProgram> openCompiled(const ProgramRequest &request,
                                     base::CpuFeatures features) {
   if (!request.cacheType.empty())
     return invalidArgument("expects --cache-type with weights alone: '",
+                           request.model, "' is compiled already");
+  if (!request.latents.empty())
+    return invalidArgument("expects --latent-attention with weights alone: '",
                            request.model, "' is compiled already");
   if (!request.schedules.tuning.empty())
     return invalidArgument("expects --tuning with weights alone: '",

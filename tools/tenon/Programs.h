@@ -24,6 +24,7 @@ struct ProgramRequest {
   std::string weights;   // empty: those of the model
   std::string cpu;       // empty: the best this machine runs
   std::string cacheType; // of attention; empty: the model's
+  std::string latents;   // form of latent attention; empty: the default
   std::string activations = "f32";
   std::optional<uint64_t> randomWeights; // a seed; weights are not read
   std::string weightsType;               // of a config.json's; empty: bf16

@@ -69,6 +69,11 @@ void addSteps(CLI::App &app, Recipe &recipe) {
       "Of the caches of what is generated: f32, f16, bf16 or q8_0. With others "
       "than f32 it has other log-probabilities than training")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  add("--latent-attention", recipe.latents,
+      "Of DeepSeek models: absorbed, over latents, or materialised, over the "
+      "keys and values made of them: faster, and with other last bits. Run the "
+      "model in the form in which it was trained")
+      ->check(CLI::IsMember({"absorbed", "materialised"}));
   add("--curriculum", recipe.curriculum,
       "From step STEP on, sequences of LENGTH tokens and as many more of "
       "them; --length holds where no stage does")

@@ -128,6 +128,10 @@ void addCompileOptions(CLI::App &command, CompileRequest &request) {
                   "compile`; default: the model's")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
   command
+      .add_option("--latent-attention", request.latents,
+                  "Form of latent attention, as of `tenon compile`")
+      ->check(CLI::IsMember({"absorbed", "materialised"}));
+  command
       .add_option("--activations", request.activations,
                   "Activations of products, as of `tenon compile`")
       ->capture_default_str()

@@ -1,7 +1,7 @@
 //===- DraftsTest.cpp - Steps of several tokens give the same ones --------===//
 
-#include "runtime/exec/Generator.h"
 #include "tests/runtime/exec/DraftingProgram.h"
+#include "tests/runtime/exec/GeneratorRun.h"
 
 #include <algorithm>
 
@@ -11,57 +11,8 @@ namespace {
 using testing::Each;
 using testing::Eq;
 
-constexpr int64_t kWidth = 31;
-
-struct Opened {
-  std::unique_ptr<Session> session;
-  std::unique_ptr<Generator> generator;
-};
-
 Opened open(const DecoderLimits &limits, int64_t pages = 0) {
-  ProgramBuilder builder = draftingProgram(kWidth);
-  auto options = decoderOptions(builder.program, limits);
-  EXPECT_TRUE(options.ok()) << options.status();
-  if (pages)
-    options->pages = pages;
-  auto session = builder.open(*options);
-  EXPECT_TRUE(session.ok()) << session.status();
-  auto generator = Generator::create(
-      **session, {.chunkTokens = limits.chunkTokens, .drafts = limits.drafts});
-  EXPECT_TRUE(generator.ok()) << generator.status();
-  return {*std::move(session), *std::move(generator)};
-}
-
-std::vector<int32_t> promptOf(int64_t length, int32_t seed = 1) {
-  std::vector<int32_t> prompt(length);
-  for (int64_t i = 0; i < length; ++i)
-    prompt[i] = static_cast<int32_t>((i * 7 + seed) % kWidth);
-  return prompt;
-}
-
-struct Answer {
-  Status status;
-  GenerateStats stats;
-  std::vector<std::vector<int32_t>> tokens; // by request
-};
-
-Answer generate(Generator &generator, std::span<const GenerateRequest> requests,
-                int64_t stopAfter = -1) {
-  Answer answer;
-  answer.tokens.resize(requests.size());
-  auto stats = generator.generate(requests, [&](size_t i, int32_t token) {
-    answer.tokens[i].push_back(token);
-    return std::ssize(answer.tokens[i]) == stopAfter;
-  });
-  answer.status = stats.status();
-  if (stats.ok())
-    answer.stats = *stats;
-  return answer;
-}
-
-Answer generate(Generator &generator, const GenerateRequest &request,
-                int64_t stopAfter = -1) {
-  return generate(generator, {&request, 1}, stopAfter);
+  return open(draftingProgram(kWidth), limits, pages);
 }
 
 struct Counts {

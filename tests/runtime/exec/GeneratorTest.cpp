@@ -1,7 +1,7 @@
 //===- GeneratorTest.cpp - The decoder loop over a paged cache ------------===//
 
-#include "runtime/exec/Generator.h"
 #include "tests/runtime/exec/DecoderProgram.h"
+#include "tests/runtime/exec/GeneratorRun.h"
 
 #include <random>
 
@@ -10,51 +10,9 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr int64_t kWidth = 31;
-
-struct Opened {
-  std::unique_ptr<Session> session;
-  std::unique_ptr<Generator> generator;
-};
-
-Opened open(DecoderLimits limits, int64_t pages = 0, int64_t leastRows = 0) {
-  ProgramBuilder builder = decoderProgram(kWidth, leastRows);
-  auto options = decoderOptions(builder.program, limits);
-  EXPECT_TRUE(options.ok()) << options.status();
-  if (pages)
-    options->pages = pages;
-  auto session = builder.open(*options);
-  EXPECT_TRUE(session.ok()) << session.status();
-  auto generator = Generator::create(**session, {});
-  EXPECT_TRUE(generator.ok()) << generator.status();
-  return {*std::move(session), *std::move(generator)};
-}
-
-std::vector<int32_t> promptOf(int64_t length, int32_t seed = 1) {
-  std::vector<int32_t> prompt(length);
-  for (int64_t i = 0; i < length; ++i)
-    prompt[i] = static_cast<int32_t>((i * 7 + seed) % kWidth);
-  return prompt;
-}
-
-struct Answer {
-  Status status;
-  GenerateStats stats;
-  std::vector<std::vector<int32_t>> tokens; // by request
-};
-
-Answer generate(Generator &generator,
-                std::span<const GenerateRequest> requests) {
-  Answer answer;
-  answer.tokens.resize(requests.size());
-  auto stats = generator.generate(requests, [&](size_t i, int32_t token) {
-    answer.tokens[i].push_back(token);
-    return false;
-  });
-  answer.status = stats.status();
-  if (stats.ok())
-    answer.stats = *stats;
-  return answer;
+Opened open(const DecoderLimits &limits, int64_t pages = 0,
+            int64_t leastRows = 0) {
+  return open(decoderProgram(kWidth, leastRows), limits, pages);
 }
 
 Answer generate(Generator &generator, std::span<const int32_t> prompt,
@@ -171,7 +129,7 @@ TEST(Generator, RefusesRequestsItCannotRun) {
   EXPECT_THAT(generate(*opened.generator, promptOf(257), 1).status,
               FailsWith(TENON_INVALID_ARGUMENT,
                         "a prompt of 1 to 256 tokens, the context, got 257"));
-  EXPECT_THAT(generate(*opened.generator, {}, 1).status,
+  EXPECT_THAT(generate(*opened.generator, promptOf(0), 1).status,
               FailsWith(TENON_INVALID_ARGUMENT, "got 0"));
   std::vector<GenerateRequest> none;
   EXPECT_THAT(generate(*opened.generator, none).status,
