@@ -28,6 +28,17 @@ void DecoderConfig::readSizes(const ModelFiles &files, ConfigReader &read,
       read.number("attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6);
 }
 
+void DecoderConfig::readWindow(ConfigReader &read) {
+  window.tokens = read.integer("attention.sliding_window", "sliding_window", 0);
+  window.globals = read.integer("attention.global_tokens", "global_tokens", 0);
+  read.expect(window.tokens >= 0 && window.globals >= 0 &&
+                  (window.globals == 0 || window.tokens > 0),
+              "expects a window of at least 0 tokens, and global tokens beside "
+              "one, got a window of " +
+                  std::to_string(window.tokens) + " and " +
+                  std::to_string(window.globals) + " global tokens");
+}
+
 void readRopeScaling(ConfigReader &read, RopeOptions &rope) {
   // Newer config.json files have these beside theta, in one object.
   auto text = [&](const char *gguf, const std::string &key,

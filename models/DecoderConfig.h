@@ -15,6 +15,7 @@ struct DecoderConfig {
   int64_t layers, width, hidden, heads, keyHeads, headWidth, vocabulary,
       context;
   double epsilon;
+  Window window;
   CacheElement cacheType = CacheElement::f32;
 
   /// Reads a GGUF's metadata or a config.json. Heads are `headWidth` wide where
@@ -22,6 +23,9 @@ struct DecoderConfig {
   /// Errors: noted in `read`.
   void readSizes(const ModelFiles &files, ConfigReader &read,
                  int64_t usualHeadWidth);
+  /// Reads the window of attention; none where the files have no such keys.
+  /// Errors: noted in `read` (sizes below 0, globals without a window).
+  void readWindow(ConfigReader &read);
 };
 
 /// Reads how rope is scaled for longer contexts: not, linearly, or by YaRN.

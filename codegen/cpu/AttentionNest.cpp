@@ -47,9 +47,6 @@ private:
   ir::Emit math(Value like) {
     return ir::Emit(e.builder, e.builder.getLoc(), like.getType());
   }
-  Value less(Value a, Value b) {
-    return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
-  }
 
   KernelEmitter &e;
   const Nest &nest;
@@ -164,13 +161,11 @@ void AttentionNest::storeLogSum(const TokenRun &run, Value row) {
 
 void AttentionNest::emitSegment(const TokenRun &run, Value segment) {
   startSegment(run);
-  Value runFrom = tile.fromOf(run, e.index(0));
   Value segmentEnd = e.add(segment, e.index(kSegment));
-  Value first = e.max(segment, e.mul(e.div(runFrom, kBlock), kBlock));
   int64_t mark = e.scratchMark();
   AttentionBlock rows(e, shape, tile.groupRows, state,
                       [&](Value row) { return tile.tokenOf(run, row); });
-  e.loop(first, e.min(segmentEnd, run.end(e)), kBlock, [&](Value position) {
+  tile.forSteps(run, segment, segmentEnd, kBlock, [&](Value position) {
     KeyBlock block = keys->block(run, tile.keyHead, position);
     e.loop(e.index(0), tile.groupsOf(run), 1,
            [&](Value group) { rows.emit(block, group); });
@@ -178,22 +173,15 @@ void AttentionNest::emitSegment(const TokenRun &run, Value segment) {
   e.restoreScratch(mark);
 
   e.loop(e.index(0), tile.rowsOf(run), 1, [&](Value row) {
-    Value at = numberAt(row);
-    Value from = e.toIndex(e.load(state.from, i32, at));
-    Value to = e.toIndex(e.load(state.to, i32, at));
-    ir::Emit emit = math(row);
-    Value isFirst = emit.negate(less(from, segment));
-    Value isIn = emit.both(less(from, segmentEnd), less(segment, to));
-    e.ifThen(isIn, [&] { mergeRow(row, at, isFirst); });
+    auto [isIn, isFirst] = tile.inSegment(run, row, segment, kSegment);
+    e.ifThen(isIn, [&] { mergeRow(row, numberAt(row), isFirst); });
   });
 }
 
 void AttentionNest::emitRun(const TokenRun &run) {
   startRows(run);
-  Value from = tile.fromOf(run, e.index(0));
-  Value start = e.mul(e.div(from, kSegment), kSegment);
-  e.loop(start, run.end(e), kSegment,
-         [&](Value segment) { emitSegment(run, segment); });
+  tile.forSteps(run, e.index(0), run.end(e), kSegment,
+                [&](Value segment) { emitSegment(run, segment); });
   e.loop(e.index(0), tile.rowsOf(run), 1, [&](Value row) {
     storeRow(run, row);
     storeLogSum(run, row);

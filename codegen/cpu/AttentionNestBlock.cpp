@@ -174,6 +174,7 @@ void AttentionBlock::emitScores() {
   int64_t vectors = vectorsBeside(kBlock / lanes);
   Value scale = e.splat(e.f32(static_cast<float>(shape.scale)), lanes);
   e.loop(e.index(0), e.index(kBlock), vectors * lanes, [&](Value key) {
+    e.countProducts(rows * vectors * lanes, e.index(width));
     SmallVector<Value> total;
     for (int64_t from = 0; from < width; from += kChain) {
       int64_t to = std::min(width, from + kChain);
@@ -193,10 +194,13 @@ void AttentionBlock::emitScores() {
 // Scores out of range become -inf, whose weight is 0 beside any other.
 void AttentionBlock::emitMask() {
   Value lowest = e.splat(e.f32(kNegativeInfinity), lanes);
+  auto lanesBefore = [&](Value position, Value first) {
+    return e.firstLanes(e.max(e.index(0), e.sub(position, first)), lanes);
+  };
   auto countOf = [&](Value array, Value row, Value first) {
     Value at = e.add(group.lanes, row);
     Value position = e.toIndex(e.load(array, e.builder.getI32Type(), at));
-    return e.firstLanes(e.max(e.index(0), e.sub(position, first)), lanes);
+    return lanesBefore(position, first);
   };
   e.loop(e.index(0), e.index(rows), 1, [&](Value row) {
     for (int64_t lane = 0; lane < kBlock; lane += lanes) {
@@ -206,7 +210,10 @@ void AttentionBlock::emitMask() {
       Value at = e.add(e.mul(row, kBlock), e.index(lane));
       Value score = e.load(scores, f32, at, Lanes{lanes});
       ir::Emit emit = mathOf(e, score);
-      Value inRange = emit.both(until, emit.negate(before));
+      Value seen = emit.negate(before);
+      if (shape.globals)
+        seen = emit.either(seen, lanesBefore(e.index(shape.globals), first));
+      Value inRange = emit.both(until, seen);
       e.store(emit.select(inRange, score, lowest), scores, at, Lanes{lanes});
     }
   });
@@ -258,6 +265,11 @@ void AttentionBlock::emitStatistics() {
   Value starts = less(e, positions(state.from), bound(end));
   Value ends = less(e, bound(group.block.position), positions(state.to));
   ir::Emit emit = mathOf(e, maximum);
+  if (shape.globals) {
+    Value globals = e.index(shape.globals);
+    starts = emit.either(
+        starts, e.splat(less(e, group.block.position, globals), lanes));
+  }
   Value isActive = emit.both(starts, ends);
   Value zero = emit.constant(0), one = emit.constant(1);
   Value isFirst = emit.equal(old, emit.constant(kNegativeInfinity));
@@ -310,9 +322,9 @@ Value AttentionBlock::valueScale(Value key, Value number) {
   return e.splat(e.load(group.block.valueScales, f32, at), across);
 }
 
-/// values = values * keep, then one multiply-add for each key of [from, to).
-void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
-                                   Value to) {
+/// values = values * keep, then one multiply-add for each key that all rows
+/// have in range.
+void AttentionBlock::emitValueTile(Value column, int64_t vectors) {
   auto offset = [&](int64_t row, int64_t v) {
     return e.add(column, e.index(row * valueWidth + v * across));
   };
@@ -352,7 +364,8 @@ void AttentionBlock::emitValueTile(Value column, int64_t vectors, Value from,
     }
     return next;
   };
-  acc = e.loop(from, to, 1, acc, body);
+  acc = e.loop(group.from, group.to, 1, acc, body);
+  e.countProducts(rows * vectors * across, e.sub(group.to, group.from));
   for (auto [i, sum] : llvm::enumerate(acc))
     e.store(sum, group.values, offset(i / vectors, i % vectors), Lanes{across});
 }
@@ -365,16 +378,17 @@ void AttentionBlock::emitRowValues(bool isBefore) {
     Value position = e.toIndex(e.load(array, e.builder.getI32Type(), at));
     return e.sub(position, group.block.position);
   };
-  // Ranges ascend by row.
-  Value commonFrom = e.max(keyOf(state.from, e.index(rows - 1)), e.index(0));
-  Value commonTo = e.max(keyOf(state.to, e.index(0)), commonFrom);
   e.loop(e.index(0), e.index(rows), 1, [&](Value row) {
     Value from = e.max(keyOf(state.from, row), e.index(0));
     Value to = e.min(keyOf(state.to, row), e.index(kBlock));
     if (isBefore)
-      to = e.min(to, commonFrom);
+      to = e.min(to, group.from);
     else
-      from = e.max(from, commonTo);
+      from = e.max(from, group.to);
+    Value globalsTo; // of those before the window
+    if (isBefore && shape.globals)
+      globalsTo = e.min(e.min(keyOf(state.from, row), group.from),
+                        e.sub(e.index(shape.globals), group.block.position));
     Value kept = e.splat(e.load(keep, f32, row), across);
     Value first = e.mul(row, valueWidth), weights = e.mul(row, kBlock);
     e.loop(e.index(0), e.index(valueWidth), across, [&](Value column) {
@@ -393,6 +407,8 @@ void AttentionBlock::emitRowValues(bool isBefore) {
           value = emit.mul(value, scale);
         return {emit.fma(e.splat(weight, across), value, carried[0])};
       };
+      if (globalsTo)
+        acc = e.loop(e.index(0), globalsTo, 1, acc, body)[0];
       acc = e.loop(from, to, 1, acc, body)[0];
       e.store(acc, group.values, at, Lanes{across});
     });
@@ -404,18 +420,35 @@ void AttentionBlock::emitRowValues(bool isBefore) {
 void AttentionBlock::emitValues() {
   Value isPartial = mathOf(e, group.isFull).negate(group.isFull);
   e.ifThen(isPartial, [&] { emitRowValues(/*isBefore=*/true); });
-  auto keyOf = [&](Value position) {
-    return e.sub(position, group.block.position);
-  };
-  Value from = e.max(keyOf(rowNumber(state.from, rows - 1)), e.index(0));
-  Value to = e.min(keyOf(rowNumber(state.to, 0)), e.index(kBlock));
   int64_t vectors = vectorsBeside(valueWidth / across);
   int64_t step = vectors * across, whole = valueWidth / step * step;
   e.loop(e.index(0), e.index(whole), step,
-         [&](Value column) { emitValueTile(column, vectors, from, to); });
+         [&](Value column) { emitValueTile(column, vectors); });
   if (whole < valueWidth)
-    emitValueTile(e.index(whole), (valueWidth - whole) / across, from, to);
+    emitValueTile(e.index(whole), (valueWidth - whole) / across);
   e.ifThen(isPartial, [&] { emitRowValues(/*isBefore=*/false); });
+}
+
+// Ranges ascend by row, so that the first and the last row tell. In a block
+// before every window, globals are what all rows have in range.
+void AttentionBlock::findCommon() {
+  auto keyOf = [&](Value position) {
+    Value key = e.sub(position, group.block.position);
+    return e.min(e.max(key, e.index(0)), e.index(kBlock));
+  };
+  group.from = keyOf(rowNumber(state.from, rows - 1));
+  group.to = keyOf(rowNumber(state.to, 0));
+  ir::Emit emit = mathOf(e, group.from);
+  if (shape.globals) {
+    Value firstFrom = keyOf(rowNumber(state.from, 0));
+    Value isBefore = emit.negate(less(e, firstFrom, e.index(kBlock)));
+    group.from = emit.select(isBefore, e.index(0), group.from);
+    group.to = emit.select(isBefore, keyOf(e.index(shape.globals)), group.to);
+  }
+  Value isPartial = emit.either(less(e, e.index(0), group.from),
+                                less(e, group.to, e.index(kBlock)));
+  group.isFull = emit.negate(isPartial);
+  group.to = e.max(group.from, group.to);
 }
 
 void AttentionBlock::emit(const KeyBlock &block, Value number) {
@@ -425,18 +458,21 @@ void AttentionBlock::emit(const KeyBlock &block, Value number) {
            e.address(state.q, f32, e.mul(row, width)),
            e.address(state.values, f32, e.mul(row, valueWidth)),
            Value(),
+           Value(),
+           Value(),
            block};
   Value end = e.add(block.position, e.index(kBlock));
   // Ranges ascend by row.
   ir::Emit emit = mathOf(e, row);
+  Value starts = less(e, rowNumber(state.from, 0), end);
+  if (shape.globals)
+    starts =
+        emit.either(starts, less(e, block.position, e.index(shape.globals)));
   Value isActive =
-      emit.both(less(e, rowNumber(state.from, 0), end),
-                less(e, block.position, rowNumber(state.to, rows - 1)));
+      emit.both(starts, less(e, block.position, rowNumber(state.to, rows - 1)));
   e.ifThen(isActive, [&] {
-    Value startsLate = less(e, block.position, rowNumber(state.from, rows - 1));
-    Value endsEarly = less(e, rowNumber(state.to, 0), end);
-    Value isPartial = emit.either(startsLate, endsEarly);
-    group.isFull = mathOf(e, isPartial).negate(isPartial);
+    findCommon();
+    Value isPartial = mathOf(e, group.isFull).negate(group.isFull);
     emitScores();
     e.ifThen(isPartial, [&] { emitMask(); });
     emitMaxima();

@@ -21,8 +21,10 @@ namespace tenon::codegen::cpu {
 /// Scratch of a tile. Rows lie one after the other; what is one number a row
 /// lies in the first lanes of a vector for each group.
 struct AttentionState {
-  mlir::Value q, values;    // f32 [rows][width], of values: the segment's
-  mlir::Value from, to;     // i32 [groups][lanes]: positions, ascending by row
+  mlir::Value q, values; // f32 [rows][width], of values: the segment's
+  // i32 [groups][lanes]: positions, ascending by row; keys below `from` that
+  // are globals are in range as well
+  mlir::Value from, to;
   mlir::Value maximum, sum; // f32 [groups][lanes], of the segment
 };
 
@@ -63,7 +65,8 @@ private:
     mlir::Value lanes;     // index of its first number in [groups][lanes]
     mlir::Value row;       // its first row
     mlir::Value q, values; // pointers to its first row
-    mlir::Value isFull;    // every row has every key of the block in range
+    mlir::Value from, to;  // the block's keys that every row has in range,
+    mlir::Value isFull;    // which are all of them
     KeyBlock block;
   };
 
@@ -71,6 +74,7 @@ private:
   void prefetch(mlir::Value base, mlir::Type element, mlir::Value offset,
                 int64_t count);
   mlir::Value rowNumber(mlir::Value array, int64_t row);
+  void findCommon();
   void emitScores();
   llvm::SmallVector<mlir::Value> keyScales(mlir::Value d, mlir::Value key,
                                            int64_t vectors);
@@ -87,8 +91,7 @@ private:
   void emitSums();
   void emitRowValues(bool isBefore);
   void emitValues();
-  void emitValueTile(mlir::Value column, int64_t vectors, mlir::Value from,
-                     mlir::Value to);
+  void emitValueTile(mlir::Value column, int64_t vectors);
 
   KernelEmitter &e;
   ir::AttentionShape shape;

@@ -69,7 +69,6 @@ CacheKeys::CacheKeys(KernelEmitter &e, ir::AttentionOp op,
 
 /// Whether a position that the token attends to has no page, which is noted.
 Value CacheKeys::isMissing(Value token) {
-  auto &b = e.builder;
   Value position = readBatch(e, batch.position, token);
   Value last = e.max(position, e.index(0)), from = e.index(0);
   if (int64_t window = op.getWindow())
@@ -80,14 +79,22 @@ Value CacheKeys::isMissing(Value token) {
   ir::Emit emit = math(position);
   Value outside = emit.either(less(position, e.index(0)),
                               emit.negate(less(lastPage, pages)));
-  auto check = [&](Value page, ValueRange carried) -> SmallVector<Value> {
+  auto isMissing = [&](Value page, ValueRange carried) -> SmallVector<Value> {
     Value number = readBatch(e, batch.pages, e.add(row, page));
     return {emit.either(carried[0], less(number, e.index(0)))};
   };
-  Value end = e.min(e.add(lastPage, e.index(1)), pages);
-  Value none = arith::ConstantOp::create(b, b.getBoolAttr(false));
-  Value missing = e.loop(e.div(from, pageKeys), end, 1, none, check)[0];
-  missing = emit.either(missing, outside);
+  auto anyMissing = [&](Value firstPage, Value endPage) {
+    endPage = e.min(endPage, pages);
+    return e.loop(firstPage, endPage, 1, outside, isMissing)[0];
+  };
+  Value missing =
+      anyMissing(e.div(from, pageKeys), e.add(lastPage, e.index(1)));
+  if (op.getGlobals()) {
+    Value globals = e.min(from, e.index(op.getGlobals()));
+    Value endPage =
+        e.div(e.sub(e.add(globals, pageKeys), e.index(1)), pageKeys);
+    missing = emit.either(missing, anyMissing(e.index(0), endPage));
+  }
   e.emitFailure(missing, TENON_FAILURE_NO_PAGE, op, token, position);
   return missing;
 }

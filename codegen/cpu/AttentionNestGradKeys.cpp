@@ -96,14 +96,25 @@ void GradKeysNest::addChunk(const TokenRun &run, Value token, Value tokens) {
       to = e.add(from, e.index(shape.window));
     return std::pair(inChunk(from), inChunk(to));
   };
+  // A global key is in range of every token after that; others of none.
+  auto beyondWindow = [&](Value key) {
+    Value isGlobal = less(e.add(run.position, key), e.index(shape.globals));
+    ir::Emit emit(e.builder, e.builder.getLoc(), key.getType());
+    Value from = emit.select(isGlobal, rangeOf(key).second, inChunk(tokens));
+    return std::pair(from, inChunk(tokens));
+  };
   WeightedSums ofValues{valueSums, rows.dy, rows.weights,
                         1,         kBlock,  rows.valueColumns()};
   WeightedSums ofKeys{keySums, rows.q, rows.slopes, 1, kBlock, rows.columns()};
-  e.loop(e.index(0), run.tokens, kKeysBeside, [&](Value key) {
-    rows.addTerms(ofValues, kKeysBeside, key, rangeOf);
-  });
-  e.loop(e.index(0), run.tokens, kKeysBeside,
-         [&](Value key) { rows.addTerms(ofKeys, kKeysBeside, key, rangeOf); });
+  auto addTo = [&](Value count, GradRows::RangeOf range) {
+    for (const WeightedSums *sums : {&ofValues, &ofKeys})
+      e.loop(e.index(0), count, kKeysBeside,
+             [&](Value key) { rows.addTerms(*sums, kKeysBeside, key, range); });
+  };
+  addTo(run.tokens, rangeOf);
+  if (shape.globals)
+    addTo(e.min(run.tokens, e.sub(e.index(shape.globals), run.position)),
+          beyondWindow);
 }
 
 void GradKeysNest::emitChunk(const TokenRun &run, Value token, Value tokens) {
@@ -122,16 +133,20 @@ void GradKeysNest::emitChunk(const TokenRun &run, Value token, Value tokens) {
 }
 
 // Keys from the segment's end on have no token in it, nor those so far behind
-// that it is out of their window.
+// that they are in no token's window, unless they are global.
 void GradKeysNest::mergeSegment(const TokenRun &run, Value segment) {
   Value segmentEnd = e.add(segment, e.index(kGradSegment));
   e.loop(e.index(0), run.tokens, 1, [&](Value key) {
     Value position = e.add(run.position, key);
     ir::Emit emit(e.builder, e.builder.getLoc(), key.getType());
     Value isIn = less(position, segmentEnd);
-    if (shape.window)
-      isIn = emit.both(isIn,
-                       less(segment, e.add(position, e.index(shape.window))));
+    if (shape.window) {
+      Value end = e.add(position, e.index(shape.window));
+      Value isSeen = less(segment, end);
+      if (shape.globals)
+        isSeen = emit.either(isSeen, less(position, e.index(shape.globals)));
+      isIn = emit.both(isIn, isSeen);
+    }
     Value isFirst = emit.negate(less(position, segment));
     e.ifThen(isIn, [&] {
       rows.mergeRow(keySums, keyTotals, key, isFirst);
@@ -162,9 +177,13 @@ void GradKeysNest::emitRun(TokenRuns &runs, const TokenRun &run) {
   if (valueRows)
     valueRows->stageTransposed(range, values);
   Value limit = e.extent(shape.q.getType(), 0);
-  if (shape.window) { // The last key is in range of so many tokens.
+  // The last key is in range of so many tokens, a global one of all.
+  if (shape.window) {
     Value last = e.add(run.first, e.sub(run.tokens, e.index(1)));
-    limit = e.min(limit, e.add(last, e.index(shape.window)));
+    Value seen = e.min(limit, e.add(last, e.index(shape.window)));
+    ir::Emit emit(e.builder, e.builder.getLoc(), last.getType());
+    limit =
+        emit.select(less(run.position, e.index(shape.globals)), limit, seen);
   }
   Value end = runs.endOf(run, limit);
   Value positionEnd = e.add(run.position, e.sub(end, run.first));

@@ -80,13 +80,24 @@ void GradQueryNest::emitBlock(const TokenRun &run, Value position) {
     return std::pair(inBlock(tile.fromOf(run, row)),
                      inBlock(tile.toOf(run, row)));
   };
+  auto globalsOf = [&](Value row) {
+    Value end = e.min(e.index(tile.shape.globals), tile.fromOf(run, row));
+    return std::pair(e.index(0), inBlock(end));
+  };
   WeightedSums weighted{sums, keyTerms, rows.slopes, kBlock, 1, rows.columns()};
   e.loop(e.index(0), tile.groupsOf(run), 1, [&](Value group) {
     Value row = e.mul(group, tile.groupRows);
     Value last = e.add(row, e.index(tile.groupRows - 1));
     Value isActive = less(rangeOf(row).first, rangeOf(last).second);
+    if (tile.shape.globals) {
+      ir::Emit emit(e.builder, e.builder.getLoc(), row.getType());
+      Value hasGlobals = less(e.index(0), globalsOf(last).second);
+      isActive = emit.either(isActive, hasGlobals);
+    }
     e.ifThen(isActive, [&] {
       rows.emitGroup(row, keys, values);
+      if (tile.shape.globals) // They come before the window.
+        rows.addTerms(weighted, tile.groupRows, row, globalsOf);
       rows.addTerms(weighted, tile.groupRows, row, rangeOf);
     });
   });
@@ -94,16 +105,10 @@ void GradQueryNest::emitBlock(const TokenRun &run, Value position) {
 
 void GradQueryNest::emitSegment(const TokenRun &run, Value segment) {
   rows.clear(sums, e.mul(tile.groupsOf(run), tile.groupRows));
-  Value segmentEnd = e.add(segment, e.index(kGradSegment));
-  Value from = tile.fromOf(run, e.index(0));
-  Value first = e.max(segment, e.mul(e.div(from, kBlock), kBlock));
-  e.loop(first, e.min(segmentEnd, run.end(e)), kBlock,
-         [&](Value position) { emitBlock(run, position); });
+  tile.forSteps(run, segment, e.add(segment, e.index(kGradSegment)), kBlock,
+                [&](Value position) { emitBlock(run, position); });
   e.loop(e.index(0), tile.rowsOf(run), 1, [&](Value row) {
-    Value from = tile.fromOf(run, row), to = tile.toOf(run, row);
-    ir::Emit emit(e.builder, e.builder.getLoc(), row.getType());
-    Value isFirst = emit.negate(less(from, segment));
-    Value isIn = emit.both(less(from, segmentEnd), less(segment, to));
+    auto [isIn, isFirst] = tile.inSegment(run, row, segment, kGradSegment);
     e.ifThen(isIn, [&] { rows.mergeRow(sums, total, row, isFirst); });
   });
 }
@@ -113,10 +118,8 @@ void GradQueryNest::emitRun(const TokenRun &run) {
          [&](Value row) {
            rows.stage(row, tile.tokenOf(run, row), tile.headOf(run, row));
          });
-  Value from = tile.fromOf(run, e.index(0));
-  Value start = e.mul(e.div(from, kGradSegment), kGradSegment);
-  e.loop(start, run.end(e), kGradSegment,
-         [&](Value segment) { emitSegment(run, segment); });
+  tile.forSteps(run, e.index(0), run.end(e), kGradSegment,
+                [&](Value segment) { emitSegment(run, segment); });
   e.loop(e.index(0), tile.rowsOf(run), 1, [&](Value row) {
     SmallVector<Value> leading{tile.tokenOf(run, row), tile.headOf(run, row)};
     rows.scaleRow(total, row, tile.shape.scale);

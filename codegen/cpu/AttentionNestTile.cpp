@@ -3,11 +3,16 @@
 #include "codegen/cpu/AttentionNestTile.h"
 #include "codegen/cpu/AttentionNests.h"
 
+#include "ir/tn/Emit.h"
 #include "tenon/abi.h"
 
 namespace tenon::codegen::cpu {
 
 using namespace mlir;
+
+static Value less(KernelEmitter &e, Value a, Value b) {
+  return arith::CmpIOp::create(e.builder, arith::CmpIPredicate::slt, a, b);
+}
 
 ir::AttentionShape attentionOf(const Nest &nest) {
   for (Operation &op : *nest.body)
@@ -66,6 +71,38 @@ Value QueryTile::fromOf(const TokenRun &run, Value row) {
   if (!shape.window)
     return e.index(0);
   return e.max(e.index(0), e.sub(toOf(run, row), e.index(shape.window)));
+}
+
+void QueryTile::forSteps(const TokenRun &run, Value begin, Value limit,
+                         int64_t step, function_ref<void(Value)> body) {
+  Value from = fromOf(run, e.index(0));
+  limit = e.min(limit, run.end(e));
+  Value far = e.max(begin, e.mul(e.div(from, step), step));
+  if (!shape.globals)
+    return e.loop(far, limit, step, body);
+  // One loop, which leaves out the gap between both ranges.
+  far = e.min(far, limit);
+  Value near = e.index(llvm::alignTo(shape.globals, step));
+  near = e.max(begin, e.min(near, far));
+  Value gap = e.sub(far, near);
+  e.loop(begin, e.sub(limit, gap), step, [&](Value position) {
+    ir::Emit emit(e.builder, e.builder.getLoc(), position.getType());
+    Value beyond = e.add(position, gap);
+    body(emit.select(less(e, position, near), position, beyond));
+  });
+}
+
+QueryTile::InSegment QueryTile::inSegment(const TokenRun &run, Value row,
+                                          Value segment, int64_t keys) {
+  Value from = fromOf(run, row), to = toOf(run, row);
+  Value starts = less(e, from, e.add(segment, e.index(keys)));
+  ir::Emit emit(e.builder, e.builder.getLoc(), row.getType());
+  if (shape.globals) {
+    starts = emit.either(starts, less(e, segment, e.index(shape.globals)));
+    from = e.index(0); // The first key is a global one.
+  }
+  return {emit.both(starts, less(e, segment, to)),
+          emit.negate(less(e, from, segment))};
 }
 
 //===----------------------------------------------------------------------===//

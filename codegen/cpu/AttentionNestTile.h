@@ -37,9 +37,24 @@ public:
   }
   mlir::Value tokenOf(const TokenRun &run, mlir::Value row);
   mlir::Value headOf(const TokenRun &run, mlir::Value row);
-  /// The positions [from, to) in range of a row.
+  /// The positions [from, to) in range of a row; so are, beside a window, those
+  /// below `from` and the globals.
   mlir::Value toOf(const TokenRun &run, mlir::Value row);
   mlir::Value fromOf(const TokenRun &run, mlir::Value row);
+
+  /// Calls `body` for each multiple of `step` in [begin, end), which `begin` is
+  /// as well, from which on `step` positions have keys in range of the run.
+  /// They ascend; nothing is done for those between the globals and the window.
+  void forSteps(const TokenRun &run, mlir::Value begin, mlir::Value end,
+                int64_t step, llvm::function_ref<void(mlir::Value)> body);
+
+  /// Whether (i1) a row has keys of a segment in range, and the segment is the
+  /// first it has any of.
+  struct InSegment {
+    mlir::Value isIn, isFirst;
+  };
+  InSegment inSegment(const TokenRun &run, mlir::Value row, mlir::Value segment,
+                      int64_t keys);
 
   KernelEmitter &e;
   ir::AttentionShape shape;

@@ -33,25 +33,29 @@ Tensor appendedRows(Tracer &tracer, const Cache &cache, Site site) {
 } // namespace
 
 Tensor attention(const Tensor &q, const Cache &keys, const Cache &values,
-                 const Batch &batch, double scale, int64_t window, Site site) {
+                 const Batch &batch, double scale, Window window, Site site) {
   Tracer *tracer = differentiating(q, keys);
   if (!tracer || !values.handle().state)
-    return attentionOverCaches(q, keys, batch, scale, values, window, 0, site);
+    return attentionOverCaches(q, keys, batch, scale, values, window.tokens,
+                               window.globals, 0, site);
   Tensor k = appendedRows(*tracer, keys, site);
   if (k.isPoisoned())
     return k;
   Tensor v = appendedRows(*tracer, values, site);
-  return selfAttention(q, k, batch, scale, v, window, 0, site).y;
+  return selfAttention(q, k, batch, scale, v, window.tokens, window.globals, 0,
+                       site)
+      .y;
 }
 
 Tensor attention(const Tensor &q, const Cache &keys, int64_t valueWidth,
-                 const Batch &batch, double scale, int64_t window, Site site) {
+                 const Batch &batch, double scale, Window window, Site site) {
   Tracer *tracer = differentiating(q, keys);
   if (!tracer)
-    return attentionOverCaches(q, keys, batch, scale, Cache(), window,
-                               valueWidth, site);
+    return attentionOverCaches(q, keys, batch, scale, Cache(), window.tokens,
+                               window.globals, valueWidth, site);
   Tensor k = appendedRows(*tracer, keys, site);
-  return selfAttention(q, k, batch, scale, Tensor(), window, valueWidth, site)
+  return selfAttention(q, k, batch, scale, Tensor(), window.tokens,
+                       window.globals, valueWidth, site)
       .y;
 }
 

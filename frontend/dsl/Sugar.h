@@ -107,19 +107,26 @@ Tensor rope(const Tensor &x, const Batch &batch, const RopeOptions &options,
 /// The position of each token in its sequence: i32 [T].
 Tensor positions(const Batch &batch, Site site = Site::current());
 
+/// Which of the keys at positions j <= i a token at position i sees: those with
+/// i - j < tokens and those with j < globals; all of them where tokens is 0.
+struct Window {
+  int64_t tokens = 0;
+  int64_t globals = 0;
+};
+
 /// Causal attention of each token over its sequence's cache (`tn.attention`).
 /// Where a loss is differentiated, over the rows that this call appended
 /// (`tn.self_attention`), which gives the same bits.
 /// Shapes: q [T, H, W], keys of width W, values of width V; result [T, H, V].
 Tensor attention(const Tensor &q, const Cache &keys, const Cache &values,
-                 const Batch &batch, double scale, int64_t window = 0,
+                 const Batch &batch, double scale, Window window = {},
                  Site site = Site::current());
 
 /// The same, without a cache of values: they are the first `valueWidth`
 /// elements of the keys.
 /// Shapes: q [T, H, W], keys of width W; result [T, H, valueWidth].
 Tensor attention(const Tensor &q, const Cache &keys, int64_t valueWidth,
-                 const Batch &batch, double scale, int64_t window = 0,
+                 const Batch &batch, double scale, Window window = {},
                  Site site = Site::current());
 
 /// -log softmax(logits)[target] of each row.

@@ -118,9 +118,8 @@ LogicalResult AttentionOp::verify() {
   if (failed(expectType(*this, "y", attended(q, valueWidth),
                         getY().getType()))) // C1
     return failure();
-  if (static_cast<int64_t>(getWindow()) < 0) // C3
-    return emitOpError("expects window >= 0, got ")
-           << static_cast<int64_t>(getWindow());
+  if (failed(verifyWindow(*this, getWindow(), getGlobals()))) // C3
+    return failure();
   if (!(getScale().convertToDouble() > 0)) // C4
     return emitOpError("expects a positive scale, got ")
            << getScale().convertToDouble();

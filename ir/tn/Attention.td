@@ -67,7 +67,8 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure,
   let summary = "Causal attention of each token over its sequence's cache";
   let description = [{
     For token t at position p of sequence s, query head h, and the head
-    g = h / (H / heads) of the caches, over keys j = max(0, p - window + 1) .. p:
+    g = h / (H / heads) of the caches, over the keys in range: those at j <= p, where
+    there is a window only those with p - j < window or j < globals:
 
         score_j = scale * sum_d q[t, h, d] * k_j[g, d]
         y[t, h, :] = sum_j softmax(score)_j * v_j[g, :]
@@ -91,9 +92,10 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure,
 
     (C1) q is [T, H, W], H a multiple of the heads; y is [T, H, V] of q's element
     type. (C2) keys has layout keys and width W, values layout values and the same
-    heads. (C3) window >= 0; 0 means none. (C4) scale > 0. (C5) either values are
-    given or `latent`, which is in [1, W].
-    Source: Dao et al. 2022, algorithm 1; of latents: DeepSeek-AI 2024, section 2.1.
+    heads. (C3) window >= 0; 0 means none. globals >= 0, and 0 without a window.
+    (C4) scale > 0. (C5) either values are given or `latent`, which is in [1, W].
+    Source: Dao et al. 2022, algorithm 1; of latents: DeepSeek-AI 2024, section 2.1;
+    of windows beside global keys: Beltagy et al. 2020, section 3.1.
 
     ```mlir
     %y = tn.attention %q, %keys latent 512, %batch scale 0.1
@@ -105,11 +107,12 @@ def Tn_AttentionOp : Tn_Op<"attention", [Pure,
                        Optional<Tn_CacheType>:$values, Tn_BatchType:$batch,
                        F64Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$globals,
                        DefaultValuedAttr<I64Attr, "0">:$latent);
   let results = (outs Tn_FloatTensor:$y);
   let assemblyFormat = [{
     $q `,` $keys (`latent` $latent^):(`,` $values)? `,` $batch `scale` $scale
-    (`window` $window^)? attr-dict
+    (`window` $window^)? (`globals` $globals^)? attr-dict
     `:` type($q) `,` type($keys) (`,` type($values)^)? `->` type($y)
   }];
   let extraClassDeclaration = [{

@@ -28,7 +28,8 @@ LogicalResult SelfAttentionOp::buildAdjoint(Adjoint &adjoint) {
   if (adjoint.wants(0))
     adjoint.give(0, g.make<SelfAttentionGradQueryOp>(
                         q, getQ(), getK(), getV(), dy, getLse(), delta.value(),
-                        getBatch(), getScale(), getWindow(), getLatent()));
+                        getBatch(), getScale(), getWindow(), getGlobals(),
+                        getLatent()));
   if (!adjoint.wants(1) && (isLatent() || !adjoint.wants(2)))
     return success();
   SmallVector<Type> types{k};
@@ -36,7 +37,7 @@ LogicalResult SelfAttentionOp::buildAdjoint(Adjoint &adjoint) {
     types.push_back(getV().getType());
   Formula dk = g.make<SelfAttentionGradKeysOp>(
       types, getQ(), getK(), getV(), dy, getLse(), delta.value(), getBatch(),
-      getScale(), getWindow(), getLatent());
+      getScale(), getWindow(), getGlobals(), getLatent());
   adjoint.give(1, dk);
   if (!isLatent())
     adjoint.give(2, adjoint.exactly(dk.value().getDefiningOp()->getResult(1)));

@@ -2,7 +2,6 @@
 
 #include "ir/tn/AttentionReference.h"
 #include "ir/reference/Storage.h"
-#include "ir/tn/AttentionShape.h"
 #include "ir/tn/Verify.h"
 
 #include <limits>
@@ -148,27 +147,39 @@ template <typename A> struct Partial {
   std::vector<Float<A>> values;
 };
 
-/// Adds the block of 64 keys that starts at position `block`.
-void addBlock(Contract &a, const Query<Contract> &query, int64_t block,
+using Keys = ArrayRef<Key<Contract>>;
+
+/// Takes off the first keys that lie in the same `size` positions.
+Keys takeFirst(Keys &keys, int64_t size) {
+  int64_t number = keys.front().position / size;
+  Keys first = keys.take_while(
+      [&](const Key<Contract> &key) { return key.position / size == number; });
+  keys = keys.drop_front(first.size());
+  return first;
+}
+
+/// Adds keys of one block of 64.
+void addBlock(Contract &a, const Query<Contract> &query, Keys keys,
               bool isFirst, Partial<Contract> &part) {
-  int64_t from = std::max(query.from, block);
-  int64_t to = std::min(query.to, block + kKeyBlock);
   std::array<float, kKeyBlock> p{}; // 0 outside of the range
+  auto at = [&](const Key<Contract> &key) -> float & {
+    return p[key.position % kKeyBlock];
+  };
   float maximum = part.maximum;
-  for (int64_t j = from; j < to; ++j) {
-    p[j - block] = query.score(j);
-    maximum = a.select(a.less(maximum, p[j - block]), p[j - block], maximum);
+  for (const Key<Contract> &key : keys) {
+    at(key) = query.score(key);
+    maximum = a.select(a.less(maximum, at(key)), at(key), maximum);
   }
   float keep = isFirst ? 0.0f : a.exp(part.maximum - maximum);
-  for (int64_t j = from; j < to; ++j)
-    p[j - block] = a.exp(p[j - block] - maximum);
+  for (const Key<Contract> &key : keys)
+    at(key) = a.exp(at(key) - maximum);
   std::array<float, kKeyBlock> tree = p;
   part.sum = part.sum * keep + sumTree(a, tree.data(), kKeyBlock);
   part.maximum = maximum;
   for (int64_t d = 0; d < query.valueWidth; ++d) {
     float sum = part.values[d] * keep;
-    for (int64_t j = from; j < to; ++j)
-      sum = a.fma(p[j - block], query.values[j - query.from][d], sum);
+    for (const Key<Contract> &key : keys)
+      sum = a.fma(at(key), key.value[d], sum);
     part.values[d] = sum;
   }
 }
@@ -191,18 +202,12 @@ void mergeSegment(Contract &a, const Partial<Contract> &part,
 Attended<Contract> ref::attend(const Query<Contract> &query) {
   Contract a;
   std::optional<Partial<Contract>> total;
-  int64_t segment = query.from / kKeySegment * kKeySegment;
-  for (; segment < query.to; segment += kKeySegment) {
+  for (Keys keys = query.keys; !keys.empty();) {
+    Keys segment = takeFirst(keys, kKeySegment);
     Partial<Contract> part;
     part.values.resize(query.valueWidth);
-    bool isFirst = true;
-    for (int64_t block = segment; block < segment + kKeySegment;
-         block += kKeyBlock) {
-      if (block + kKeyBlock <= query.from || block >= query.to)
-        continue;
-      addBlock(a, query, block, isFirst, part);
-      isFirst = false;
-    }
+    for (bool isFirst = true; !segment.empty(); isFirst = false)
+      addBlock(a, query, takeFirst(segment, kKeyBlock), isFirst, part);
     if (total)
       mergeSegment(a, part, *total);
     else
@@ -216,14 +221,14 @@ Attended<Contract> ref::attend(const Query<Contract> &query) {
 /// The mathematics, directly.
 Attended<Real> ref::attend(const Query<Real> &query) {
   std::vector<double> scores, y(query.valueWidth);
-  for (int64_t j = query.from; j < query.to; ++j)
-    scores.push_back(query.score(j));
+  for (const Key<Real> &key : query.keys)
+    scores.push_back(query.score(key));
   double maximum = *std::max_element(scores.begin(), scores.end()), sum = 0;
   for (size_t j = 0; j < scores.size(); ++j) {
     double p = std::exp(scores[j] - maximum);
     sum += p;
     for (int64_t d = 0; d < query.valueWidth; ++d)
-      y[d] += p * query.values[j][d];
+      y[d] += p * query.keys[j].value[d];
   }
   for (double &value : y)
     value /= sum;
@@ -232,12 +237,17 @@ Attended<Real> ref::attend(const Query<Real> &query) {
 
 namespace {
 
-/// Finds the rows of every position in range; false where one has no page.
+/// Finds a head's keys in range of token t; false where one has no page.
 template <typename A>
-llvm::Expected<bool> findRows(Query<A> &query, const Cache<A> &keys,
-                              const Cache<A> &values, const Batch &tokens,
-                              int64_t sequence, int64_t head) {
-  for (int64_t j = query.from; j < query.to; ++j) {
+llvm::Expected<bool> findKeys(Query<A> &query, const AttentionShape &shape,
+                              ArrayRef<ref::Value<A>> in, int64_t t,
+                              int64_t head) {
+  const Cache<A> &keys = cache<A>(in[1]);
+  const Cache<A> &values = shape.isLatent ? keys : cache<A>(in[2]);
+  const Batch &tokens = batch<A>(in.back());
+  int64_t sequence = tokens.sequence[t], position = tokens.position[t];
+  for (int64_t j = nextInRange(shape, position, 0); j <= position;
+       j = nextInRange(shape, position, j + 1)) {
     auto key = rowOf(keys, tokens, sequence, j);
     if (!key)
       return key.takeError();
@@ -246,10 +256,10 @@ llvm::Expected<bool> findRows(Query<A> &query, const Cache<A> &keys,
       return value.takeError();
     if (!*key || !*value)
       return false;
-    query.keys.push_back(*key + head * keys.width);
-    query.values.push_back(*value + head * values.width);
+    query.keys.push_back(
+        {j, *key + head * keys.width, *value + head * values.width});
   }
-  return true;
+  return !query.keys.empty();
 }
 
 template <typename A>
@@ -257,8 +267,6 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
                               ArrayRef<ref::Value<A>> in,
                               SmallVectorImpl<ref::Value<A>> &out) {
   const Tensor<A> &q = tensor<A>(in[0]);
-  const Cache<A> &keys = cache<A>(in[1]);
-  const Cache<A> &values = op.isLatent() ? keys : cache<A>(in[2]);
   const Batch &tokens = batch<A>(in.back());
   if (llvm::Error error = expectTokens(q.shape[0], tokens))
     return error;
@@ -267,21 +275,14 @@ llvm::Error evaluateAttention(AttentionOp op, Context &context,
   Tensor<A> y = makeTensor<A>(q.element, {q.shape[0], heads, valueWidth});
   for (int64_t row = 0; row < q.shape[0] * heads; ++row) {
     int64_t t = row / heads, head = row % heads / shape.group();
-    int64_t to = int64_t(tokens.position[t]) + 1;
-    Query<A> query{&q.floats[row * shape.width],
-                   A().constant(shape.scale),
-                   shape.width,
-                   valueWidth,
-                   firstInRange(to, shape.window),
-                   to,
-                   {},
-                   {}};
-    auto found =
-        findRows(query, keys, values, tokens, tokens.sequence[t], head);
+    Query<A> query{&q.floats[row * shape.width], A().constant(shape.scale),
+                   shape.width, valueWidth};
+    auto found = findKeys(query, shape, in, t, head);
     if (!found)
       return found.takeError();
-    if (!*found || to < 1) {
-      context.fail(TENON_FAILURE_NO_PAGE, "tn.attention", t, to - 1);
+    if (!*found) {
+      context.fail(TENON_FAILURE_NO_PAGE, "tn.attention", t,
+                   tokens.position[t]);
       continue;
     }
     if (query.hasNanScore())

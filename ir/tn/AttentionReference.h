@@ -3,7 +3,10 @@
 //
 // One query over the rows of its keys and values, wherever those lie.
 //
-//   Query<A> query{q, scale, width, from, to, keys, values};
+//   Query<A> query{q, scale, width, valueWidth};
+//   for (int64_t j = nextInRange(shape, t, 0); j <= t;
+//        j = nextInRange(shape, t, j + 1))
+//     query.keys.push_back({j, keyRow(j), valueRow(j)});
 //   Attended<A> result = attend(query);
 //
 //===----------------------------------------------------------------------===//
@@ -13,6 +16,7 @@
 
 #include "ir/reference/Evaluate.h"
 #include "ir/reference/Reduction.h"
+#include "ir/tn/AttentionShape.h"
 
 #include "tenon/abi.h"
 
@@ -27,18 +31,26 @@ inline constexpr int64_t kKeySegment = 512;
 /// Fails unless the batch has as many tokens.
 llvm::Error expectTokens(int64_t tokens, const Batch &batch);
 
-/// The first position in range of a token at position to - 1.
-inline int64_t firstInRange(int64_t to, int64_t window) {
-  return window ? std::max<int64_t>(0, to - window) : 0;
+/// The first key from j on that is in range of a token at `position`.
+inline int64_t nextInRange(const AttentionShape &shape, int64_t position,
+                           int64_t j) {
+  if (!shape.window || j < shape.globals)
+    return j;
+  return std::max(j, position - shape.window + 1);
 }
 
-/// One token's query head, and the rows of the keys and values it attends to.
+/// Rows of one head at a position.
+template <typename A> struct Key {
+  int64_t position;
+  const Float<A> *key, *value;
+};
+
+/// One token's query head, and the keys it attends to.
 template <typename A> struct Query {
   const Float<A> *q;
   Float<A> scale;
   int64_t width, valueWidth;
-  int64_t from, to;                           // positions [from, to)
-  std::vector<const Float<A> *> keys, values; // of position from + i
+  std::vector<Key<A>> keys = {}; // positions ascend
 
   /// The product rule over a row of the query's token and one of position j.
   static Float<A> product(const Float<A> *row, const Float<A> *other,
@@ -48,14 +60,14 @@ template <typename A> struct Query {
         a, count, [&](int64_t d) { return row[d]; },
         [&](int64_t d) { return other[d]; });
   }
-  Float<A> score(int64_t j) const {
-    return product(q, keys[j - from], width) * scale;
+  Float<A> score(const Key<A> &key) const {
+    return product(q, key.key, width) * scale;
   }
   bool hasNanScore() const {
-    for (int64_t j = from; j < to; ++j)
-      if (Float<A> s = score(j); s != s)
-        return true;
-    return false;
+    return llvm::any_of(keys, [&](const Key<A> &key) {
+      Float<A> s = score(key);
+      return s != s;
+    });
   }
 };
 

@@ -24,6 +24,7 @@ struct AttentionShape {
   int64_t width, valueWidth; // of rows of queries and keys; of values
   bool isLatent;             // values are the first elements of keys
   int64_t window;            // 0: none
+  int64_t globals;           // keys in range beside a window; 0: none
   double scale;
 
   /// Query heads that share a head of the keys.
@@ -40,6 +41,10 @@ mlir::RankedTensorType attended(mlir::RankedTensorType q, int64_t valueWidth);
 /// of the keys, of `width`, for them as `latent` says.
 mlir::LogicalResult verifyLatent(mlir::Operation *op, bool hasValues,
                                  int64_t latent, int64_t width);
+
+/// Fails at `op` unless a window has tokens, or is none and has no globals.
+mlir::LogicalResult verifyWindow(mlir::Operation *op, int64_t window,
+                                 int64_t globals);
 
 } // namespace tenon::ir
 #endif // TENON_IR_TN_ATTENTIONSHAPE_H

@@ -33,6 +33,7 @@ static AttentionShape shapeOf(OpT op, int64_t keyHeads, int64_t valueWidth) {
           valueWidth,
           op.isLatent(),
           static_cast<int64_t>(op.getWindow()),
+          static_cast<int64_t>(op.getGlobals()),
           op.getScale().convertToDouble()};
 }
 
@@ -76,6 +77,15 @@ LogicalResult ir::verifyLatent(Operation *op, bool hasValues, int64_t latent,
          << (hasValues ? "values" : "no values") << " and latent " << latent;
 }
 
+LogicalResult ir::verifyWindow(Operation *op, int64_t window, int64_t globals) {
+  if (window < 0)
+    return op->emitOpError("expects window >= 0, got ") << window;
+  if (globals < 0 || (globals > 0 && window == 0))
+    return op->emitOpError("expects globals >= 0, and 0 without a window, got ")
+           << globals << " and window " << window;
+  return success();
+}
+
 template <typename OpT>
 static LogicalResult verifyRows(OpT op, StringRef name, RankedTensorType x) {
   RankedTensorType q = op.getQ().getType();
@@ -114,9 +124,8 @@ static LogicalResult verifySelfAttention(OpT op, StringRef name, Value made) {
                         made.getType())) ||                               // C6
       failed(expectType(op, "lse", numbersOf(q), op.getLse().getType()))) // C2
     return failure();
-  if (static_cast<int64_t>(op.getWindow()) < 0) // C3
-    return op.emitOpError("expects window >= 0, got ")
-           << static_cast<int64_t>(op.getWindow());
+  if (failed(verifyWindow(op, op.getWindow(), op.getGlobals()))) // C3
+    return failure();
   if (!(op.getScale().convertToDouble() > 0)) // C4
     return op.emitOpError("expects a positive scale, got ")
            << op.getScale().convertToDouble();

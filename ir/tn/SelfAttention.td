@@ -26,8 +26,9 @@ def Tn_SelfAttentionOp : Tn_Op<"self_attention", [Pure,
     is the first V elements of the rows of k.
 
     (C1) q is [T, H, W], k is [T, G, W] and v [T, G, V], H a multiple of G. (C2) lse is
-    f32 [T, H]. (C3) window >= 0; 0 means none. (C4) scale > 0. (C5) either v is given
-    or `latent`, which is in [1, W]. (C6) y is [T, H, V] of q's element type.
+    f32 [T, H]. (C3) window >= 0; 0 means none. globals >= 0, and 0 without a window.
+    (C4) scale > 0. (C5) either v is given or `latent`, which is in [1, W]. (C6) y is
+    [T, H, V] of q's element type.
     Source: Dao et al. 2022, algorithm 1; of latents: DeepSeek-AI 2024, section 2.1.
 
     ```mlir
@@ -40,11 +41,12 @@ def Tn_SelfAttentionOp : Tn_Op<"self_attention", [Pure,
                        Optional<Tn_FloatTensor>:$v, Tn_BatchType:$batch,
                        F64Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$globals,
                        DefaultValuedAttr<I64Attr, "0">:$latent);
   let results = (outs Tn_FloatTensor:$y, Tn_FloatTensor:$lse);
   let assemblyFormat = [{
     $q `,` $k (`latent` $latent^):(`,` $v)? `,` $batch `scale` $scale
-    (`window` $window^)? attr-dict
+    (`window` $window^)? (`globals` $globals^)? attr-dict
     `:` type($q) `,` type($k) (`,` type($v)^)? `->` type($y) `,` type($lse)
   }];
   let extraClassDeclaration = [{
@@ -64,10 +66,11 @@ class Tn_SelfAttentionGradOp<string mnemonic, list<Trait> traits,
                        Tn_FloatTensor:$lse, Tn_FloatTensor:$delta,
                        Tn_BatchType:$batch, F64Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$globals,
                        DefaultValuedAttr<I64Attr, "0">:$latent);
   let assemblyFormat = [{
     $q `,` $k (`latent` $latent^):(`,` $v)? `,` $dy `,` $lse `,` $delta `,` $batch
-    `scale` $scale (`window` $window^)? attr-dict
+    `scale` $scale (`window` $window^)? (`globals` $globals^)? attr-dict
     `:` type($q) `,` type($k) `,` type($dy) `,` type($lse) (`,` type($v)^)?
   }] # resultTypes;
   let extraClassDeclaration = [{

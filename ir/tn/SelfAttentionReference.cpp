@@ -43,19 +43,14 @@ template <typename A>
 Query<A> queryOf(const AttentionShape &shape, int64_t row, const Batch &tokens,
                  const Rows<A> &rows) {
   int64_t t = row / shape.heads, g = row % shape.heads / shape.group();
-  int64_t to = int64_t(tokens.position[t]) + 1;
+  int64_t position = tokens.position[t];
   Query<A> query{rows.q.floats.data() + row * shape.width,
-                 A().constant(shape.scale),
-                 shape.width,
-                 shape.valueWidth,
-                 firstInRange(to, shape.window),
-                 to,
-                 {},
-                 {}};
-  for (int64_t j = query.from; j < to; ++j) {
-    int64_t key = (t - to + 1 + j) * shape.keyHeads + g;
-    query.keys.push_back(rows.k.floats.data() + key * rows.k.columns());
-    query.values.push_back(rows.v.floats.data() + key * rows.v.columns());
+                 A().constant(shape.scale), shape.width, shape.valueWidth};
+  for (int64_t j = nextInRange(shape, position, 0); j <= position;
+       j = nextInRange(shape, position, j + 1)) {
+    int64_t key = (t - position + j) * shape.keyHeads + g;
+    query.keys.push_back({j, rows.k.floats.data() + key * rows.k.columns(),
+                          rows.v.floats.data() + key * rows.v.columns()});
   }
   return query;
 }
@@ -112,13 +107,12 @@ template <typename A> struct Gradient {
     Query<A> query = queryOf<A>(shape, row, tokens, rows);
     int64_t valueWidth = shape.valueWidth;
     std::vector<Pair<A>> pairs;
-    for (int64_t j = query.from; j < query.to; ++j) {
+    for (const Key<A> &each : query.keys) {
       A a;
-      size_t i = j - query.from;
-      auto p = a.exp(query.score(j) - lse.floats[row]);
-      auto dp = query.product(&dy.floats[row * valueWidth], query.values[i],
-                              valueWidth);
-      int64_t key = (query.keys[i] - rows.k.floats.data()) / shape.width;
+      auto p = a.exp(query.score(each) - lse.floats[row]);
+      auto dp =
+          query.product(&dy.floats[row * valueWidth], each.value, valueWidth);
+      int64_t key = (each.key - rows.k.floats.data()) / shape.width;
       pairs.push_back({row, key, p, p * (dp - delta.floats[row])});
     }
     return pairs;

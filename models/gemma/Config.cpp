@@ -75,7 +75,8 @@ absl::StatusOr<Config> readConfig(const ModelFiles &files) {
   ConfigReader read(files);
   Config c;
   c.readSizes(files, read, 256);
-  c.window = read.integer("attention.sliding_window", "sliding_window");
+  c.readWindow(read);
+  read.expect(c.window.tokens > 0, "expects layers with a window, got none");
   c.globalRope = globalRope(read);
   c.localRope.theta =
       read.number("rope.freq_base_swa", "rope_local_base_freq", 1e4);

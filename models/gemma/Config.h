@@ -8,7 +8,6 @@
 namespace tenon::models::gemma {
 
 struct Config : DecoderConfig {
-  int64_t window;
   double attentionScale, embeddingScale;
   RopeOptions localRope, globalRope;
   std::vector<bool> isLocal; ///< By layer: attention over a window.

@@ -16,7 +16,7 @@ RmsNorm::Options normOptions(const Config &c) {
 Attention::Attention(Module *parent, std::string_view name, const Config &c,
                      int layer)
     : Module(parent, name), heads(c.heads), keyHeads(c.keyHeads),
-      window(c.isLocal[layer] ? c.window : 0), scale(c.attentionScale),
+      window(c.isLocal[layer] ? c.window : Window()), scale(c.attentionScale),
       positions(c.isLocal[layer] ? c.localRope : c.globalRope),
       query(this, "query", c.width, c.heads * c.headWidth),
       key(this, "key", c.width, c.keyHeads * c.headWidth),

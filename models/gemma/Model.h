@@ -14,7 +14,8 @@ public:
   Tensor operator()(const Tensor &x, const Batch &batch) const;
 
 private:
-  int64_t heads, keyHeads, window;
+  int64_t heads, keyHeads;
+  Window window;
   double scale;
   RopeOptions positions;
   Linear query, key, value, output;

@@ -23,6 +23,7 @@ absl::StatusOr<Config> readConfig(const ModelFiles &files) {
   ConfigReader read(files);
   Config c;
   c.readShared(files, read);
+  c.readWindow(read);
   // Conversion to GGUF reorders the rows of queries and keys for this.
   if (files.isGguf())
     c.rope.layout = RopeLayout::Interleaved;

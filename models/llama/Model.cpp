@@ -12,7 +12,8 @@ namespace tenon::models::llama {
 
 Attention::Attention(Module *parent, std::string_view name, const Config &c)
     : Module(parent, name), heads(c.heads), keyHeads(c.keyHeads),
-      scale(1 / std::sqrt(static_cast<double>(c.headWidth))), positions(c.rope),
+      window(c.window), scale(1 / std::sqrt(static_cast<double>(c.headWidth))),
+      positions(c.rope),
       query(this, "query", c.width, c.heads * c.headWidth, {.bias = c.bias}),
       key(this, "key", c.width, c.keyHeads * c.headWidth, {.bias = c.bias}),
       value(this, "value", c.width, c.keyHeads * c.headWidth, {.bias = c.bias}),
@@ -37,7 +38,8 @@ Tensor Attention::operator()(const Tensor &x, const Batch &batch) const {
   Tensor v = splitHeads(value(x), keyHeads); // [T, G, W]
   keys.append(rope(k, batch, positions), batch);
   values.append(v, batch);
-  Tensor y = attention(rope(q, batch, positions), keys, values, batch, scale);
+  Tensor y = attention(rope(q, batch, positions), keys, values, batch, scale,
+                       window); // [T, H, W]
   return output(mergeHeads(y)); // [T, D]
 }
 

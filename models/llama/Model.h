@@ -15,6 +15,7 @@ public:
 
 private:
   int64_t heads, keyHeads;
+  Window window;
   double scale;
   RopeOptions positions;
   Linear query, key, value, output;

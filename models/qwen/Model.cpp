@@ -37,8 +37,13 @@ absl::StatusOr<llama::Config> readConfig(const ModelFiles &files) {
     c.experts = readExperts(read, c);
   read.expect(c.bias || !read.flag("attention_bias", false),
               "expects weights without biases, got some");
-  read.expect(!read.flag("use_sliding_window", false),
-              "expects attention without a sliding window, got one");
+  // Files name a window that they do not use.
+  if (read.flag("use_sliding_window", false)) {
+    c.readWindow(read);
+    read.expect(read.integer("", "max_window_layers", 28) == 0,
+                "expects a window in every layer or in none, got layers "
+                "without one (max_window_layers)");
+  }
   if (!read.status().ok())
     return read.status();
   return c;

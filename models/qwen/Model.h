@@ -15,7 +15,7 @@ namespace tenon::models::qwen {
 
 /// Reads a GGUF's metadata or a config.json of any of them.
 /// Errors: NOT_FOUND, INVALID_ARGUMENT (a value), UNIMPLEMENTED (a variation
-///         that this model has not: a sliding window, some layers
+///         that this model has not: some layers without a window, or
 ///         without experts).
 absl::StatusOr<llama::Config> readConfig(const ModelFiles &files);
 

@@ -25,6 +25,7 @@ struct Shape {
   int64_t heads, keyHeads, width, window;
   int64_t valueWidth;
   bool isLatent = false; // Values are the keys' first elements.
+  int64_t globals = 0;
 };
 
 std::string replaced(std::string text, const std::string &from,
@@ -42,20 +43,20 @@ constexpr const char *kText = R"(
 !y = tensor<$Tx$Hx$Vxf32>
 !n = tensor<$Tx$Hxf32>
 func.func @forward(%q: !q, %k: !k$ARG, %b: !tn.batch) -> (!y, !n) {
-  %y, %l = tn.self_attention %q, %k $OPERAND, %b scale 0.4 window $N
+  %y, %l = tn.self_attention %q, %k $OPERAND, %b scale 0.4 window $N globals $Z
       : !q, !k $TYPE -> !y, !n
   return %y, %l : !y, !n
 }
 func.func @backward(%q: !q, %k: !k$ARG, %b: !tn.batch, %dy: !y)
     -> (!q, !k $TYPE) {
-  %y, %l = tn.self_attention %q, %k $OPERAND, %b scale 0.4 window $N
+  %y, %l = tn.self_attention %q, %k $OPERAND, %b scale 0.4 window $N globals $Z
       : !q, !k $TYPE -> !y, !n
   %m = tn.mul %dy, %y : !y
   %d = tn.reduce sum %m : !y -> !n
   %dq = tn.self_attention_grad_query %q, %k $OPERAND, %dy, %l, %d, %b scale 0.4
-      window $N : !q, !k, !y, !n $TYPE
+      window $N globals $Z : !q, !k, !y, !n $TYPE
   %dk $RESULT = tn.self_attention_grad_keys %q, %k $OPERAND, %dy, %l, %d, %b
-      scale 0.4 window $N : !q, !k, !y, !n $TYPE -> !k $TYPE
+      scale 0.4 window $N globals $Z : !q, !k, !y, !n $TYPE -> !k $TYPE
   return %dq, %dk $RESULT : !q, !k $TYPE
 }
 )";
@@ -97,6 +98,7 @@ SelfAttentionGradient::SelfAttentionGradient() {
   set("$W", shape.width);
   set("$V", shape.valueWidth);
   set("$N", shape.window);
+  set("$Z", shape.globals);
   context.loadDialect<TnDialect, mlir::func::FuncDialect>();
   module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
 }
@@ -176,7 +178,9 @@ INSTANTIATE_TEST_SUITE_P(
         Shape{{70}, 2, 1, 4, 65, 4}, Shape{{130, 1, 20}, 3, 3, 8, 0, 8},
         Shape{{5, 1, 7}, 6, 2, 4, 0, 3}, Shape{{11, 3, 6}, 4, 1, 3, 4, 7},
         Shape{{9}, 2, 2, 5, 0, 3, true}, Shape{{11, 3, 6}, 4, 1, 3, 4, 3, true},
-        Shape{{70, 5}, 3, 1, 6, 65, 4, true}));
+        Shape{{70, 5}, 3, 1, 6, 65, 4, true},
+        Shape{{12, 1, 7}, 4, 2, 3, 3, 5, false, 2},
+        Shape{{9, 2}, 3, 1, 4, 1, 3, true, 4}));
 
 } // namespace
 } // namespace tenon::ir

@@ -28,7 +28,8 @@ TEST_P(GemmaConfig, BothFormatsSayTheSame) {
   EXPECT_EQ(config->width, 64);
   EXPECT_EQ(config->headWidth, 32);
   EXPECT_EQ(config->vocabulary, 128);
-  EXPECT_EQ(config->window, 8);
+  EXPECT_EQ(config->window.tokens, 8);
+  EXPECT_EQ(config->window.globals, 0);
   EXPECT_EQ(config->isLocal, (std::vector<bool>{true, false, true}));
   EXPECT_EQ(config->globalRope.theta, 1e6);
   EXPECT_EQ(config->localRope.theta, 1e4);
@@ -101,6 +102,20 @@ TEST(LlamaConfig, RopeIsScaledAsTheFileSays) {
   EXPECT_EQ(yarn->rope.scaling.betaFast, 16);
   EXPECT_EQ(yarn->rope.scaling.betaSlow, 1);
   EXPECT_EQ(yarn->rope.amplitude, ir::yarnMagnitude(4));
+}
+
+TEST(LlamaConfig, AttentionHasTheWindowAndGlobalsOfTheFile) {
+  auto plain = llamaWith("\"mlp_bias\": false", "\"sliding_window\": null");
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(plain->window.tokens, 0);
+  auto both = llamaWith("\"mlp_bias\": false",
+                        R"("sliding_window": 100, "global_tokens": 5)");
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ(both->window.tokens, 100);
+  EXPECT_EQ(both->window.globals, 5);
+  EXPECT_THAT(llamaError("\"mlp_bias\": false", "\"global_tokens\": 5"),
+              ::testing::HasSubstr("global tokens beside one, got a window of "
+                                   "0 and 5 global tokens"));
 }
 
 TEST(LlamaConfig, VariationsAreRefused) {

@@ -9,6 +9,7 @@
 #include "runtime/hal/cpu/CpuFeatures.h"
 #include "tests/models/DecoderRun.h"
 #include "tests/models/GemmaFile.h"
+#include "tests/models/GoldenCases.h"
 #include "tests/models/PackedModels.h"
 #include "tests/models/VariedModels.h"
 
@@ -206,6 +207,46 @@ TEST_P(Invariance, LogitsAreTheSameBits) {
   prompt.tokens.resize(100); // not whole chunks
   prompt.lastRows = 1;
   expectInvariant(**decoder, prompt, guardVariations());
+}
+
+/// tiny_llama with drawn weights, and a context of 1,024 tokens.
+absl::StatusOr<std::unique_ptr<CompiledDecoder>>
+windowedLlama(const std::string &window) {
+  TempFolder folder;
+  std::string config =
+      replacedConfig("tiny_llama", "\"max_position_embeddings\": 256",
+                     "\"max_position_embeddings\": 1024" + window);
+  return CompiledDecoder::compile(
+      folder.add("config.json", config),
+      {.features = runnable(), .describedType = ElementType::F32});
+}
+
+TEST(WindowInvariance, LogitsAreTheSameBits) {
+  auto decoder =
+      windowedLlama(R"(, "sliding_window": 100, "global_tokens": 70)");
+  ASSERT_TRUE(decoder.ok()) << decoder.status();
+  PromptRows prompt{randomTokens(600, (*decoder)->vocabulary())};
+  expectInvariant(**decoder, prompt, variations());
+}
+
+// Where every token is global, a window hides nothing.
+TEST(WindowInvariance, GlobalsAreSeenFromEverywhere) {
+  PromptRows prompt;
+  std::vector<std::vector<float>> logits;
+  for (const char *window :
+       {"", R"(, "sliding_window": 3, "global_tokens": 1024)",
+        R"(, "sliding_window": 3, "global_tokens": 2)",
+        R"(, "sliding_window": 3)"}) {
+    auto decoder = windowedLlama(window);
+    ASSERT_TRUE(decoder.ok()) << decoder.status();
+    prompt.tokens = randomTokens(200, (*decoder)->vocabulary());
+    auto got = logitsOf(**decoder, prompt);
+    ASSERT_TRUE(got.ok()) << got.status().message();
+    logits.push_back(*std::move(got));
+  }
+  EXPECT_EQ(differences(logits[0], logits[1]), "");
+  EXPECT_NE(differences(logits[0], logits[2]), "");
+  EXPECT_NE(differences(logits[2], logits[3]), "");
 }
 
 TEST(InvarianceItself, DifferencesAreSeen) {

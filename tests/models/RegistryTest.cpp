@@ -86,7 +86,7 @@ TEST(Registry, VariationsAreRefused) {
   absl::Status status = traceFolder(folder);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("expects attention without a sliding window"));
+              HasSubstr("expects a window in every layer or in none"));
 }
 } // namespace
 } // namespace tenon::tests

@@ -171,6 +171,7 @@ bool turnOtherPairs(ir::RopeOp op) {
 bool loseWindow(ir::AttentionOp op) {
   bool hadWindow = op.getWindow() != 0;
   op.setWindow(0);
+  op.setGlobals(0);
   return hadWindow;
 }
 

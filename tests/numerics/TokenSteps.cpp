@@ -78,6 +78,16 @@ static bool cacheAppend(GraphBuilder &g, StringRef) {
   return true;
 }
 
+/// A window in one of two, globals beside it in one of two of these.
+static void addWindow(GraphBuilder &g, int64_t window,
+                      SmallVectorImpl<NamedAttribute> &attributes) {
+  if (!g.below(2))
+    return;
+  attributes.push_back(g.i64("window", window));
+  if (g.below(2))
+    attributes.push_back(g.i64("globals", 1 + g.below(80)));
+}
+
 /// Attention before or after the tokens' own rows are in the caches; before
 /// only where the rows of earlier calls are there.
 static bool attention(GraphBuilder &g, StringRef op) {
@@ -102,8 +112,7 @@ static bool attention(GraphBuilder &g, StringRef op) {
   SmallVector<NamedAttribute> attributes = {
       g.f64("scale", 1 / std::sqrt(double(width)))};
   constexpr int64_t windows[] = {1, 3, 64, 100, 513};
-  if (g.below(2))
-    attributes.push_back(g.i64("window", g.pick(windows)));
+  addWindow(g, g.pick(windows), attributes);
   SmallVector<SsaValue> operands{q, g.cache(keys)};
   if (values)
     operands.push_back(g.cache(*values));
@@ -142,8 +151,7 @@ static std::optional<StepRows> stepRows(GraphBuilder &g) {
   } else {
     made.attributes.push_back(g.i64("latent", 1 + g.below(width)));
   }
-  if (g.below(2))
-    made.attributes.push_back(g.i64("window", g.pick(windows)));
+  addWindow(g, g.pick(windows), made.attributes);
   return made;
 }
 

@@ -4,6 +4,7 @@
 
 #include "codegen/cpu/Schedule.h"
 #include "ir/reference/Storage.h"
+#include "ir/tn/ExpertPlan.h"
 #include "ir/tn/Panels.h"
 #include "passes/Pipelines.h"
 
@@ -307,6 +308,26 @@ CompiledFunction::run(ArrayRef<Value> arguments, uint64_t seed) const {
   }
   outcome.failure = run.failure;
   return outcome;
+}
+
+absl::StatusOr<int64_t> countedProducts(func::FuncOp func,
+                                        base::CpuFeatures features,
+                                        ArrayRef<Value> arguments) {
+  int64_t counted = 0;
+  CodeEdit edit;
+  edit.program = [&](ModuleOp program) {
+    program->setAttr(
+        ir::kCountProductsAttr,
+        OpBuilder(program.getContext())
+            .getI64IntegerAttr(reinterpret_cast<intptr_t>(&counted)));
+  };
+  auto code = CompiledFunction::compile(func, features, edit);
+  if (!code.ok())
+    return code.status();
+  auto outcome = (*code)->run(arguments, /*seed=*/7);
+  if (!outcome.ok())
+    return outcome.status();
+  return counted;
 }
 
 } // namespace tenon::testing

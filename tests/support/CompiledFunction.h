@@ -51,5 +51,11 @@ private:
   std::unique_ptr<CompiledModule> code;
 };
 
+/// Compiles and runs `func` and returns how many multiply-adds its products
+/// executed, what only fills up a register tile included.
+absl::StatusOr<int64_t> countedProducts(mlir::func::FuncOp func,
+                                        base::CpuFeatures features,
+                                        llvm::ArrayRef<Value> arguments);
+
 } // namespace tenon::testing
 #endif // TENON_TESTS_SUPPORT_COMPILEDFUNCTION_H

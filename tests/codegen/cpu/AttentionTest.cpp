@@ -1,11 +1,14 @@
 //===- AttentionTest.cpp - Attention over pages equals the contract -------===//
 
 #include "tests/codegen/cpu/KernelRunner.h"
+#include "tests/support/CompiledFunction.h"
 #include "tests/support/CompiledModule.h"
 #include "tests/support/Tensors.h"
 
 #include "ir/reference/Storage.h"
 #include "tenon/abi.h"
+
+#include "mlir/Parser/Parser.h"
 
 #include "gtest/gtest.h"
 
@@ -28,6 +31,7 @@ struct Shape {
   int64_t mostTokens = 64; // What the schedule is made for.
   int64_t valueWidth = 0;  // 0: width
   bool isLatent = false;   // Values are the keys' first elements.
+  int64_t globals = 0;
 
   int64_t values() const { return valueWidth ? valueWidth : width; }
 };
@@ -101,7 +105,7 @@ $Dfunc.func @f(%q: !q, %k: !k, $A%b: !tn.batch) -> !y
     attributes {tn.symbols = [#tn.symbol<"T", 1 to $M>]} {
   %r = tn.kernel(%q, %k, $U%b) : (!q, !k, $T!tn.batch) -> !y {
   ^bb0(%q1: !q, %k1: !k, $B%b1: !tn.batch):
-    %y = tn.attention %q1, %k1$O, %b1 scale 0.125 window $N : !q, !k$S -> !y
+    %y = tn.attention %q1, %k1$O, %b1 scale 0.125 window $N globals $Z : !q, !k$S -> !y
     tn.yield %y : !y
   } {label = "attention"}
   return %r : !y
@@ -123,15 +127,16 @@ $Dfunc.func @f(%q: !q, %k: !k, $A%b: !tn.batch) -> !y
   text = replaced(text, "$W", std::to_string(shape.width));
   text = replaced(text, "$M", std::to_string(shape.mostTokens));
   text = replaced(text, "$N", std::to_string(shape.window));
+  text = replaced(text, "$Z", std::to_string(shape.globals));
   return replaced(text, "$E", shape.element);
 }
 
 class Attention : public ::testing::TestWithParam<base::CpuFeatures> {
 protected:
-  /// Fills the caches of the rows that `chunks` read, changes them by `edit`
+  /// Fills the caches of the rows that `chunks` read, changes all by `edit`
   /// and compares; expects the failure of the reference.
-  using Edit = std::function<void(Tensor &q, Cache &keys, Cache &values,
-                                  const Batch &batch)>;
+  using Edit =
+      std::function<void(Tensor &q, Cache &keys, Cache &values, Batch &batch)>;
   void check(const Shape &shape, const std::vector<Chunk> &chunks = kRagged,
              const Edit &edit = nullptr);
   tenon_failure runOnPages(int32_t position, std::vector<int32_t> pages);
@@ -259,6 +264,70 @@ TEST_P(Attention, Latents) {
   check({5, 1, 576, 0, 1, kQuants, 1, 512, true}, {{0, 600, 1}});
   for (int64_t values : {1, 8, 17, 32})
     check({6, 1, 32, 0, 1, "f32", 2, values, true}, {{0, 69, 2}});
+}
+
+// Globals in the window's first block and before it, in its segment and before,
+// beyond what a token sees; ranges that touch, and rows on both sides of that.
+TEST_P(Attention, GlobalsBesideAWindow) {
+  const std::vector<Chunk> chunks = {{0, 0, 130}, {1, 470, 100}, {2, 1023, 2}};
+  for (int64_t globals : {1, 4, 63, 64, 65, 130, 600, 2000}) {
+    Shape few{4, 2, 24, 100, 3, "f32"}, many{3, 1, 16, 70, 1, "bf16", 4096};
+    few.globals = many.globals = globals;
+    check(few);
+    check(many, chunks);
+  }
+  Shape narrow{2, 1, 32, 1, 1, kQuants}, wide{2, 2, 40, 513, 2, "f16", 4096};
+  Shape latent{4, 1, 24, 9, 2, "f32", 64, 7, true};
+  narrow.globals = 5;
+  wide.globals = 40;
+  latent.globals = 70;
+  check(narrow, {{0, 0, 1}, {0, 5, 1}, {0, 6, 3}, {0, 700, 1}});
+  check(wide, chunks);
+  check(latent);
+}
+
+// What lies between the globals and the window is not read: it has no pages.
+TEST_P(Attention, NoPagesBetweenGlobalsAndWindow) {
+  Shape shape{2, 1, 16, 100, 1, "f32"};
+  shape.globals = 70;
+  auto forget = [](Tensor &, Cache &, Cache &, Batch &batch) {
+    for (int64_t page = 2; page < 15; ++page) // positions 128 .. 959
+      batch.pages[page] = -1;
+  };
+  check(shape, {{0, 1060, 3}}, forget);
+}
+
+TEST_P(Attention, MultiplyAddsAreThoseOfGlobalsAndWindow) {
+  constexpr int64_t kPosition = 4095, kWidth = 16, kMostRows = 16;
+  Batch batch = batchOf({{0, kPosition, 1}}, 1);
+  mlir::Type f32 = mlir::Float32Type::get(&kernelContext());
+  Random random(17);
+  Shape shape{2, 1, kWidth, 0, 1, "f32"};
+  std::vector<Value> in{randomTensor(random, f32, {1, 2, kWidth}),
+                        filledCache(random, f32, shape, kWidth, batch),
+                        filledCache(random, f32, shape, kWidth, batch), batch};
+  auto countOf = [&](const std::string &window) {
+    auto module =
+        mlir::parseSourceString<mlir::ModuleOp>(replaced(R"(
+func.func @f(%q: tensor<1x2x16xf32>, %k: !tn.cache<keys, 1 x 16 x f32>,
+    %v: !tn.cache<values, 1 x 16 x f32>, %b: !tn.batch) -> tensor<1x2x16xf32> {
+  %y = tn.attention %q, %k, %v, %b scale 0.1 $N : tensor<1x2x16xf32>,
+      !tn.cache<keys, 1 x 16 x f32>, !tn.cache<values, 1 x 16 x f32>
+      -> tensor<1x2x16xf32>
+  return %y : tensor<1x2x16xf32>
+})",
+                                                         "$N", window),
+                                                &kernelContext());
+    auto counted = countedProducts(
+        *module->getOps<mlir::func::FuncOp>().begin(), GetParam(), in);
+    EXPECT_TRUE(counted.ok()) << counted.status().ToString();
+    return *counted;
+  };
+  // Of a key: its score, and the width of its value.
+  int64_t perBlock = kBlock * 2 * kWidth, blocks = (kPosition + 1) / kBlock;
+  EXPECT_GE(countOf(""), blocks * 2 * perBlock);
+  EXPECT_LE(countOf("window 64 globals 5"), 2 * kMostRows * perBlock);
+  EXPECT_LE(countOf("window 65 globals 65"), 4 * kMostRows * perBlock);
 }
 
 // Scales that are subnormal halves are numbers; one of NaN is in no range.

@@ -9,7 +9,6 @@
 #include "codegen/cpu/Lower.h"
 #include "ir/reference/Interpreter.h"
 #include "ir/reference/Storage.h"
-#include "ir/tn/ExpertPlan.h"
 #include "tests/support/CompiledFunction.h"
 
 #include "mlir/Parser/Parser.h"
@@ -220,18 +219,9 @@ TEST_F(Grouped, RowsHaveTheBitsOfAMatmul) {
 /// The multiply-adds that a function executes.
 int64_t countOf(func::FuncOp func, base::CpuFeatures features,
                 ArrayRef<Value> in) {
-  int64_t counted = 0;
-  CodeEdit edit;
-  edit.program = [&](ModuleOp program) {
-    program->setAttr(
-        ir::kCountProductsAttr,
-        OpBuilder(program.getContext())
-            .getI64IntegerAttr(reinterpret_cast<intptr_t>(&counted)));
-  };
-  auto code = CompiledFunction::compile(func, features, edit);
-  EXPECT_TRUE(code.ok()) << code.status().ToString();
-  EXPECT_TRUE((*code)->run(in, /*seed=*/7).ok());
-  return counted;
+  auto counted = countedProducts(func, features, in);
+  EXPECT_TRUE(counted.ok()) << counted.status().ToString();
+  return *counted;
 }
 
 /// What rows of so many experts that have some may execute: of each, the last

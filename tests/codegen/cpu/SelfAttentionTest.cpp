@@ -26,6 +26,7 @@ struct Shape {
   int64_t mostTokens = 64; // What the schedule is made for.
   int64_t valueWidth = 0;  // 0: width
   bool isLatent = false;   // Values are the keys' first elements.
+  int64_t globals = 0;
 
   int64_t values() const { return valueWidth ? valueWidth : width; }
 };
@@ -98,6 +99,7 @@ func.func @f($F) -> ($R)
   set("$W", shape.width);
   set("$V", shape.values());
   set("$N", shape.window);
+  set("$L", shape.globals);
   set("$M", shape.mostTokens);
   text = replaced(text, "$Q", shape.queries);
   return replaced(text, "$K", shape.keys);
@@ -115,7 +117,7 @@ std::string forwardText(const Shape &shape) {
                     own ? "%q: !q, %k: !k, %v: !v, %b: !tn.batch"
                         : "%q: !q, %k: !k, %b: !tn.batch",
                     "%y, %l = tn.self_attention %q, " + keysOf(shape) +
-                        ", %b scale 0.125 window $N : !q, !k" +
+                        ", %b scale 0.125 window $N globals $L : !q, !k" +
                         (own ? ", !v" : "") + " -> !y, !n",
                     "!y, !n", "%y, %l");
 }
@@ -126,13 +128,13 @@ std::string gradText(const Shape &shape, const std::string &op,
                      const std::string &yielded) {
   bool own = !shape.isLatent;
   std::string arguments = own ? "%q: !q, %k: !k, %v: !v, " : "%q: !q, %k: !k, ";
-  return kernelText(shape, arguments + "%dy: !y, %l: !n, %d: !n, %b: !tn.batch",
-                    yielded + " = tn.self_attention_grad_" + op + " %q, " +
-                        keysOf(shape) +
-                        ", %dy, %l, %d, %b scale 0.125 window $N : !q, !k, !y, "
-                        "!n" +
-                        (own ? ", !v" : "") + results,
-                    types, yielded);
+  return kernelText(
+      shape, arguments + "%dy: !y, %l: !n, %d: !n, %b: !tn.batch",
+      yielded + " = tn.self_attention_grad_" + op + " %q, " + keysOf(shape) +
+          ", %dy, %l, %d, %b scale 0.125 window $N globals $L : !q, !k, !y, "
+          "!n" +
+          (own ? ", !v" : "") + results,
+      types, yielded);
 }
 
 std::string gradQueryText(const Shape &shape) {
@@ -330,6 +332,26 @@ TEST_P(SelfAttention, Latents) {
   check({4, 2, 40, 0, "bf16", "bf16", 4096, 24, true}, {1, 65, 20});
   check({3, 1, 40, 70, "f32", "f16", 4096, 33, true}, {200, 66, 2});
   check({2, 1, 16, 513, "f32", "f32", 4096, 8, true}, {1100});
+}
+
+// Globals in one block and in several, in one segment and in two, of sequences
+// that end before the window does.
+TEST_P(SelfAttention, GlobalsBesideAWindow) {
+  for (int64_t globals : {1, 3, 64, 66, 130, 600}) {
+    Shape shape{4, 2, 24, 70, "f32", "f32", 4096};
+    shape.globals = globals;
+    check(shape, {200, 66, 2});
+    shape.window = 5;
+    check(shape, {3, 130, 20});
+  }
+  Shape longest{2, 1, 16, 100, "bf16", "bf16", 4096};
+  longest.globals = 7;
+  check(longest, {1100});
+  longest.globals = 520;
+  check(longest, {5, 1100});
+  Shape latent{3, 1, 40, 9, "f32", "f16", 4096, 33, true};
+  latent.globals = 2;
+  check(latent, {1, 66, 100});
 }
 
 // Positions that no sequence of the step has; none may be an address.

@@ -56,6 +56,32 @@ func.func @window(%q: tensor<2x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
 
 // -----
 
+// Beside a window of one, each token sees the first.
+// CHECK: @globals contract: tensor<3x1x1xf32> [4, 6, 10]
+// CHECK: @globals real: tensor<3x1x1xf32> [4, 6, 10]
+// CHECK: window 1 globals 1 :
+func.func @globals(%q: tensor<3x1x1xf32>, %k: !tn.cache<keys, 1 x 1 x f32>,
+    %v: !tn.cache<values, 1 x 1 x f32>, %x: tensor<3x1x1xf32>, %b: !tn.batch)
+    -> tensor<3x1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<0.0> : tensor<3x1x1xf32>,
+        {slots = 64},
+        {slots = 64},
+        dense<[[[4.0]], [[8.0]], [[16.0]]]> : tensor<3x1x1xf32>,
+        {sequence = dense<0> : tensor<3xi32>, position = dense<[0, 1, 2]>
+        : tensor<3xi32>, pages = dense<[[0]]> : tensor<1x1xi32>}]} {
+  %k1 = tn.cache_append %k, %x, %b : !tn.cache<keys, 1 x 1 x f32>,
+      tensor<3x1x1xf32>
+  %v1 = tn.cache_append %v, %x, %b : !tn.cache<values, 1 x 1 x f32>,
+      tensor<3x1x1xf32>
+  %y = tn.attention %q, %k1, %v1, %b scale 1.0 window 1 globals 1
+      : tensor<3x1x1xf32>, !tn.cache<keys, 1 x 1 x f32>, !tn.cache<values,
+      1 x 1 x f32> -> tensor<3x1x1xf32>
+  return %y : tensor<3x1x1xf32>
+}
+
+// -----
+
 // 576 keys of score 0 in a segment of 512 and one of 64, on pages out of order; only
 // the last value is not 0.
 // CHECK: @segments contract: tensor<1x1x2xf32> [1, -0.5]
@@ -288,6 +314,17 @@ func.func @attention_c2_width(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys,
   %y = tn.attention %q, %k, %v, %b scale 1.0
       : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
       1 x 4 x f32> -> tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_globals(%q: tensor<1x1x2xf32>, %k: !tn.cache<keys, 1 x 2 x f32>,
+    %v: !tn.cache<values, 1 x 2 x f32>, %b: !tn.batch) {
+  // expected-error@+1 {{expects globals >= 0, and 0 without a window, got 4 and window 0}}
+  %y = tn.attention %q, %k, %v, %b scale 1.0 globals 4
+      : tensor<1x1x2xf32>, !tn.cache<keys, 1 x 2 x f32>, !tn.cache<values,
+      1 x 2 x f32> -> tensor<1x1x2xf32>
   return
 }
 

@@ -43,6 +43,24 @@ func.func @window(%q: tensor<3x1x1xf32>, %v: tensor<3x1x1xf32>, %b: !tn.batch)
 
 // -----
 
+// Beside a window of one, each token sees the first of its sequence.
+// CHECK: @globals contract: tensor<4x1x1xf32> [4, 6, 10, 5]
+// CHECK: @globals real: tensor<4x1x1xf32> [4, 6, 10, 5]
+// CHECK: window 1 globals 1 :
+func.func @globals(%q: tensor<4x1x1xf32>, %v: tensor<4x1x1xf32>, %b: !tn.batch)
+    -> tensor<4x1x1xf32>
+    attributes {tn.test_inputs = [
+        dense<0.0> : tensor<4x1x1xf32>,
+        dense<[[[4.0]], [[8.0]], [[16.0]], [[5.0]]]> : tensor<4x1x1xf32>,
+        {sequence = dense<[0, 0, 0, 1]> : tensor<4xi32>, position = dense<[0, 1, 2, 0]>
+        : tensor<4xi32>, pages = dense<[[0], [0]]> : tensor<2x1xi32>}]} {
+  %y, %l = tn.self_attention %q, %q, %v, %b scale 1.0 window 1 globals 1
+      : tensor<4x1x1xf32>, tensor<4x1x1xf32>, tensor<4x1x1xf32> -> tensor<4x1x1xf32>, tensor<4x1xf32>
+  return %y : tensor<4x1x1xf32>
+}
+
+// -----
+
 // CHECK: @nan contract fails: nan in tn.self_attention, row 0, value 0
 // CHECK: @nan real fails: nan in tn.self_attention, row 0, value 0
 func.func @nan(%q: tensor<1x1x1xf32>, %b: !tn.batch)
@@ -139,6 +157,15 @@ func.func @self_attention_c3(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: t
     %b: !tn.batch) {
   // expected-error@+1 {{expects window >= 0, got -1}}
   %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 window -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1xf32>
+  return
+}
+
+// -----
+
+func.func @self_attention_c3_globals(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
+    %b: !tn.batch) {
+  // expected-error@+1 {{expects globals >= 0, and 0 without a window, got -1 and window 3}}
+  %y, %lse = tn.self_attention %q, %k, %k, %b scale 1.0 window 3 globals -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32> -> tensor<1x1x2xf32>, tensor<1x1xf32>
   return
 }
 

@@ -94,6 +94,15 @@ func.func @self_attention_grad_query_c3(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2x
 
 // -----
 
+func.func @self_attention_grad_query_c3_globals(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
+    %b: !tn.batch) {
+  // expected-error@+1 {{expects globals >= 0, and 0 without a window, got -1 and window 3}}
+  %dq = tn.self_attention_grad_query %q, %k, %k, %q, %l, %l, %b scale 1.0 window 3 globals -1 : tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1xf32>, tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
 func.func @self_attention_grad_query_c4(%q: tensor<1x1x2xf32>, %k: tensor<1x1x2xf32>, %l: tensor<1x1xf32>,
     %b: !tn.batch) {
   // expected-error@+1 {{expects a positive scale, got 0.0}}
