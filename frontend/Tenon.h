@@ -14,6 +14,7 @@
 #include "frontend/dsl/Layers.h"
 #include "frontend/dsl/Optimizers.h"
 #include "frontend/dsl/RecordedRouting.h"
+#include "frontend/dsl/SelectedHeads.h"
 #include "frontend/dsl/Trace.h"
 #include "frontend/session/Session.h"
 

@@ -3,6 +3,7 @@
 #include "codegen/host/LowerToRt.h"
 
 #include "codegen/host/BodyLowering.h"
+#include "ir/tn/ExpertPlan.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
@@ -165,6 +166,8 @@ void LowerToRt::dropUnwanted(ModuleOp source, ArrayRef<ir::SymbolAttr> bounds) {
 LogicalResult LowerToRt::addVariant(ModuleOp source, StringRef name,
                                     ArrayRef<ir::SymbolAttr> bounds) {
   kernels.forgetOps(); // of the module before
+  if (Attribute counter = source->getAttr(ir::kCountProductsAttr))
+    module()->setAttr(ir::kCountProductsAttr, counter);
   for (auto entry : module().getOps<rt::EntryOp>()) {
     ArrayAttr narrower = boundsOf(entry, bounds);
     Block &variants = entry.getBody().front();
