@@ -185,7 +185,7 @@ TEST_F(RandomGraphs, NoticePlantedMiscompiles) {
     int changed = 0;
     bool noticed = false;
     uint64_t seed = 0;
-    for (; seed < 120 && !noticed; seed += 2) {
+    for (; seed < 400 && !noticed; seed += 2) {
       RandomGraph graph = makeRandomGraph(context, seed, GraphHost::Kernels);
       int before = changed;
       // A wrong number, not code that does not compile.

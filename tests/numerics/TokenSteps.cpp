@@ -78,14 +78,13 @@ static bool cacheAppend(GraphBuilder &g, StringRef) {
   return true;
 }
 
-/// A window in one of two, globals beside it in one of two of these.
-static void addWindow(GraphBuilder &g, int64_t window,
+/// Tokens of a window, and globals beside it.
+using Window = std::pair<int64_t, int64_t>;
+
+static void addWindow(GraphBuilder &g, Window window,
                       SmallVectorImpl<NamedAttribute> &attributes) {
-  if (!g.below(2))
-    return;
-  attributes.push_back(g.i64("window", window));
-  if (g.below(2))
-    attributes.push_back(g.i64("globals", 1 + g.below(80)));
+  attributes.push_back(g.i64("window", window.first));
+  attributes.push_back(g.i64("globals", window.second));
 }
 
 /// Attention before or after the tokens' own rows are in the caches; before
@@ -111,8 +110,10 @@ static bool attention(GraphBuilder &g, StringRef op) {
       dressed(g, g.tensor({T, heads * (1 + g.below(3)), width}, g.floatType()));
   SmallVector<NamedAttribute> attributes = {
       g.f64("scale", 1 / std::sqrt(double(width)))};
-  constexpr int64_t windows[] = {1, 3, 64, 100, 513};
-  addWindow(g, g.pick(windows), attributes);
+  constexpr Window windows[] = {{1, 0}, {3, 0},   {64, 0},  {100, 0}, {1, 70},
+                                {3, 2}, {64, 64}, {100, 5}, {513, 0}, {513, 9}};
+  if (g.below(2))
+    addWindow(g, g.pick(windows), attributes);
   SmallVector<SsaValue> operands{q, g.cache(keys)};
   if (values)
     operands.push_back(g.cache(*values));
@@ -134,7 +135,8 @@ struct StepRows {
 
 static std::optional<StepRows> stepRows(GraphBuilder &g) {
   constexpr int64_t widths[] = {1, 6, 8, 16, 24, 33, 64, 80};
-  constexpr int64_t windows[] = {1, 3, 7, 64};
+  constexpr Window windows[] = {{1, 0}, {3, 0}, {7, 0}, {64, 0},
+                                {1, 1}, {3, 9}, {7, 2}, {64, 70}};
   StepRows made;
   made.batch = g.wholeBatch();
   if (!made.batch)
@@ -151,7 +153,8 @@ static std::optional<StepRows> stepRows(GraphBuilder &g) {
   } else {
     made.attributes.push_back(g.i64("latent", 1 + g.below(width)));
   }
-  addWindow(g, g.pick(windows), made.attributes);
+  if (g.below(2))
+    addWindow(g, g.pick(windows), made.attributes);
   return made;
 }
 
