@@ -36,10 +36,10 @@ struct SelectedHeadsOptions {
 ///
 ///     gate = K * s_n / (sum of s over the chosen),  s = softmax(router x)
 ///
-/// and with shared heads, whose numbers come first,
+/// and with shared heads, whose numbers come first, 2 a_1 times that; of the
+/// shared, with a = softmax(balance x),
 ///
-///     gate = 2 a_1 * that,  of the shared 2 a_0 * S * softmax(shared_router
-///     x)_n a = softmax(balance x)
+///     gate = 2 a_0 * S * softmax(shared_router x)_n
 ///
 /// The choice is balanced, recorded and replayed as that of experts is
 /// (frontend/dsl/Balance.h, RecordedRouting.h).

@@ -260,7 +260,7 @@ def activations_of(item):
 def tenon_model(item, path, options, activations):
     result = command([BINARIES / "tenon", "bench", path, "-p", options.prompt,
                       "-n", options.new, "-r", 2, "--threads", item.threads,
-                      "--activations", activations, "--json"])
+                      "--activations", activations, "--json", *item.options])
     return [test["runs"] for test in result["tests"]]
 
 

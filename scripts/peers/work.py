@@ -46,6 +46,7 @@ class Item:
     benchmarks: tuple = ()  # its benchmarks, as patterns, the first there is
     peers: tuple = ()
     model: str = ""
+    options: tuple = ()  # of tenon bench
     decode_target: Target = None  # of a model; `target` is its prompt's
     is_quick: bool = False  # is it in --quick?
 
@@ -129,6 +130,8 @@ def models():
                    decode_target=Target(ratio=ratio, roof=0.85, either=True))
         yield Item(f"model/dsv2small/{type}", "models", Target(ratio=1.3), 2,
                    peers=("llama", "ik"), model=f"dsv2small-{type}",
+                   # Contexts are short here.
+                   options=("--latent-attention", "materialised"),
                    decode_target=Target(ratio=1.1, roof=0.85, either=True))
     yield Item("model/gemma3-270m/q4_k_m", "models", Target(ratio=1.5), 2,
                peers=("llama", "ik"), model="gemma3-270m",
